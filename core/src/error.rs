@@ -1,0 +1,285 @@
+//! What can be wrong with a connection, and who is to blame.
+
+use alloc::string::String;
+use core::fmt;
+
+use thiserror::Error;
+
+use crate::PeerKey;
+
+/// Why a connection could not be made, or was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+pub enum LinkError {
+    /// The peer did not answer, or did not confirm us, within the connect deadline.
+    #[error("no confirmed connection within the connect deadline; is the peer running and reachable?")]
+    ConnectTimeout,
+    /// Nothing was heard from the peer for the idle timeout.
+    #[error("nothing heard from the peer for the idle timeout")]
+    IdleTimeout,
+    /// The peer no longer knows the connection: it was restarted (RFC 9000 section 10.3).
+    #[error("the peer no longer knows the connection; it was probably restarted")]
+    Reset,
+    /// The network reports that nobody listens at the address.
+    #[error("the network reports that nobody listens at the address")]
+    Unreachable,
+    /// The peer takes no further connections now.
+    #[error("the peer takes no further connections now")]
+    Busy,
+    /// The peer speaks none of our QUIC versions.
+    #[error("the peer speaks no QUIC version that we speak")]
+    VersionMismatch,
+    /// The peer does not speak our protocol (ALPN, RFC 7301).
+    #[error("the peer does not speak {offered}; is it a peer-sender listener, and of this version?")]
+    AlpnMismatch {
+        /// The protocol we offered.
+        offered: String,
+    },
+    /// Whoever answers at the address is not the peer.
+    #[error("wrong identity: expected the key {expected}, the peer offered {offered}")]
+    WrongIdentity {
+        /// The key that was pinned.
+        expected: PeerKey,
+        /// The key that the peer offered.
+        offered: PeerKey,
+    },
+    /// The peer does not accept our identity.
+    #[error("the peer refused our identity {ours}; it must be allowed there")]
+    IdentityRefused {
+        /// The key that we offered.
+        ours: PeerKey,
+    },
+    /// The peer closed the connection with a code of `peer-sender/1`.
+    #[error("the peer closed the connection: {code}{}", Reason(reason))]
+    Closed {
+        /// Its code.
+        code: CloseCode,
+        /// Its own words, as it sent them.
+        reason: String,
+    },
+    /// The peer's lane stream was cut by the peer with this application code.
+    #[error("the peer cut the lane's stream with code {code}")]
+    StreamCut {
+        /// Its code.
+        code: u64,
+    },
+    /// QUIC or TLS failed (RFC 9000 section 20).
+    #[error("QUIC failed with code {code:#x}{}", Reason(reason))]
+    Transport {
+        /// QUIC's error code.
+        code: u64,
+        /// What is known of it.
+        reason: String,
+    },
+    /// The peer broke the protocol; the connection was closed with code 1.
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(ProtocolError),
+    /// The local system refused: no address, no socket, no memory for a connection.
+    #[error("the local system refused{}", Reason(reason))]
+    Local {
+        /// What is known of it.
+        reason: String,
+    },
+}
+
+impl LinkError {
+    /// Whether trying again soon makes sense.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::VersionMismatch
+            | Self::AlpnMismatch { .. }
+            | Self::WrongIdentity { .. }
+            | Self::IdentityRefused { .. } => ErrorClass::Permanent,
+            Self::ConnectTimeout
+            | Self::IdleTimeout
+            | Self::Reset
+            | Self::Unreachable
+            | Self::Busy
+            | Self::Closed { .. }
+            | Self::StreamCut { .. }
+            | Self::Transport { .. }
+            | Self::Protocol(_)
+            | Self::Local { .. } => ErrorClass::Transient,
+        }
+    }
+}
+
+/// Whether an error passes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// It may: retried with the ordinary backoff.
+    Transient,
+    /// Somebody must change something first: retried with the slower backoff for refusals.
+    Permanent,
+}
+
+/// The application's close codes of `peer-sender/1` (`docs/wire.md`, close codes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloseCode {
+    /// 0: all was done.
+    Done,
+    /// 1: the other end broke the protocol.
+    Protocol,
+    /// 2: a fault of the closing end's own.
+    Internal,
+    /// 3: the closing end stops.
+    GoingAway,
+    /// 4: the other end's identity is not accepted.
+    IdentityRefused,
+    /// 5: a message is larger than the closing end takes.
+    MessageTooLarge,
+    /// 6: the other end asks for too much.
+    ExcessiveLoad,
+    /// 7: a newer connection took the lane over.
+    Superseded,
+    /// A code that this version has no name for.
+    Other(u64),
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    pub fn to_wire(self) -> u64 {
+        match self {
+            Self::Done => 0,
+            Self::Protocol => 1,
+            Self::Internal => 2,
+            Self::GoingAway => 3,
+            Self::IdentityRefused => 4,
+            Self::MessageTooLarge => 5,
+            Self::ExcessiveLoad => 6,
+            Self::Superseded => 7,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// The code that this number on the wire stands for.
+    pub fn from_wire(code: u64) -> Self {
+        match code {
+            0 => Self::Done,
+            1 => Self::Protocol,
+            2 => Self::Internal,
+            3 => Self::GoingAway,
+            4 => Self::IdentityRefused,
+            5 => Self::MessageTooLarge,
+            6 => Self::ExcessiveLoad,
+            7 => Self::Superseded,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = match self {
+            Self::Done => "done",
+            Self::Protocol => "protocol error",
+            Self::Internal => "internal error",
+            Self::GoingAway => "going away",
+            Self::IdentityRefused => "identity refused",
+            Self::MessageTooLarge => "message too large",
+            Self::ExcessiveLoad => "excessive load",
+            Self::Superseded => "superseded",
+            Self::Other(_) => "unknown code",
+        };
+        write!(f, "{words} ({})", self.to_wire())
+    }
+}
+
+/// How the other end broke `peer-sender/1`; each closes the connection with code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum ProtocolError {
+    /// A frame kind that is neither known nor an extension.
+    #[error("unknown critical frame {kind:#04x}")]
+    UnknownFrame {
+        /// Its kind.
+        kind: u8,
+    },
+    /// A known frame where it may not stand.
+    #[error("unexpected {frame} frame")]
+    Unexpected {
+        /// The frame's name.
+        frame: &'static str,
+    },
+    /// A frame's body is too short or too long for its kind.
+    #[error("malformed {frame} frame: its body has {length} bytes")]
+    BodyLength {
+        /// The frame's name.
+        frame: &'static str,
+        /// The announced length of the body.
+        length: u64,
+    },
+    /// A field holds what it may not.
+    #[error("malformed {frame} frame: bad {field}")]
+    Field {
+        /// The frame's name.
+        frame: &'static str,
+        /// The field's name.
+        field: &'static str,
+    },
+    /// An integer that is not in its shortest form (`docs/wire.md`).
+    #[error("an integer is not in its shortest form")]
+    IntegerForm,
+    /// The stream ended inside a frame.
+    #[error("the stream ended inside a frame")]
+    Truncated,
+    /// The way back ended while messages were still unanswered.
+    #[error("the stream ended before its last RECEIPT")]
+    EndedEarly,
+    /// A RESUME names what no correct receiver can know.
+    #[error("RESUME with {field} out of range")]
+    ResumeRange {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// A RECEIPT covers a number that was never assigned.
+    #[error("RECEIPT covers a message that was never sent")]
+    ReceiptAhead,
+    /// A RECEIPT covers less than the one before.
+    #[error("RECEIPT going back")]
+    ReceiptBack,
+    /// A REFUSE names a number that was never assigned, or that is settled otherwise.
+    #[error("REFUSE of a message that cannot be refused")]
+    RefuseRange,
+    /// A position or count above 2^62 - 1.
+    #[error("a number beyond 2^62 - 1")]
+    NumberRange,
+    /// An OPEN that says `fresh` for a session and lane that is known already.
+    #[error("the session was used before")]
+    SessionReused,
+    /// An OPEN with another session than this connection's first.
+    #[error("a second session in one connection")]
+    SessionChanged,
+    /// A second OPEN of one lane in one connection.
+    #[error("lane {lane} opened twice in one connection")]
+    LaneTwice {
+        /// The lane.
+        lane: u64,
+    },
+    /// A lane that the receiver does not take.
+    #[error("lane {lane} is beyond the lanes that are taken here")]
+    LaneRange {
+        /// The lane.
+        lane: u64,
+    },
+}
+
+/// An invariant that does not hold: a fault of this program, never of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("invariant {id} does not hold: {what}")]
+pub struct Violation {
+    /// The invariant's number, as in `docs/invariants.md`.
+    pub id: &'static str,
+    /// What was seen.
+    pub what: &'static str,
+}
+
+/// Prints a peer's or library's own words after a colon, control characters escaped.
+struct Reason<'a>(&'a str);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            text => write!(f, ": {}", text.escape_debug()),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! placeholder
+pub(crate) const WRITE_BYTES_MAX: usize = 256 << 10;

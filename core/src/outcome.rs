@@ -1,0 +1,119 @@
+//! What becomes of a message.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+/// The one outcome of an accepted message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub enum Outcome {
+    /// The peer has it, as far as the level says.
+    Delivered(Level),
+    /// The receiver refused this message.
+    Refused(RefuseCode),
+    /// It never reached the receiver's application, and never will.
+    Failed(FailReason),
+    /// It may or may not have arrived: the evidence is gone.
+    Unknown(UnknownReason),
+}
+
+impl Outcome {
+    /// Whether the peer has the message.
+    pub fn is_delivered(&self) -> bool {
+        matches!(self, Self::Delivered(_))
+    }
+}
+
+/// Who says that a message was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// The receiving application accepted it.
+    Application,
+}
+
+/// Why a receiver refused a message, on the wire as one number (`docs/wire.md`, REFUSE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RefuseCode {
+    /// 1: larger than the receiver takes.
+    TooLarge,
+    /// 2: the application refused it.
+    Application,
+    /// 3: the application dropped it unanswered.
+    Dropped,
+    /// A code that this version has no name for.
+    Other(u64),
+}
+
+impl RefuseCode {
+    /// The number on the wire.
+    pub fn to_wire(self) -> u64 {
+        match self {
+            Self::TooLarge => 1,
+            Self::Application => 2,
+            Self::Dropped => 3,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// The code that this number on the wire stands for.
+    pub fn from_wire(code: u64) -> Self {
+        match code {
+            1 => Self::TooLarge,
+            2 => Self::Application,
+            3 => Self::Dropped,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// Why a message surely did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailReason {
+    /// The sender was stopped before the message was sent.
+    Stopped,
+}
+
+/// Why a message's fate cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnknownReason {
+    /// The sender was stopped after the message had begun, before the receiver answered.
+    Stopped,
+}
+
+/// A message that was not accepted, handed back.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("message of {} bytes not accepted: {reason}", payload.len())]
+pub struct Rejected {
+    /// Why.
+    pub reason: RejectReason,
+    /// The message, untouched.
+    pub payload: Bytes,
+}
+
+/// Why a message was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum RejectReason {
+    /// The queue holds as many messages, or as many bytes, as it may.
+    #[error("the queue is full; wait for room, or raise queue_messages_max or queue_bytes_max")]
+    QueueFull,
+    /// It is larger than any message may be.
+    #[error("it has {bytes} bytes, the limit is {max}; split it, or raise message_bytes_max on both ends")]
+    TooLarge {
+        /// The message's size.
+        bytes: usize,
+        /// The configured `message_bytes_max`.
+        max: usize,
+    },
+    /// The sender is stopping or has stopped.
+    #[error("the sender was stopped; make a new one to send more")]
+    Stopped,
+    /// The lane is not one of this sender's.
+    #[error("lane {lane} is not one of this sender's")]
+    UnknownLane {
+        /// The lane that was asked for.
+        lane: u8,
+    },
+    /// The id does not come after the ids given before (a fault of the driver).
+    #[error("its id does not come after those given before")]
+    IdNotIncreasing,
+}

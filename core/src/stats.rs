@@ -1,0 +1,90 @@
+//! What a machine tells of itself.
+
+use crate::Time;
+
+/// What would be accepted now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Capacity {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of payload.
+    pub bytes: usize,
+}
+
+/// The earliest armed timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Deadline {
+    /// When it is due.
+    pub at: Time,
+    /// What it is for.
+    pub timer: Timer,
+}
+
+/// What a machine can be waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timer {
+    /// An attempt at a connection has taken too long.
+    Connect,
+    /// The time to dial again.
+    Backoff,
+    /// The end of a drain.
+    Drain,
+}
+
+/// Counters of a sender since it was made. They take no part in its decisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Messages handed back.
+    pub rejected: u64,
+    /// Messages settled as delivered.
+    pub delivered: u64,
+    /// Messages settled as refused by the receiver.
+    pub refused: u64,
+    /// Messages settled as failed.
+    pub failed: u64,
+    /// Messages settled as unknown.
+    pub unknown: u64,
+    /// Messages waiting to be written.
+    pub queued: u64,
+    /// Their bytes.
+    pub queued_bytes: u64,
+    /// Messages written and not settled.
+    pub in_flight: u64,
+    /// Their bytes.
+    pub in_flight_bytes: u64,
+    /// Messages written, each time anew.
+    pub written: u64,
+    /// Messages written again after a lost connection.
+    pub redelivered: u64,
+    /// Attempts at a connection.
+    pub connects: u64,
+    /// Connections that stood.
+    pub connected: u64,
+    /// Events that named an older connection or a write long done.
+    pub stale_events: u64,
+    /// Connections closed because the peer broke the protocol.
+    pub protocol_errors: u64,
+}
+
+/// Counters of a receiver since it was made. They take no part in its decisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiverStats {
+    /// Messages handed to the application.
+    pub delivered: u64,
+    /// Their bytes.
+    pub delivered_bytes: u64,
+    /// Messages that the application, or a limit, refused.
+    pub refused: u64,
+    /// Messages dropped because they were received before.
+    pub duplicates: u64,
+    /// Bytes of messages held now, half-received ones included.
+    pub held_bytes: u64,
+    /// Events that named an older connection or a write long done.
+    pub stale_events: u64,
+    /// Connections closed because the peer broke the protocol.
+    pub protocol_errors: u64,
+}
