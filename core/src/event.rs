@@ -85,6 +85,14 @@ pub enum Event {
         /// The write.
         transfer: TransferId,
     },
+    /// The other end's transport has acknowledged all that we wrote on a stream, FIN included
+    /// ("Data Recvd", RFC 9000 section 3.1). Says nothing of its application.
+    StreamAcknowledged {
+        /// The connection.
+        attempt: Attempt,
+        /// The stream.
+        stream: StreamId,
+    },
     /// The application answered every delivered message of the lane below this number.
     Consumed {
         /// The lane.

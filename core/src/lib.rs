@@ -1,4 +1,5 @@
 //! placeholder
+#![allow(clippy::todo)]
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -26,7 +27,7 @@ pub use id::{
 pub use outcome::{
     FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason,
 };
-pub use receiver::PeerReceiverMachine;
+pub use receiver::{PeerReceiverMachine, SessionHandle, Sessions, SessionsConfig};
 pub use sender::PeerSenderMachine;
 pub use stats::{Capacity, Deadline, ReceiverStats, Stats, Timer};
 pub use time::Time;

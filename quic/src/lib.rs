@@ -64,9 +64,6 @@ impl PeerConfig {
 /// A peer of this node that we dial. Never given out twice by one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerHandle(pub(crate) u64);
-/// A session of a peer that dialled us. Never given out twice by one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionHandle(pub(crate) u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ecn { Ect0, Ect1, Ce }
@@ -81,10 +78,14 @@ pub struct Sender<P> { pub key: PeerKey, /** the caller's id where it has a peer
 
 #[derive(Debug)]
 pub enum NodeEvent<P> {
-    Settled { peer: PeerHandle, id: MessageId, outcome: Outcome },
+    /// Outcomes of one step, in the order in which they fell.
+    Settled { peer: PeerHandle, settled: Vec<(MessageId, Outcome)> },
     Rejected { peer: PeerHandle, id: MessageId, rejected: Rejected },
+    /// Messages left the queue in a step; this is what the peer's machine would accept now.
+    Room { peer: PeerHandle, capacity: Capacity },
     Peer { peer: PeerHandle, event: PeerEvent },
-    Incoming { session: SessionHandle, from: Sender<P>, message: IncomingMessage },
+    /// Messages that came in one step, in order.
+    Incoming { session: SessionHandle, from: Sender<P>, messages: Vec<IncomingMessage> },
     /// the node forgot the session: answers to its messages are ignored from here on
     SessionForgotten { session: SessionHandle },
     /// accepting side refused or lost a connection before / because of its identity or a protocol error; for logs and counters
@@ -108,26 +109,30 @@ impl<P: PeerId> NodeMachine<P> {
     pub fn new(config: NodeConfig, seed: [u8; 32], base: Instant) -> Self { todo!() }
     pub fn handle_datagram(&mut self, now: Time, meta: DatagramMeta, data: BytesMut) { todo!() }
     pub fn handle_timeout(&mut self, now: Time) { todo!() }
-    /// The network reported that nobody listens at this exact address (ICMP port unreachable).
-    pub fn handle_unreachable(&mut self, now: Time, address: SocketAddr) { todo!() }
+    /// The network reported that some port of this host has no listener (ICMP port unreachable; the report names no port). A hint, never a proof:
+    /// each connection to that host is probed (PING) and put on probation; whoever is then silent for max(250 ms, 3 PTO) is given up with `Unreachable`.
+    pub fn handle_unreachable(&mut self, now: Time, host: IpAddr) { todo!() }
     /// `buffer` is cleared by the call. Transmit's bytes are `buffer[..size]`.
     pub fn poll_output(&mut self, now: Time, buffer: &mut Vec<u8>) -> Output<P> { todo!() }
     /// How many datagrams one Transmit may hold; at least 1.
     pub fn set_segments_max(&mut self, segments: usize) { todo!() }
-    pub fn add_peer(&mut self, id: P, config: PeerConfig) -> Result<PeerHandle, AddPeerError> { todo!() }
+    pub fn add_peer(&mut self, now: Time, id: P, config: PeerConfig) -> Result<PeerHandle, AddPeerError> { todo!() }
     /// Queues messages; a message that is not accepted comes back as NodeEvent::Rejected.
-    pub fn queue(&mut self, peer: PeerHandle, messages: impl IntoIterator<Item = (MessageId, Lane, Bytes)>) { todo!() }
+    pub fn queue(&mut self, now: Time, peer: PeerHandle, messages: impl IntoIterator<Item = (MessageId, Lane, Bytes)>) { todo!() }
     /// What the peer's machine would accept now, messages handed over by `queue` already taken off.
     pub fn capacity(&self, peer: PeerHandle) -> Capacity { todo!() }
-    pub fn stop_peer(&mut self, peer: PeerHandle, mode: StopMode) { todo!() }
+    pub fn stop_peer(&mut self, now: Time, peer: PeerHandle, mode: StopMode) { todo!() }
     /// After SenderStopped: free what is left of the peer.
     pub fn remove_peer(&mut self, peer: PeerHandle) { todo!() }
     /// The application answered all messages of the session's lane below this number.
-    pub fn consumed(&mut self, session: SessionHandle, lane: Lane, below: u64) { todo!() }
+    pub fn consumed(&mut self, now: Time, session: SessionHandle, lane: Lane, below: u64) { todo!() }
     /// It refused one; comes before the `consumed` that covers it.
-    pub fn refuse(&mut self, session: SessionHandle, lane: Lane, number: u64, code: RefuseCode) { todo!() }
+    pub fn refuse(&mut self, now: Time, session: SessionHandle, lane: Lane, number: u64, code: RefuseCode) { todo!() }
+    /// Forgets every accepted connection without a word to the other end, as a crash of the path would; sessions are kept, and the other ends find out
+    /// by stateless reset. For demonstrations and tests of loss.
+    pub fn cut_accepted(&mut self, now: Time) { todo!() }
     /// Stops accepting, stops every peer, ends accepted connections in good order (last receipts, FIN, close 3).
-    pub fn stop(&mut self, mode: StopMode) { todo!() }
+    pub fn stop(&mut self, now: Time, mode: StopMode) { todo!() }
     /// After `stop`: every peer has emitted SenderStopped and every connection has sent its close; nothing is left to send.
     pub fn is_stopped(&self) -> bool { todo!() }
     pub fn stats(&self) -> NodeStats { todo!() }
