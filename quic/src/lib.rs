@@ -1,140 +1,16 @@
-//! API skeleton: names and signatures stand, bodies and docs are to be written.
-#![allow(clippy::todo, unused, missing_docs)]
-use bytes::{Bytes, BytesMut};
-use peer_sender_core::*;
-use std::{collections::BTreeSet, fmt::{Debug, Display}, hash::Hash, marker::PhantomData, net::{IpAddr, SocketAddr}, time::{Duration, Instant}};
+//! A sans-IO QUIC node for peer-sender: peers to dial, peers that dial in, and no I/O.
 
-/// The caller's own name of a peer.
-pub trait PeerId: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static {}
-impl<T: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static> PeerId for T {}
+mod config;
+mod connection_id;
+mod error;
+mod identity;
+mod node;
+mod tls;
+mod transport;
 
-/// Ed25519 key with a self-signed certificate. Cheap to clone. Debug shows only the public key.
-#[derive(Clone, Debug)]
-pub struct Identity;
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentityError; // becomes an enum with thiserror
-impl Identity {
-    /// `secret`: 32 random bytes, the Ed25519 private key
-    pub fn from_secret(secret: [u8; 32]) -> Self { todo!() }
-    pub fn from_pem(pem: &str) -> Result<Self, IdentityError> { todo!() }
-    /// PKCS #8 PEM with the private key
-    pub fn to_pem(&self) -> String { todo!() }
-    pub fn key(&self) -> PeerKey { todo!() }
-}
-
-/// Whom the accepting side lets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust { Keys(BTreeSet<PeerKey>), Any }
-
-/// new(identity): dials only, defaults. builder(identity) has setters; build() checks.
-#[derive(Clone, Debug)]
-pub struct NodeConfig;
-#[derive(Clone, Debug)]
-pub struct NodeConfigBuilder;
-impl NodeConfig {
-    pub fn new(identity: Identity) -> Self { todo!() }
-    pub fn builder(identity: Identity) -> NodeConfigBuilder { todo!() }
-    pub fn identity(&self) -> &Identity { todo!() }
-}
-impl NodeConfigBuilder {
-    /// Accept connections from whom this trusts; without it the node only dials.
-    pub fn accept(self, trust: Trust) -> Self { todo!() }
-    pub fn message_bytes_max(self, v: usize) -> Self { todo!() }
-    pub fn inbound_bytes_max(self, v: usize) -> Self { todo!() }
-    pub fn idle_timeout(self, v: Duration) -> Self { todo!() }
-    pub fn keep_alive(self, v: Duration) -> Self { todo!() }
-    pub fn connections_max(self, v: usize) -> Self { todo!() }
-    pub fn handshakes_max(self, v: usize) -> Self { todo!() }
-    pub fn sessions_max(self, v: usize) -> Self { todo!() }
-    pub fn sessions_per_key_max(self, v: usize) -> Self { todo!() }
-    pub fn session_ttl(self, v: Duration) -> Self { todo!() }
-    pub fn build(self) -> Result<NodeConfig, ConfigError> { todo!() }
-}
-
-/// A peer to dial: the key it must have, and the machine's config (which holds the address).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerConfig { pub(crate) key: PeerKey, pub(crate) machine: Config }
-impl PeerConfig {
-    pub fn new(key: PeerKey, address: SocketAddr) -> Result<Self, ConfigError> { todo!() }
-    pub fn with(key: PeerKey, machine: Config) -> Self { todo!() }
-    pub fn key(&self) -> PeerKey { todo!() }
-    pub fn machine(&self) -> &Config { todo!() }
-}
-
-/// A peer of this node that we dial. Never given out twice by one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerHandle(pub(crate) u64);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ecn { Ect0, Ect1, Ce }
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatagramMeta { pub remote: SocketAddr, pub local_ip: Option<IpAddr>, pub ecn: Option<Ecn> }
-/// `size` bytes now in the caller's buffer are to be sent, in segments of `segment_size` if set (GSO).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transmit { pub destination: SocketAddr, pub ecn: Option<Ecn>, pub size: usize, pub segment_size: Option<usize>, pub src_ip: Option<IpAddr> }
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender<P> { pub key: PeerKey, /** the caller's id where it has a peer with that key */ pub peer: Option<P> }
-
-#[derive(Debug)]
-pub enum NodeEvent<P> {
-    /// Outcomes of one step, in the order in which they fell.
-    Settled { peer: PeerHandle, settled: Vec<(MessageId, Outcome)> },
-    Rejected { peer: PeerHandle, id: MessageId, rejected: Rejected },
-    /// Messages left the queue in a step; this is what the peer's machine would accept now.
-    Room { peer: PeerHandle, capacity: Capacity },
-    Peer { peer: PeerHandle, event: PeerEvent },
-    /// Messages that came in one step, in order.
-    Incoming { session: SessionHandle, from: Sender<P>, messages: Vec<IncomingMessage> },
-    /// the node forgot the session: answers to its messages are ignored from here on
-    SessionForgotten { session: SessionHandle },
-    /// accepting side refused or lost a connection before / because of its identity or a protocol error; for logs and counters
-    InboundRejected { remote: SocketAddr, key: Option<PeerKey>, error: LinkError },
-}
-pub enum Output<P> { Transmit(Transmit), Event(NodeEvent<P>), /** nothing more to do before this time (None: until some input) */ Timeout(Option<Time>) }
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddPeerError { /** a peer with this id exists */ Duplicate, /** the node is stopping */ Stopped }
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NodeStats { pub datagrams_received: u64, pub bytes_received: u64, pub datagrams_sent: u64, pub bytes_sent: u64, pub connections: u64, pub accepted: u64, pub identities_refused: u64, pub protocol_errors: u64, pub sessions: u64 }
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerStats { pub machine: Stats, pub rtt: Option<Duration>, pub lost_packets: u64, pub mtu: u16 }
-
-pub struct NodeMachine<P>(PhantomData<P>);
-impl<P: PeerId> NodeMachine<P> {
-    /// `base`: the Instant that stands for Time::ZERO. `seed`: random, never used twice.
-    pub fn new(config: NodeConfig, seed: [u8; 32], base: Instant) -> Self { todo!() }
-    pub fn handle_datagram(&mut self, now: Time, meta: DatagramMeta, data: BytesMut) { todo!() }
-    pub fn handle_timeout(&mut self, now: Time) { todo!() }
-    /// The network reported that some port of this host has no listener (ICMP port unreachable; the report names no port). A hint, never a proof:
-    /// each connection to that host is probed (PING) and put on probation; whoever is then silent for max(250 ms, 3 PTO) is given up with `Unreachable`.
-    pub fn handle_unreachable(&mut self, now: Time, host: IpAddr) { todo!() }
-    /// `buffer` is cleared by the call. Transmit's bytes are `buffer[..size]`.
-    pub fn poll_output(&mut self, now: Time, buffer: &mut Vec<u8>) -> Output<P> { todo!() }
-    /// How many datagrams one Transmit may hold; at least 1.
-    pub fn set_segments_max(&mut self, segments: usize) { todo!() }
-    pub fn add_peer(&mut self, now: Time, id: P, config: PeerConfig) -> Result<PeerHandle, AddPeerError> { todo!() }
-    /// Queues messages; a message that is not accepted comes back as NodeEvent::Rejected.
-    pub fn queue(&mut self, now: Time, peer: PeerHandle, messages: impl IntoIterator<Item = (MessageId, Lane, Bytes)>) { todo!() }
-    /// What the peer's machine would accept now, messages handed over by `queue` already taken off.
-    pub fn capacity(&self, peer: PeerHandle) -> Capacity { todo!() }
-    pub fn stop_peer(&mut self, now: Time, peer: PeerHandle, mode: StopMode) { todo!() }
-    /// After SenderStopped: free what is left of the peer.
-    pub fn remove_peer(&mut self, peer: PeerHandle) { todo!() }
-    /// The application answered all messages of the session's lane below this number.
-    pub fn consumed(&mut self, now: Time, session: SessionHandle, lane: Lane, below: u64) { todo!() }
-    /// It refused one; comes before the `consumed` that covers it.
-    pub fn refuse(&mut self, now: Time, session: SessionHandle, lane: Lane, number: u64, code: RefuseCode) { todo!() }
-    /// Forgets every accepted connection without a word to the other end, as a crash of the path would; sessions are kept, and the other ends find out
-    /// by stateless reset. For demonstrations and tests of loss.
-    pub fn cut_accepted(&mut self, now: Time) { todo!() }
-    /// Stops accepting, stops every peer, ends accepted connections in good order (last receipts, FIN, close 3).
-    pub fn stop(&mut self, now: Time, mode: StopMode) { todo!() }
-    /// After `stop`: every peer has emitted SenderStopped and every connection has sent its close; nothing is left to send.
-    pub fn is_stopped(&self) -> bool { todo!() }
-    pub fn stats(&self) -> NodeStats { todo!() }
-    pub fn peer_stats(&self, peer: PeerHandle) -> Option<PeerStats> { todo!() }
-}
+pub use config::{NodeConfig, NodeConfigBuilder, Trust};
+pub use identity::{Identity, IdentityError};
+pub use node::{
+    AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, Output, PeerConfig,
+    PeerHandle, PeerId, PeerStats, Sender, Transmit,
+};

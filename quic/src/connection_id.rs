@@ -1,0 +1,1 @@
+//! Connection ids that are recognised after a restart.
