@@ -1,76 +1,31 @@
-//! placeholder: names and signatures stand, bodies and docs are to be written (split over
-//! wire/varint.rs, wire/frame.rs, wire/decoder.rs).
-#![allow(missing_docs, clippy::todo, unused)]
-use crate::{Epoch, ProtocolError, SessionId};
-use alloc::vec::Vec;
-use bytes::Bytes;
+//! The frames of `peer-sender/1`: `docs/wire.md` in code.
+//!
+//! A lane's stream is a row of frames: a kind (one byte), the length of the body, the body.
+//! [`Frame::encode`] and [`encode_message_head`] write them; a [`Decoder`] reads them, in whatever
+//! pieces the stream comes, without allocating more than it has received.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use peer_sender_core::wire::{Decoder, Frame, Item, encode_message_head};
+//!
+//! let mut bytes = Vec::new();
+//! Frame::Receipt { taken: 7 }.encode(&mut bytes);
+//! encode_message_head(2, &mut bytes);
+//! bytes.extend(b"hi");
+//!
+//! let mut input = Bytes::from(bytes);
+//! let mut decoder = Decoder::default();
+//! assert_eq!(decoder.next(&mut input), Ok(Some(Item::Frame(Frame::Receipt { taken: 7 }))));
+//! assert_eq!(decoder.next(&mut input), Ok(Some(Item::MessageBegins { length: 2 })));
+//! assert_eq!(decoder.next(&mut input), Ok(Some(Item::Message(Bytes::from_static(b"hi")))));
+//! assert_eq!(decoder.next(&mut input), Ok(None));
+//! assert_eq!(decoder.finish(), Ok(()));
+//! ```
 
-/// The largest integer (RFC 9000 section 16): 2^62 - 1.
-pub const VARINT_MAX: u64 = (1 << 62) - 1;
-/// OPEN.version of this protocol.
-pub const VERSION: u64 = 1;
+mod decoder;
+mod frame;
+mod varint;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Open {
-    pub fresh: bool,
-    pub session: SessionId,
-    pub lane: u64,
-    pub base: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Resume {
-    pub epoch: Epoch,
-    pub record: u64,
-    pub taken: u64,
-    pub next: u64,
-    pub message_bytes_max: u64,
-}
-
-/// A frame other than MESSAGE, whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Frame {
-    Open(Open),
-    Resume(Resume),
-    Skip { count: u64 },
-    Receipt { taken: u64 },
-    Refuse { number: u64, code: u64 },
-}
-
-impl Frame {
-    /// "OPEN", "RESUME"...
-    pub fn name(&self) -> &'static str { todo!() }
-    /// Appends the frame's bytes.
-    pub fn encode(&self, out: &mut Vec<u8>) { todo!() }
-}
-
-/// Appends the head (kind, length) of a MESSAGE of this many bytes; its payload follows.
-pub fn encode_message_head(payload_len: usize, out: &mut Vec<u8>) { todo!() }
-/// The most bytes that a MESSAGE's head takes.
-pub const MESSAGE_HEAD_MAX: usize = 9;
-
-/// What a stream's bytes turn into. Unknown extension frames (0x40..) are passed over unseen,
-/// whatever their length, without buffering them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Item {
-    Frame(Frame),
-    /// A MESSAGE's head was read: its payload has this many bytes. The caller decides whether it
-    /// takes it (limit, budget) before it calls `next` again; nothing was allocated yet.
-    MessageBegins { length: u64 },
-    /// The payload, whole, in a buffer of its own (never pins the input's buffer). The buffer grew with the bytes received.
-    Message(Bytes),
-}
-
-/// Cuts the bytes of one stream, in whatever chunks they come, into frames.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Decoder {}
-
-impl Decoder {
-    /// Takes bytes off the front of `input` until one item is complete; none when `input` is
-    /// used up first. After an error the stream is lost.
-    pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Item>, ProtocolError> { todo!() }
-    /// Ok if the stream may end here: between two frames. Otherwise `Truncated`.
-    pub fn finish(&self) -> Result<(), ProtocolError> { todo!() }
-    /// Bytes that it holds now (half a frame).
-    pub fn buffered(&self) -> usize { todo!() }
-}
+pub use decoder::{Decoder, Item};
+pub use frame::{Frame, MESSAGE_HEAD_MAX, Open, Resume, VERSION, encode_message_head};
+pub use varint::VARINT_MAX;
