@@ -44,7 +44,9 @@ impl Config {
 
     /// Starts from the defaults.
     pub fn builder(address: SocketAddr) -> ConfigBuilder {
-        ConfigBuilder { config: Self::new(address) }
+        ConfigBuilder {
+            config: Self::new(address),
+        }
     }
 
     /// The peer's address.
@@ -80,7 +82,9 @@ impl Config {
             .queue_messages_max
             .saturating_add(self.flight_messages_max)
             .saturating_mul(BOOKS_PER_MESSAGE);
-        payloads.saturating_add(books).saturating_add(2 * crate::outbound::WRITE_BYTES_MAX)
+        payloads
+            .saturating_add(books)
+            .saturating_add(2 * crate::outbound::WRITE_BYTES_MAX)
     }
 
     /// The most actions that one step appends, beside one `Reject` for each message that the step
@@ -165,19 +169,31 @@ impl ConfigBuilder {
             return Err(ConfigError::new("address", "must have a port"));
         }
         if address.ip().is_unspecified() {
-            return Err(ConfigError::new("address", "must name a host, not 0.0.0.0 or [::]"));
+            return Err(ConfigError::new(
+                "address",
+                "must name a host, not 0.0.0.0 or [::]",
+            ));
         }
         if !(1..=1 << 30).contains(&config.message_bytes_max) {
-            return Err(ConfigError::new("message_bytes_max", "must be from 1 byte to 1 GiB"));
+            return Err(ConfigError::new(
+                "message_bytes_max",
+                "must be from 1 byte to 1 GiB",
+            ));
         }
         if config.queue_messages_max == 0 {
             return Err(ConfigError::new("queue_messages_max", "must be at least 1"));
         }
         if config.queue_bytes_max < config.message_bytes_max {
-            return Err(ConfigError::new("queue_bytes_max", "must be at least message_bytes_max"));
+            return Err(ConfigError::new(
+                "queue_bytes_max",
+                "must be at least message_bytes_max",
+            ));
         }
         if config.flight_messages_max == 0 {
-            return Err(ConfigError::new("flight_messages_max", "must be at least 1"));
+            return Err(ConfigError::new(
+                "flight_messages_max",
+                "must be at least 1",
+            ));
         }
         if config.flight_bytes_max == 0 {
             return Err(ConfigError::new("flight_bytes_max", "must be at least 1"));
@@ -189,10 +205,16 @@ impl ConfigBuilder {
             return Err(ConfigError::new("backoff_min", "must be at least 1 ms"));
         }
         if config.backoff_max < config.backoff_min {
-            return Err(ConfigError::new("backoff_max", "must be at least backoff_min"));
+            return Err(ConfigError::new(
+                "backoff_max",
+                "must be at least backoff_min",
+            ));
         }
         if config.refusal_backoff_min < shortest {
-            return Err(ConfigError::new("refusal_backoff_min", "must be at least 1 ms"));
+            return Err(ConfigError::new(
+                "refusal_backoff_min",
+                "must be at least 1 ms",
+            ));
         }
         if config.refusal_backoff_max < config.refusal_backoff_min {
             let problem = "must be at least refusal_backoff_min";
@@ -218,13 +240,19 @@ impl ReceiverConfig {
     /// `message_bytes_max` outside 1 byte to 1 GiB, or `inbound_bytes_max` below it.
     pub fn new(message_bytes_max: usize, inbound_bytes_max: usize) -> Result<Self, ConfigError> {
         if !(1..=1 << 30).contains(&message_bytes_max) {
-            return Err(ConfigError::new("message_bytes_max", "must be from 1 byte to 1 GiB"));
+            return Err(ConfigError::new(
+                "message_bytes_max",
+                "must be from 1 byte to 1 GiB",
+            ));
         }
         if inbound_bytes_max < message_bytes_max {
             let problem = "must be at least message_bytes_max";
             return Err(ConfigError::new("inbound_bytes_max", problem));
         }
-        Ok(Self { message_bytes_max, inbound_bytes_max })
+        Ok(Self {
+            message_bytes_max,
+            inbound_bytes_max,
+        })
     }
 
     /// The largest message taken, in bytes.
@@ -240,7 +268,10 @@ impl ReceiverConfig {
 
 impl Default for ReceiverConfig {
     fn default() -> Self {
-        Self { message_bytes_max: 16 << 20, inbound_bytes_max: 32 << 20 }
+        Self {
+            message_bytes_max: 16 << 20,
+            inbound_bytes_max: 32 << 20,
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use crate::PeerKey;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 pub enum LinkError {
     /// The peer did not answer, or did not confirm us, within the connect deadline.
-    #[error("no confirmed connection within the connect deadline; is the peer running and reachable?")]
+    #[error(
+        "no confirmed connection within the connect deadline; is the peer running and reachable?"
+    )]
     ConnectTimeout,
     /// Nothing was heard from the peer for the idle timeout.
     #[error("nothing heard from the peer for the idle timeout")]
@@ -29,7 +31,9 @@ pub enum LinkError {
     #[error("the peer speaks no QUIC version that we speak")]
     VersionMismatch,
     /// The peer does not speak our protocol (ALPN, RFC 7301).
-    #[error("the peer does not speak {offered}; is it a peer-sender listener, and of this version?")]
+    #[error(
+        "the peer does not speak {offered}; is it a peer-sender listener, and of this version?"
+    )]
     AlpnMismatch {
         /// The protocol we offered.
         offered: String,

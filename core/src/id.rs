@@ -55,7 +55,11 @@ impl SessionId {
     pub fn nth(seed: &[u8; 32], nth: u64) -> Self {
         let mut first = [0; 16];
         first.copy_from_slice(&seed[..16]);
-        Self(u128::from_be_bytes(first).wrapping_add(u128::from(nth)).to_be_bytes())
+        Self(
+            u128::from_be_bytes(first)
+                .wrapping_add(u128::from(nth))
+                .to_be_bytes(),
+        )
     }
 }
 
@@ -111,12 +115,16 @@ impl FromStr for PeerKey {
     fn from_str(text: &str) -> Result<Self, InvalidPeerKey> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
-            return Err(InvalidPeerKey::Length { digits: digits.len() });
+            return Err(InvalidPeerKey::Length {
+                digits: digits.len(),
+            });
         }
         let mut key = [0; 32];
         for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
             for &digit in pair {
-                let value = char::from(digit).to_digit(16).ok_or(InvalidPeerKey::Digit)?;
+                let value = char::from(digit)
+                    .to_digit(16)
+                    .ok_or(InvalidPeerKey::Digit)?;
                 *byte = *byte << 4 | value as u8;
             }
         }

@@ -1,5 +1,29 @@
-//! placeholder
-#![allow(clippy::todo)]
+//! The heart of peer-sender: machines that get messages to peers, without any I/O.
+//!
+//! [`PeerSenderMachine`] is one peer's sender, whole: connecting, backoff, queue, flight,
+//! receipts, redelivery, stopping. [`PeerReceiverMachine`] is its twin on the accepting end, and
+//! [`Sessions`] all of an accepting node's. Neither knows of sockets, clocks or threads; the crate
+//! is `no_std`, so that none can even be named.
+//!
+//! # Theory of operation
+//!
+//! A machine is driven in *steps*. A step takes the time and any number of [`Event`]s, facts from
+//! outside, and appends [`Action`]s, what the world must do; they are decided already. The same
+//! configuration, seed and steps give the same actions, byte for byte.
+//!
+//! - *Facts first, then one decision.* Within a step each event is recorded, and then the whole
+//!   state is looked at once; only that look emits actions.
+//! - *State is data.* A sender's [`Link`] and [`Phase`] hold their own deadlines and attempts; the
+//!   legal transitions are a [`table`], from which the diagram in the documentation is made.
+//! - *One door for time.* [`Time`] comes in with each step. There are no timer ids: a machine has
+//!   one `next_deadline()`, and an early, late or repeated [`Event::TimerFired`] does no harm.
+//! - *Generations.* Events about a connection carry its [`Attempt`]; one of an older connection
+//!   changes nothing but a counter.
+//! - *Bounds.* Each queue, buffer and step has a limit from the configuration, and
+//!   [`Config::memory_max`] is a formula.
+//! - *Payloads are opaque.* No machine looks inside one.
+//!
+//! The frames that travel are in [`wire`]; `docs/wire.md` specifies them.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -15,6 +39,7 @@ mod outcome;
 mod receiver;
 mod sender;
 mod stats;
+pub mod table;
 mod time;
 pub mod wire;
 
@@ -24,10 +49,8 @@ pub use event::{Action, Event, IncomingMessage, PeerEvent, StopMode, StopReason}
 pub use id::{
     Attempt, Epoch, InvalidPeerKey, Lane, MessageId, PeerKey, SessionId, Side, StreamId, TransferId,
 };
-pub use outcome::{
-    FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason,
-};
+pub use outcome::{FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason};
 pub use receiver::{PeerReceiverMachine, SessionHandle, Sessions, SessionsConfig};
-pub use sender::PeerSenderMachine;
+pub use sender::{Backoff, Canonical, Established, Link, PeerSenderMachine, Phase, State};
 pub use stats::{Capacity, Deadline, ReceiverStats, Stats, Timer};
 pub use time::Time;

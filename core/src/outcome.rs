@@ -97,7 +97,9 @@ pub enum RejectReason {
     #[error("the queue is full; wait for room, or raise queue_messages_max or queue_bytes_max")]
     QueueFull,
     /// It is larger than any message may be.
-    #[error("it has {bytes} bytes, the limit is {max}; split it, or raise message_bytes_max on both ends")]
+    #[error(
+        "it has {bytes} bytes, the limit is {max}; split it, or raise message_bytes_max on both ends"
+    )]
     TooLarge {
         /// The message's size.
         bytes: usize,

@@ -1,18 +1,141 @@
-//! placeholder: names and signatures stand, bodies and docs are to be written.
-#![allow(missing_docs, clippy::todo, unused)]
-use crate::*;
+//! The dialling end: one peer's sender, whole.
+//!
+//! A step has two halves. [`apply`](apply) records what each event says and decides nothing;
+//! [`settle`](settle) looks at the whole state once and is the only place that emits actions.
+
+mod apply;
+mod backoff;
+mod canonical;
+mod check;
+mod settle;
+mod state;
+
 use alloc::vec::Vec;
-/// placeholder
-#[derive(Debug)]
-pub struct PeerSenderMachine;
+
+pub use self::backoff::Backoff;
+pub use self::canonical::Canonical;
+pub use self::state::{Established, Link, Phase, State};
+use crate::table::TRANSITIONS;
+use crate::{Action, Capacity, Config, Deadline, Event, Stats, Time};
+
+/// Gets messages to one peer, and tells what became of each.
+///
+/// Pure: the same configuration, seed and steps give the same actions, on every platform. The
+/// caller executes the [`Action`]s and reports what comes of them as [`Event`]s.
+///
+/// ```
+/// use peer_sender_core::{Action, Attempt, Config, Event, Lane, MessageId};
+/// use peer_sender_core::{PeerSenderMachine, StopMode, Time};
+///
+/// let config = Config::new("192.0.2.1:4433".parse().unwrap());
+/// let mut machine = PeerSenderMachine::new(config, [7; 32]);
+/// let mut actions = Vec::new();
+///
+/// let message =
+///     Event::MessageQueued { id: MessageId(0), lane: Lane(0), payload: "hello".into() };
+/// machine.handle(Time::ZERO, [message], &mut actions);
+/// assert!(matches!(actions[1], Action::Connect { attempt: Attempt(0), .. }));
+///
+/// // Nobody answers: the attempt is given up after 5 s, and another follows after 100 ms.
+/// let deadline = machine.next_deadline().unwrap();
+/// assert_eq!(deadline.at, Time::from_secs(5));
+/// machine.handle(deadline.at, [Event::TimerFired], &mut actions);
+/// assert_eq!(machine.next_deadline().unwrap().at, Time::from_millis(5_100));
+///
+/// // Told to stop, it settles what it has accepted. `SenderStopped` is the last event.
+/// actions.clear();
+/// machine.handle(deadline.at, [Event::Stop { mode: StopMode::Abort }], &mut actions);
+/// assert!(matches!(actions[0], Action::Settle { id: MessageId(0), .. }));
+/// assert!(machine.is_closed());
+/// ```
+#[derive(Clone, Debug)]
+pub struct PeerSenderMachine {
+    config: Config,
+    seed: [u8; 32],
+    state: State,
+    stats: Stats,
+    visits: [u64; TRANSITIONS.len()],
+}
+
 impl PeerSenderMachine {
-    pub fn new(config: Config, seed: [u8; 32]) -> Self { todo!() }
-    /// One step. A machine that was just made dials in its first step, even one without events.
-    pub fn handle(&mut self, now: Time, events: impl IntoIterator<Item = Event>, actions: &mut Vec<Action>) { todo!() }
-    pub fn next_deadline(&self) -> Option<Deadline> { todo!() }
-    pub fn capacity(&self) -> Capacity { todo!() }
-    pub fn stats(&self) -> Stats { todo!() }
-    /// SenderStopped was emitted.
-    pub fn is_closed(&self) -> bool { todo!() }
-    pub fn check(&self) -> Result<(), Violation> { todo!() }
+    /// A sender that has not dialled yet; it does so in its first step, even one without events.
+    ///
+    /// `seed` names its sessions: it must be random, and used for no other machine ever.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let visits = [0; TRANSITIONS.len()];
+        Self {
+            config,
+            seed,
+            state: State::new(),
+            stats: Stats::default(),
+            visits,
+        }
+    }
+
+    /// The earliest armed timer: the caller steps the machine with
+    /// [`Event::TimerFired`] then. After a step it never lies before the step's `now`.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.state.next_deadline()
+    }
+
+    /// What would be accepted now: nothing once it is stopping.
+    pub fn capacity(&self) -> Capacity {
+        match self.state.phase {
+            Phase::Running => self.state.lane.capacity(&self.config),
+            Phase::Stopping { .. } | Phase::Closed => Capacity::default(),
+        }
+    }
+
+    /// Everything that its decisions depend on.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Its state with times relative to now and names renumbered, so that two histories that
+    /// will go on alike compare as equal.
+    pub fn canonical(&self) -> Canonical {
+        Canonical::of(&self.state, &self.config)
+    }
+
+    /// Its counters. They take no part in its decisions.
+    pub fn stats(&self) -> Stats {
+        let (queued, queued_bytes) = self.state.lane.queued();
+        let (in_flight, in_flight_bytes) = self.state.lane.in_flight();
+        Stats {
+            queued: queued as u64,
+            queued_bytes: queued_bytes as u64,
+            in_flight: in_flight as u64,
+            in_flight_bytes: in_flight_bytes as u64,
+            ..self.stats
+        }
+    }
+
+    /// Whether `SenderStopped` was emitted: from then on it only rejects.
+    pub fn is_closed(&self) -> bool {
+        self.state.phase == Phase::Closed
+    }
+
+    /// How often each of [`TRANSITIONS`] was taken.
+    pub fn visits(&self) -> &[u64; TRANSITIONS.len()] {
+        &self.visits
+    }
+
+    /// One step: applies each event, then settles once.
+    ///
+    /// Total: no event in any state makes it panic or fail. Appends at most
+    /// [`Config::actions_per_step_max`] actions, and a `Reject` for each message that the step
+    /// brought and that is not accepted. A `now` that goes back counts as the latest one seen.
+    pub fn handle(
+        &mut self,
+        now: Time,
+        events: impl IntoIterator<Item = Event>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.state.now = self.state.now.max(now);
+        for event in events {
+            self.apply(event);
+        }
+        self.settle(actions);
+        debug_assert_eq!(self.check_step(), Ok(()));
+    }
 }

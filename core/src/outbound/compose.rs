@@ -1,0 +1,219 @@
+//! What a stream's next write holds.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::{COPIED_BYTES_MAX, Evidence, LaneStream, OutboundLane, Queued, Slot, WRITE_BYTES_MAX};
+use crate::wire::{Frame, MESSAGE_HEAD_MAX, encode_message_head};
+use crate::{Config, Outcome};
+
+/// A write, composed.
+#[derive(Debug, Default)]
+pub(crate) struct Composed {
+    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) fin: bool,
+    /// Messages in it.
+    pub(crate) messages: u64,
+    /// Of them, those that were written before.
+    pub(crate) repeated: u64,
+}
+
+impl OutboundLane {
+    /// Composes the stream's next write: OPEN first, then what the receiver must pass over or has
+    /// not got, then new messages as far as the flight has room, then FIN if `last` says that
+    /// nothing will follow. None if there is nothing to write.
+    pub(crate) fn compose(
+        &mut self,
+        stream: &mut LaneStream,
+        config: &Config,
+        last: bool,
+    ) -> Option<Composed> {
+        let mut write = Buffer::with_capacity(self.writable_bytes(stream, config));
+        let mut composed = Composed::default();
+        if !stream.open_written {
+            stream.open_written = true;
+            self.opened = true;
+            Frame::Open(stream.open).encode(&mut write.copied);
+        }
+        if stream.is_flowing() {
+            self.pass_over_held(stream, &mut write);
+            self.write_again(stream, &mut write, &mut composed);
+            self.write_new(stream, config, &mut write, &mut composed);
+            composed.fin = last
+                && self.queue.is_empty()
+                && stream.position == self.next_number()
+                && stream.resume.is_some();
+        }
+        composed.chunks = write.into_chunks();
+        (composed.fin || !composed.chunks.is_empty()).then_some(composed)
+    }
+
+    fn pass_over_held(&self, stream: &mut LaneStream, write: &mut Buffer) {
+        let held = stream.resumed_at().saturating_sub(stream.position);
+        if held > 0 {
+            write.skip(held);
+            stream.position += held;
+        }
+    }
+
+    /// Numbers given out already: open ones are written, settled ones passed over.
+    fn write_again(
+        &mut self,
+        stream: &mut LaneStream,
+        write: &mut Buffer,
+        composed: &mut Composed,
+    ) {
+        while stream.position < self.next_number() {
+            let number = stream.position;
+            let index = self.index(number);
+            let Some(Slot::Open {
+                payload, evidence, ..
+            }) = index.and_then(|index| self.flight.get_mut(index))
+            else {
+                let gap = self.gap_from(number);
+                write.skip(gap);
+                stream.position += gap;
+                continue;
+            };
+            match stream.admits(payload.len()) {
+                Ok(true) if write.has_room(payload.len()) => {}
+                Ok(_) => return,
+                Err(code) => {
+                    self.decide(number, Outcome::Refused(code));
+                    continue;
+                }
+            }
+            if *evidence == Evidence::NotReceived {
+                *evidence = Evidence::None;
+            }
+            write.message(payload);
+            stream.position += 1;
+            composed.messages += 1;
+            composed.repeated += 1;
+        }
+    }
+
+    fn write_new(
+        &mut self,
+        stream: &mut LaneStream,
+        config: &Config,
+        write: &mut Buffer,
+        composed: &mut Composed,
+    ) {
+        while stream.position == self.next_number() {
+            let Some(Queued { payload, .. }) = self.queue.front() else {
+                return;
+            };
+            let bytes = payload.len();
+            match stream.admits(bytes) {
+                Ok(true) if write.has_room(bytes) && self.flight_has_room(bytes, config) => {}
+                Ok(_) => return,
+                Err(_) => {
+                    self.refuse_queued_front();
+                    continue;
+                }
+            }
+            let Some(Queued { id, payload }) = self.queue.pop_front() else {
+                return;
+            };
+            write.message(&payload);
+            self.queued_bytes -= bytes;
+            self.in_flight += 1;
+            self.in_flight_bytes += bytes;
+            self.flight.push_back(Slot::Open {
+                id,
+                payload,
+                evidence: Evidence::None,
+            });
+            stream.position += 1;
+            composed.messages += 1;
+        }
+    }
+
+    /// A message of any legal size may go when nothing else is under way.
+    fn flight_has_room(&self, bytes: usize, config: &Config) -> bool {
+        self.in_flight == 0
+            || self.in_flight < config.flight_messages_max
+                && self.in_flight_bytes.saturating_add(bytes) <= config.flight_bytes_max
+    }
+
+    /// How many numbers from this one on are settled.
+    fn gap_from(&self, number: u64) -> u64 {
+        let forgotten = self.first.saturating_sub(number);
+        let from = self.index(number.max(self.first)).unwrap_or(0);
+        let settled = self
+            .flight
+            .iter()
+            .skip(from)
+            .take_while(|slot| **slot == Slot::Settled);
+        forgotten + settled.count() as u64
+    }
+
+    /// About what the next write can hold, so that small messages are copied into a buffer of
+    /// the right size.
+    fn writable_bytes(&self, stream: &LaneStream, config: &Config) -> usize {
+        const HEAD: usize = 3;
+        if stream.position < self.next_number() {
+            return self.in_flight_bytes.saturating_add(self.in_flight * HEAD);
+        }
+        let messages = config.flight_messages_max.saturating_sub(self.in_flight);
+        let bytes = config.flight_bytes_max.saturating_sub(self.in_flight_bytes);
+        self.queued_bytes
+            .min(bytes)
+            .saturating_add(self.queue.len().min(messages) * HEAD)
+    }
+}
+
+/// The bytes of a write: small payloads copied together, larger ones as chunks of their own.
+struct Buffer {
+    chunks: Vec<Bytes>,
+    chunks_bytes: usize,
+    copied: Vec<u8>,
+}
+
+impl Buffer {
+    fn with_capacity(bytes: usize) -> Self {
+        let copied = Vec::with_capacity(bytes.min(WRITE_BYTES_MAX));
+        Self {
+            chunks: Vec::new(),
+            chunks_bytes: 0,
+            copied,
+        }
+    }
+
+    /// Whether a message of this size still goes into this write; an empty one takes any.
+    fn has_room(&self, payload_bytes: usize) -> bool {
+        let written = self.chunks_bytes + self.copied.len();
+        let message = payload_bytes.saturating_add(MESSAGE_HEAD_MAX);
+        written < MESSAGE_HEAD_MAX * 8 || written.saturating_add(message) <= WRITE_BYTES_MAX
+    }
+
+    fn skip(&mut self, count: u64) {
+        Frame::Skip { count }.encode(&mut self.copied);
+    }
+
+    fn message(&mut self, payload: &Bytes) {
+        encode_message_head(payload.len(), &mut self.copied);
+        if payload.len() <= COPIED_BYTES_MAX {
+            self.copied.extend_from_slice(payload);
+        } else {
+            self.flush();
+            self.chunks_bytes += payload.len();
+            self.chunks.push(payload.clone());
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.copied.is_empty() {
+            self.chunks_bytes += self.copied.len();
+            self.chunks
+                .push(Bytes::from(core::mem::take(&mut self.copied)));
+        }
+    }
+
+    fn into_chunks(mut self) -> Vec<Bytes> {
+        self.flush();
+        self.chunks
+    }
+}

@@ -1,0 +1,31 @@
+//! What a RESUME proves of the messages that earlier connections left open.
+
+use super::{Evidence, OutboundLane, Slot};
+use crate::wire::Resume;
+use crate::{Level, Outcome};
+
+impl OutboundLane {
+    /// Judges each open number below `end`, all written on earlier connections (`docs/wire.md`,
+    /// judgement).
+    ///
+    /// The receiver's word about what it has not received is proof only while its memory is the
+    /// one that we were last told of: a record that was lost and made anew knows nothing of what
+    /// its forerunner took.
+    pub(super) fn judge(&mut self, end: u64, resume: &Resume) {
+        self.decide_below(
+            resume.taken.min(end),
+            &Outcome::Delivered(Level::Application),
+        );
+        let record = Some((resume.epoch, resume.record));
+        let same_record = core::mem::replace(&mut self.record, record) == record;
+        for number in resume.next.max(self.first)..end {
+            let Some(index) = self.index(number) else {
+                continue;
+            };
+            if let Some(Slot::Open { evidence, .. }) = self.flight.get_mut(index) {
+                let provable = same_record && *evidence != Evidence::Gone;
+                *evidence = if provable { Evidence::NotReceived } else { Evidence::Gone };
+            }
+        }
+    }
+}

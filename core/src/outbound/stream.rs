@@ -1,0 +1,246 @@
+//! The lane's stream in one connection: what was written on it, and what came back.
+
+use bytes::Bytes;
+
+use super::{OutboundLane, PIPELINED_BYTES_MAX};
+use crate::wire::{Decoder, Frame, Item, Resume, VARINT_MAX};
+use crate::{Attempt, Lane, Outcome, ProtocolError, RefuseCode, SessionId, StreamId, TransferId};
+use crate::{Level, wire::Open};
+
+/// One lane's stream. Dropped with its connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LaneStream {
+    pub(crate) attempt: Attempt,
+    pub(crate) id: StreamId,
+    pub(super) open: Open,
+    pub(super) open_written: bool,
+    /// The receiver's answer to OPEN, once it has come.
+    pub(super) resume: Option<Resume>,
+    /// Numbers below it were written on earlier connections, so that RESUME judges them.
+    pub(super) judged_below: u64,
+    /// The number of the stream's next MESSAGE, as both ends count.
+    pub(super) position: u64,
+    /// What the last RESUME or RECEIPT of this connection said.
+    pub(super) taken: u64,
+    /// The write that QUIC has not taken whole yet.
+    transfer: Option<TransferId>,
+    fin_written: bool,
+    fin_received: bool,
+    way_back: Decoder,
+}
+
+/// How the way back ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum StreamEnd {
+    /// After our FIN and the last RECEIPT: nothing is left to say.
+    Complete,
+    /// Before our FIN: the other end stops.
+    GoingAway,
+}
+
+impl LaneStream {
+    /// The stream by which the lane is opened in this connection, not written yet.
+    pub(crate) fn new(
+        lane: &OutboundLane,
+        number: Lane,
+        session: SessionId,
+        attempt: Attempt,
+        id: StreamId,
+    ) -> Self {
+        let fresh = !lane.opened;
+        let base = lane.first;
+        Self {
+            attempt,
+            id,
+            open: Open {
+                fresh,
+                session,
+                lane: u64::from(number.0),
+                base,
+            },
+            open_written: false,
+            resume: None,
+            judged_below: if fresh { base } else { lane.next_number() },
+            position: base,
+            taken: 0,
+            transfer: None,
+            fin_written: false,
+            fin_received: false,
+            way_back: Decoder::default(),
+        }
+    }
+
+    /// Whether messages may be written: at once after a fresh OPEN, otherwise after RESUME.
+    pub(super) fn is_flowing(&self) -> bool {
+        !self.fin_written && (self.open.fresh || self.resume.is_some())
+    }
+
+    /// Whether nothing may be appended before QUIC has taken the last write.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.transfer.is_some()
+    }
+
+    pub(crate) fn write_began(&mut self, transfer: TransferId, fin: bool) {
+        self.transfer = Some(transfer);
+        self.fin_written |= fin;
+    }
+
+    /// Says whether it was this stream's write that QUIC has taken.
+    pub(crate) fn write_finished(&mut self, transfer: TransferId) -> bool {
+        let known = self.transfer == Some(transfer);
+        if known {
+            self.transfer = None;
+        }
+        known
+    }
+
+    /// Whether this is a fresh OPEN that has no answer: a close with code 1 then says that the
+    /// session is known to the receiver.
+    pub(crate) fn awaits_first_resume(&self) -> bool {
+        self.open.fresh && self.open_written && self.resume.is_none()
+    }
+
+    /// Whether a message of this size may be written now; `Err` if it can never be.
+    pub(super) fn admits(&self, payload_bytes: usize) -> Result<bool, RefuseCode> {
+        match self.resume {
+            Some(resume) if payload_bytes as u64 > resume.message_bytes_max => {
+                Err(RefuseCode::TooLarge)
+            }
+            Some(_) => Ok(true),
+            None => Ok(payload_bytes <= PIPELINED_BYTES_MAX),
+        }
+    }
+
+    /// Where a SKIP right after RESUME leads: what the receiver holds is not sent again.
+    pub(super) fn resumed_at(&self) -> u64 {
+        self.resume.map_or(self.open.base, |resume| resume.next)
+    }
+
+    /// Every number below it can be known to the receiver from this stream.
+    fn sent_below(&self) -> u64 {
+        self.position.max(self.resumed_at())
+    }
+
+    /// Takes the next bytes of the way back.
+    ///
+    /// # Errors
+    ///
+    /// What the other end did wrong; the connection is lost then.
+    pub(crate) fn receive(
+        &mut self,
+        lane: &mut OutboundLane,
+        mut bytes: Bytes,
+        fin: bool,
+    ) -> Result<Option<StreamEnd>, ProtocolError> {
+        if self.fin_received {
+            return Ok(None);
+        }
+        while let Some(item) = self.way_back.next(&mut bytes)? {
+            match item {
+                Item::Frame(Frame::Resume(resume)) => self.resumed(lane, resume)?,
+                Item::Frame(Frame::Receipt { taken }) => self.receipted(lane, taken)?,
+                Item::Frame(Frame::Refuse { number, code }) => self.refused(lane, number, code)?,
+                Item::Frame(frame) => {
+                    return Err(ProtocolError::Unexpected {
+                        frame: frame.name(),
+                    });
+                }
+                Item::MessageBegins { .. } | Item::Message(_) => {
+                    return Err(ProtocolError::Unexpected { frame: "MESSAGE" });
+                }
+            }
+        }
+        if !fin {
+            return Ok(None);
+        }
+        self.way_back.finish()?;
+        self.fin_received = true;
+        match (self.fin_written, lane.in_flight) {
+            (true, 0) => Ok(Some(StreamEnd::Complete)),
+            (true, _) => Err(ProtocolError::EndedEarly),
+            (false, _) => Ok(Some(StreamEnd::GoingAway)),
+        }
+    }
+
+    fn resumed(&mut self, lane: &mut OutboundLane, resume: Resume) -> Result<(), ProtocolError> {
+        if self.resume.is_some() {
+            return Err(ProtocolError::Unexpected { frame: "RESUME" });
+        }
+        let range = |field| Err(ProtocolError::ResumeRange { field });
+        // A receiver that knows nothing of a fresh lane starts where OPEN says; any other raises
+        // its `next` to the base.
+        let next_max = if self.open.fresh {
+            self.open.base
+        } else {
+            self.judged_below
+        };
+        if !(self.open.base..=next_max).contains(&resume.next) {
+            return range("next");
+        }
+        if resume.taken > resume.next {
+            return range("taken");
+        }
+        if resume.message_bytes_max > VARINT_MAX {
+            return range("message_bytes_max");
+        }
+        self.resume = Some(resume);
+        self.taken = resume.taken;
+        lane.judge(self.judged_below, &resume);
+        Ok(())
+    }
+
+    fn receipted(&mut self, lane: &mut OutboundLane, taken: u64) -> Result<(), ProtocolError> {
+        self.expect_resumed("RECEIPT")?;
+        if taken > self.sent_below() {
+            return Err(ProtocolError::ReceiptAhead);
+        }
+        if taken < self.taken {
+            return Err(ProtocolError::ReceiptBack);
+        }
+        self.taken = taken;
+        lane.decide_below(taken, &Outcome::Delivered(Level::Application));
+        Ok(())
+    }
+
+    fn refused(
+        &mut self,
+        lane: &mut OutboundLane,
+        number: u64,
+        code: u64,
+    ) -> Result<(), ProtocolError> {
+        self.expect_resumed("REFUSE")?;
+        if number < self.taken || number >= self.sent_below() {
+            return Err(ProtocolError::RefuseRange);
+        }
+        // A refusal that was told before a connection was lost is told again: settled already.
+        lane.decide(number, Outcome::Refused(RefuseCode::from_wire(code)));
+        Ok(())
+    }
+
+    fn expect_resumed(&self, frame: &'static str) -> Result<(), ProtocolError> {
+        match self.resume {
+            Some(_) => Ok(()),
+            None => Err(ProtocolError::Unexpected { frame }),
+        }
+    }
+
+    /// The lowest number that the stream speaks of.
+    pub(crate) fn lowest_number(&self) -> u64 {
+        self.open.base.min(self.taken)
+    }
+
+    /// Moves all numbers down by `origin`, which is at most the lowest in use; names of the
+    /// connection and its writes become those of a first connection.
+    pub(crate) fn renumber(&mut self, origin: u64, attempt: Attempt) {
+        self.attempt = attempt;
+        self.transfer = self.transfer.map(|_| TransferId(0));
+        self.open.base -= origin;
+        self.judged_below -= origin;
+        self.position -= origin;
+        self.taken = self.taken.saturating_sub(origin);
+        if let Some(resume) = &mut self.resume {
+            resume.taken = resume.taken.saturating_sub(origin);
+            resume.next -= origin;
+        }
+    }
+}

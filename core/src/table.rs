@@ -1,0 +1,125 @@
+//! The legal transitions of a sender's link, as data. Each change of the machine's state is
+//! looked up here, the diagram in `docs/states.md` is written from it, and the tests check both
+//! directions: no transition that is not listed, no row that is never taken.
+
+use core::fmt::{self, Write};
+
+/// Where a sender stands: its [`Link`](crate::Link), or that it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Made, and not dialled yet.
+    Down,
+    /// An attempt at a connection is under way.
+    Connecting,
+    /// The peer has accepted us.
+    Up,
+    /// The lane has ended with FIN; the last receipts are awaited.
+    Draining,
+    /// Waiting before the next attempt.
+    Backoff,
+    /// The sender has ended.
+    Closed,
+}
+
+/// What moves a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// It is time to dial.
+    Dial,
+    /// The handshake was confirmed.
+    Confirmed,
+    /// The connection, or the attempt at one, failed.
+    Failed,
+    /// The last write carried FIN.
+    FinWritten,
+    /// Both ends have said all.
+    Done,
+    /// A stop left nothing to wait for, or its deadline has come.
+    Stopped,
+}
+
+/// One legal transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// From where.
+    pub from: Standing,
+    /// Why.
+    pub cause: Cause,
+    /// To where.
+    pub to: Standing,
+}
+
+const fn row(from: Standing, cause: Cause, to: Standing) -> Transition {
+    Transition { from, cause, to }
+}
+
+/// Every legal transition.
+pub const TRANSITIONS: [Transition; 13] = [
+    row(Standing::Down, Cause::Dial, Standing::Connecting),
+    row(Standing::Down, Cause::Stopped, Standing::Closed),
+    row(Standing::Connecting, Cause::Confirmed, Standing::Up),
+    row(Standing::Connecting, Cause::Failed, Standing::Backoff),
+    row(Standing::Connecting, Cause::Stopped, Standing::Closed),
+    row(Standing::Up, Cause::FinWritten, Standing::Draining),
+    row(Standing::Up, Cause::Failed, Standing::Backoff),
+    row(Standing::Up, Cause::Stopped, Standing::Closed),
+    row(Standing::Draining, Cause::Done, Standing::Closed),
+    row(Standing::Draining, Cause::Failed, Standing::Backoff),
+    row(Standing::Draining, Cause::Stopped, Standing::Closed),
+    row(Standing::Backoff, Cause::Dial, Standing::Connecting),
+    row(Standing::Backoff, Cause::Stopped, Standing::Closed),
+];
+
+/// The row of the table that this transition is, if it is legal.
+pub fn find(from: Standing, cause: Cause, to: Standing) -> Option<usize> {
+    TRANSITIONS
+        .iter()
+        .position(|&transition| transition == row(from, cause, to))
+}
+
+/// Writes the table as a Mermaid state diagram.
+///
+/// # Errors
+///
+/// What the writer answers.
+pub fn diagram(out: &mut impl Write) -> fmt::Result {
+    writeln!(out, "stateDiagram-v2")?;
+    writeln!(out, "    [*] --> {:?}", Standing::Down)?;
+    for Transition { from, cause, to } in TRANSITIONS {
+        writeln!(out, "    {from:?} --> {to:?}: {cause:?}")?;
+    }
+    writeln!(out, "    {:?} --> [*]", Standing::Closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    #[test]
+    fn the_documented_diagram_is_the_table() {
+        let mut diagram_now = String::new();
+        diagram(&mut diagram_now).unwrap();
+        let page = include_str!("../../docs/states.md");
+        assert!(
+            page.contains(&diagram_now),
+            "docs/states.md must hold:\n{diagram_now}"
+        );
+    }
+
+    #[test]
+    fn a_transition_stands_in_the_table_once() {
+        for (index, t) in TRANSITIONS.iter().enumerate() {
+            assert_eq!(find(t.from, t.cause, t.to), Some(index));
+        }
+    }
+
+    #[test]
+    fn nothing_leads_out_of_closed() {
+        assert!(
+            TRANSITIONS
+                .iter()
+                .all(|transition| transition.from != Standing::Closed)
+        );
+    }
+}
