@@ -1,5 +1,4 @@
 //! A node's limits and times, checked once when they are built.
-#![allow(clippy::todo, unused, missing_docs)]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,11 +12,22 @@ use crate::Identity;
 pub enum Trust {
     /// Whoever holds one of these keys.
     Keys(BTreeSet<PeerKey>),
-    /// Whoever holds any key.
+    /// Whoever holds any key: every dialler is let in, and is known by the key it proves to hold.
     Any,
 }
 
-/// new(identity): dials only, defaults. builder(identity) has setters; build() checks.
+impl Trust {
+    /// Whether the holder of this key is let in.
+    pub fn admits(&self, key: &PeerKey) -> bool {
+        match self {
+            Self::Keys(keys) => keys.contains(key),
+            Self::Any => true,
+        }
+    }
+}
+
+/// Everything a [`NodeMachine`](crate::NodeMachine) needs to know beside its peers. Made by
+/// [`NodeConfig::builder`]; every value is usable.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
     pub(crate) identity: Identity,
@@ -34,54 +44,222 @@ pub struct NodeConfig {
     pub(crate) session_ttl: Duration,
 }
 
-#[derive(Clone, Debug)]
-pub struct NodeConfigBuilder;
-
 impl NodeConfig {
+    /// A configuration with every default, for a node that only dials.
     pub fn new(identity: Identity) -> Self {
-        todo!()
+        Self {
+            identity,
+            accept: None,
+            message_bytes_max: 16 << 20,
+            inbound_bytes_max: 32 << 20,
+            idle_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(4),
+            connections_max: 4_096,
+            handshakes_max: 64,
+            sessions_max: 4_096,
+            sessions_per_key_max: 16,
+            session_ttl: Duration::from_secs(3_600),
+        }
     }
+
+    /// Starts from the defaults.
     pub fn builder(identity: Identity) -> NodeConfigBuilder {
-        todo!()
+        NodeConfigBuilder {
+            config: Self::new(identity),
+        }
     }
+
+    /// Who the node is.
     pub fn identity(&self) -> &Identity {
-        todo!()
+        &self.identity
+    }
+
+    /// Whom the accepting side lets in; none if the node only dials.
+    pub fn trust(&self) -> Option<&Trust> {
+        self.accept.as_ref()
     }
 }
 
+/// Sets what differs from the defaults; [`build`](Self::build) checks the whole.
+///
+/// ```
+/// use peer_sender_quic::{Identity, NodeConfig, Trust};
+///
+/// let identity = Identity::from_secret([7; 32]);
+/// let config = NodeConfig::builder(identity.clone()).accept(Trust::Any).build().unwrap();
+/// assert_eq!(config.trust(), Some(&Trust::Any));
+///
+/// let error = NodeConfig::builder(identity).connections_max(0).build().unwrap_err();
+/// assert_eq!(error.to_string(), "connections_max: must be at least 1");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct NodeConfigBuilder {
+    config: NodeConfig,
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $field:ident: $kind:ty,)*) => {$(
+        $(#[$doc])*
+        pub fn $field(mut self, $field: $kind) -> Self {
+            self.config.$field = $field;
+            self
+        }
+    )*};
+}
+
 impl NodeConfigBuilder {
-    /// Accept connections from whom this trusts; without it the node only dials.
-    pub fn accept(self, trust: Trust) -> Self {
-        todo!()
+    /// Accepts connections from those whom this trusts, at least one key; without it the node
+    /// only dials.
+    pub fn accept(mut self, trust: Trust) -> Self {
+        self.config.accept = Some(trust);
+        self
     }
-    pub fn message_bytes_max(self, v: usize) -> Self {
-        todo!()
+
+    setters! {
+        /// The largest message taken from a peer, in bytes: 1 to 1 GiB, 16 MiB by default.
+        message_bytes_max: usize,
+        /// The most bytes of messages held for the application, for each session of a peer:
+        /// at least the largest message, 32 MiB by default.
+        inbound_bytes_max: usize,
+        /// How long a connection may be silent before it counts as lost (RFC 9000 section 10.1):
+        /// 100 ms to 1 day, 10 s by default. The lower of both ends' values holds.
+        idle_timeout: Duration,
+        /// How long the dialling end stays silent before it pings: at least 10 ms and below
+        /// `idle_timeout`, 4 s by default. Up to half of it, one lost ping is survived. Accepting
+        /// ends never ping, so it must suit the peers' idle timeouts as well.
+        keep_alive: Duration,
+        /// The most connections accepted at a time: at least 1, 4,096 by default. Diallers beyond
+        /// them are told to come back later.
+        connections_max: usize,
+        /// The most accepted connections whose handshake is not complete: at least 1, 64 by
+        /// default. Where it is above `connections_max`, that one rules.
+        handshakes_max: usize,
+        /// The most sessions of peers remembered at a time: at least 1, 4,096 by default. Beyond
+        /// them the one that was used least recently is forgotten.
+        sessions_max: usize,
+        /// The most sessions remembered of one peer key: at least 1, 16 by default.
+        sessions_per_key_max: usize,
+        /// How long a session is remembered after its last connection: at least the idle timeout,
+        /// 1 h by default. A sender that is away for longer cannot learn the fate of what it sent.
+        session_ttl: Duration,
     }
-    pub fn inbound_bytes_max(self, v: usize) -> Self {
-        todo!()
-    }
-    pub fn idle_timeout(self, v: Duration) -> Self {
-        todo!()
-    }
-    pub fn keep_alive(self, v: Duration) -> Self {
-        todo!()
-    }
-    pub fn connections_max(self, v: usize) -> Self {
-        todo!()
-    }
-    pub fn handshakes_max(self, v: usize) -> Self {
-        todo!()
-    }
-    pub fn sessions_max(self, v: usize) -> Self {
-        todo!()
-    }
-    pub fn sessions_per_key_max(self, v: usize) -> Self {
-        todo!()
-    }
-    pub fn session_ttl(self, v: Duration) -> Self {
-        todo!()
-    }
+
+    /// Checks the values against their ranges and each other.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is out of range, by its setter's name.
     pub fn build(self) -> Result<NodeConfig, ConfigError> {
-        todo!()
+        let config = self.config;
+        let refuse = |field, problem| Err(ConfigError::new(field, problem));
+        if config
+            .accept
+            .as_ref()
+            .is_some_and(|trust| *trust == Trust::Keys(BTreeSet::new()))
+        {
+            return refuse(
+                "accept",
+                "must name at least one key; leave it out to only dial",
+            );
+        }
+        ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max)?;
+        if !(Duration::from_millis(100)..=Duration::from_secs(86_400))
+            .contains(&config.idle_timeout)
+        {
+            return refuse("idle_timeout", "must be from 100 ms to 1 day");
+        }
+        if config.keep_alive < Duration::from_millis(10) {
+            return refuse("keep_alive", "must be at least 10 ms");
+        }
+        if config.keep_alive >= config.idle_timeout {
+            return refuse(
+                "keep_alive",
+                "must be below idle_timeout, better at most half of it",
+            );
+        }
+        if config.session_ttl < config.idle_timeout {
+            return refuse("session_ttl", "must be at least idle_timeout");
+        }
+        for (field, value) in [
+            ("connections_max", config.connections_max),
+            ("handshakes_max", config.handshakes_max),
+            ("sessions_max", config.sessions_max),
+            ("sessions_per_key_max", config.sessions_per_key_max),
+        ] {
+            if value == 0 {
+                return refuse(field, "must be at least 1");
+            }
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> NodeConfigBuilder {
+        NodeConfig::builder(Identity::from_secret([1; 32]))
+    }
+
+    #[test]
+    fn the_defaults_are_usable() {
+        assert!(builder().build().is_ok());
+        assert!(builder().accept(Trust::Any).build().is_ok());
+    }
+
+    #[test]
+    fn unusable_values_are_refused_by_name() {
+        const MS: Duration = Duration::from_millis(1);
+        const HOUR: Duration = Duration::from_secs(3_600);
+        type Set = fn(NodeConfigBuilder) -> NodeConfigBuilder;
+        let cases: [(Set, &str); 15] = [
+            (|b| b.accept(Trust::Keys(BTreeSet::new())), "accept"),
+            (|b| b.message_bytes_max(0), "message_bytes_max"),
+            (|b| b.message_bytes_max((1 << 30) + 1), "message_bytes_max"),
+            (|b| b.inbound_bytes_max((16 << 20) - 1), "inbound_bytes_max"),
+            (
+                |b| b.message_bytes_max(100).inbound_bytes_max(99),
+                "inbound_bytes_max",
+            ),
+            (|b| b.idle_timeout(99 * MS), "idle_timeout"),
+            (|b| b.idle_timeout(24 * HOUR + MS), "idle_timeout"),
+            (|b| b.idle_timeout(Duration::MAX), "idle_timeout"),
+            (|b| b.keep_alive(Duration::ZERO), "keep_alive"),
+            (|b| b.keep_alive(10_000 * MS), "keep_alive"),
+            (|b| b.session_ttl(9_999 * MS), "session_ttl"),
+            (|b| b.connections_max(0), "connections_max"),
+            (|b| b.handshakes_max(0), "handshakes_max"),
+            (|b| b.sessions_max(0), "sessions_max"),
+            (|b| b.sessions_per_key_max(0), "sessions_per_key_max"),
+        ];
+        for (set, field) in cases {
+            let error = set(builder()).build().expect_err(field);
+            assert_eq!(error.field, field, "{error}");
+        }
+    }
+
+    #[test]
+    fn limits_are_themselves_usable() {
+        let one = builder()
+            .message_bytes_max(1)
+            .inbound_bytes_max(1)
+            .idle_timeout(Duration::from_millis(100))
+            .keep_alive(Duration::from_millis(99))
+            .session_ttl(Duration::from_millis(100))
+            .connections_max(1)
+            .handshakes_max(1)
+            .sessions_max(1)
+            .sessions_per_key_max(1);
+        assert!(one.build().is_ok());
+    }
+
+    #[test]
+    fn trust_admits_whom_it_names() {
+        let [one, other] = [PeerKey([1; 32]), PeerKey([2; 32])];
+        let keys = Trust::Keys(BTreeSet::from([one]));
+        assert!(keys.admits(&one) && !keys.admits(&other));
+        assert!(Trust::Any.admits(&other));
     }
 }

@@ -1,9 +1,9 @@
 //! QUIC's errors in the machines' terms.
-#![allow(clippy::todo, unused, missing_docs)]
 
-use peer_sender_core::{LinkError, PeerKey};
+use peer_sender_core::{CloseCode, LinkError, PeerKey};
+use quinn_proto::{ConnectionError, TransportError, TransportErrorCode};
 
-use crate::tls::OfferedKey;
+use crate::tls::{ALPN, OfferedKey};
 
 /// What is known of a connection that we dialled.
 #[derive(Clone, Debug)]
@@ -17,9 +17,257 @@ pub(crate) struct DialContext {
 }
 
 /// Why a connection ended. `dial`: none for one that was accepted.
-pub(crate) fn link_error(
-    error: &quinn_proto::ConnectionError,
+pub(crate) fn link_error(error: &ConnectionError, dial: Option<&DialContext>) -> LinkError {
+    match error {
+        ConnectionError::VersionMismatch => LinkError::VersionMismatch,
+        ConnectionError::TimedOut => LinkError::IdleTimeout,
+        ConnectionError::Reset => LinkError::Reset,
+        ConnectionError::TransportError(found) => found_here(found, dial),
+        ConnectionError::ConnectionClosed(close) => {
+            told_by_the_peer(close.error_code, &close.reason, dial)
+        }
+        ConnectionError::ApplicationClosed(close) => {
+            let code = CloseCode::from_wire(close.error_code.into_inner());
+            match (code, dial) {
+                (CloseCode::IdentityRefused, Some(dial)) => {
+                    LinkError::IdentityRefused { ours: dial.ours }
+                }
+                _ => LinkError::Closed {
+                    code,
+                    reason: words(&close.reason),
+                },
+            }
+        }
+        ConnectionError::LocallyClosed => LinkError::Local {
+            reason: "the connection was closed by this end".into(),
+        },
+        ConnectionError::CidsExhausted => LinkError::Local {
+            reason: "no connection ids are left".into(),
+        },
+    }
+}
+
+/// This end found the fault.
+fn found_here(found: &TransportError, dial: Option<&DialContext>) -> LinkError {
+    let alert = alert(found.code);
+    if let (Some(_), Some(dial)) = (alert, dial)
+        && let Some(offered) = dial.offered.get()
+        && offered != dial.pin
+    {
+        return LinkError::WrongIdentity {
+            expected: dial.pin,
+            offered,
+        };
+    }
+    match alert {
+        Some(NO_APPLICATION_PROTOCOL) => alpn_mismatch(),
+        _ => LinkError::Transport {
+            code: found.code.into(),
+            reason: found.reason.clone(),
+        },
+    }
+}
+
+/// The peer's QUIC or TLS found the fault and closed the connection.
+fn told_by_the_peer(
+    code: TransportErrorCode,
+    reason: &[u8],
     dial: Option<&DialContext>,
 ) -> LinkError {
-    todo!()
+    match (alert(code), dial) {
+        (Some(NO_APPLICATION_PROTOCOL), _) => alpn_mismatch(),
+        (Some(alert), Some(dial)) if CERTIFICATE_REFUSALS.contains(&alert) => {
+            LinkError::IdentityRefused { ours: dial.ours }
+        }
+        _ if code == TransportErrorCode::CONNECTION_REFUSED => LinkError::Busy,
+        _ => LinkError::Transport {
+            code: code.into(),
+            reason: words(reason),
+        },
+    }
+}
+
+fn alpn_mismatch() -> LinkError {
+    LinkError::AlpnMismatch {
+        offered: String::from_utf8_lossy(ALPN).into_owned(),
+    }
+}
+
+/// The TLS alert in an error code (RFC 9001 section 4.8).
+fn alert(code: TransportErrorCode) -> Option<u8> {
+    u64::from(code)
+        .checked_sub(CRYPTO_ERROR)
+        .and_then(|alert| u8::try_from(alert).ok())
+}
+
+const CRYPTO_ERROR: u64 = 0x100;
+
+/// RFC 7301 section 3.2.
+const NO_APPLICATION_PROTOCOL: u8 = 120;
+
+/// RFC 8446 section 6.2: bad_certificate, unsupported_certificate, certificate_revoked,
+/// certificate_expired, certificate_unknown, unknown_ca, access_denied, certificate_required.
+const CERTIFICATE_REFUSALS: [u8; 8] = [42, 43, 44, 45, 46, 48, 49, 116];
+
+/// The peer's words, cut to what a log line bears.
+fn words(bytes: &[u8]) -> String {
+    const CHARS_MAX: usize = 256;
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .take(CHARS_MAX)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use quinn_proto::{ApplicationClose, ConnectionClose, VarInt};
+
+    use super::*;
+
+    const OURS: PeerKey = PeerKey([1; 32]);
+    const PIN: PeerKey = PeerKey([2; 32]);
+
+    fn dial() -> DialContext {
+        DialContext {
+            ours: OURS,
+            pin: PIN,
+            offered: OfferedKey::default(),
+        }
+    }
+
+    fn from_peer(code: TransportErrorCode) -> ConnectionError {
+        let reason = Bytes::from_static(b"why");
+        ConnectionError::ConnectionClosed(ConnectionClose {
+            error_code: code,
+            frame_type: None,
+            reason,
+        })
+    }
+
+    fn from_application(code: u32, reason: &'static [u8]) -> ConnectionError {
+        ConnectionError::ApplicationClosed(ApplicationClose {
+            error_code: VarInt::from_u32(code),
+            reason: Bytes::from_static(reason),
+        })
+    }
+
+    fn transport(code: u64) -> LinkError {
+        LinkError::Transport {
+            code,
+            reason: "why".into(),
+        }
+    }
+
+    #[test]
+    fn plain_ends_have_their_names() {
+        let error = |error| link_error(&error, Some(&dial()));
+        assert_eq!(error(ConnectionError::TimedOut), LinkError::IdleTimeout);
+        assert_eq!(error(ConnectionError::Reset), LinkError::Reset);
+        assert_eq!(
+            error(ConnectionError::VersionMismatch),
+            LinkError::VersionMismatch
+        );
+        assert_eq!(
+            error(from_peer(TransportErrorCode::CONNECTION_REFUSED)),
+            LinkError::Busy
+        );
+        let other = TransportErrorCode::FLOW_CONTROL_ERROR;
+        assert_eq!(error(from_peer(other)), transport(3));
+        for error in [
+            ConnectionError::LocallyClosed,
+            ConnectionError::CidsExhausted,
+        ] {
+            assert!(matches!(link_error(&error, None), LinkError::Local { .. }));
+        }
+    }
+
+    #[test]
+    fn alerts_of_the_peer_that_refuse_our_certificate() {
+        for alert in 0..=u8::MAX {
+            let error = from_peer(TransportErrorCode::crypto(alert));
+            let expected = match alert {
+                42 | 43 | 44 | 45 | 46 | 48 | 49 | 116 => LinkError::IdentityRefused { ours: OURS },
+                120 => LinkError::AlpnMismatch {
+                    offered: "peer-sender/1".into(),
+                },
+                _ => transport(0x100 + u64::from(alert)),
+            };
+            assert_eq!(link_error(&error, Some(&dial())), expected, "alert {alert}");
+            let accepted = link_error(&error, None);
+            assert!(
+                !matches!(accepted, LinkError::IdentityRefused { .. }),
+                "alert {alert}"
+            );
+        }
+    }
+
+    #[test]
+    fn close_codes_keep_code_and_words() {
+        for code in [0, 1, 2, 3, 5, 6, 7, 99] {
+            let expected = LinkError::Closed {
+                code: CloseCode::from_wire(code.into()),
+                reason: "bye".into(),
+            };
+            assert_eq!(
+                link_error(&from_application(code, b"bye"), Some(&dial())),
+                expected
+            );
+        }
+        let refused = from_application(4, b"bye");
+        assert_eq!(
+            link_error(&refused, Some(&dial())),
+            LinkError::IdentityRefused { ours: OURS }
+        );
+        let code = CloseCode::IdentityRefused;
+        assert_eq!(
+            link_error(&refused, None),
+            LinkError::Closed {
+                code,
+                reason: "bye".into()
+            }
+        );
+    }
+
+    #[test]
+    fn only_our_own_refusal_of_another_key_is_a_wrong_identity() {
+        let offered = PeerKey([3; 32]);
+        let own = |code| ConnectionError::TransportError(TransportError::from(code));
+        let refusal = own(TransportErrorCode::crypto(49));
+        let plain = |code| LinkError::Transport {
+            code,
+            reason: String::new(),
+        };
+
+        assert_eq!(link_error(&refusal, Some(&dial())), plain(0x131));
+        assert_eq!(link_error(&refusal, None), plain(0x131));
+
+        let matching = dial();
+        matching.offered.set(PIN);
+        assert_eq!(link_error(&refusal, Some(&matching)), plain(0x131));
+
+        let wrong = dial();
+        wrong.offered.set(offered);
+        let expected = LinkError::WrongIdentity {
+            expected: PIN,
+            offered,
+        };
+        assert_eq!(link_error(&refusal, Some(&wrong)), expected);
+        let later = own(TransportErrorCode::FLOW_CONTROL_ERROR);
+        assert_eq!(link_error(&later, Some(&wrong)), plain(3));
+    }
+
+    #[test]
+    fn words_are_cut_and_need_not_be_text() {
+        static LONG: [u8; 10_000] = [b'x'; 10_000];
+        let LinkError::Closed { reason, .. } = link_error(&from_application(3, &LONG), None) else {
+            panic!("not a close");
+        };
+        assert_eq!(reason.len(), 256);
+        let LinkError::Closed { reason, .. } = link_error(&from_application(3, b"\xff"), None)
+        else {
+            panic!("not a close");
+        };
+        assert_eq!(reason, "\u{fffd}");
+    }
 }

@@ -2,9 +2,11 @@
 
 mod config;
 mod connection_id;
+mod derive;
 mod error;
 mod identity;
 mod node;
+mod pem;
 mod tls;
 mod transport;
 

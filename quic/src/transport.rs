@@ -1,30 +1,170 @@
-//! What QUIC is configured with.
-#![allow(clippy::todo, unused, missing_docs)]
+//! What QUIC is configured with. Each setting whose default would hand memory, time or chance to
+//! the other end is set here, with its reason.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use peer_sender_core::PeerKey;
-use quinn_proto::{ClientConfig, EndpointConfig, ServerConfig};
+use quinn_proto::congestion::CubicConfig;
+use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn_proto::{
+    ClientConfig, ConnectionId, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, NoneTokenLog,
+    NoneTokenStore, ServerConfig, TransportConfig, ValidationTokenConfig, VarInt,
+};
+use ring::{hkdf, hmac};
 
-use crate::tls::OfferedKey;
+use crate::connection_id::ConnectionIds;
+use crate::derive::Derive;
+use crate::tls::{self, NoClock, OfferedKey};
 use crate::{Identity, NodeConfig};
 
-/// The settings of an endpoint, for dialling and accepting alike.
+/// The lanes that a dialler may open on a connection it made.
+pub(crate) const LANES_MAX: u32 = 8;
+
+/// What one stream may send before its reader has taken anything.
+pub(crate) const STREAM_WINDOW: u32 = 512 << 10;
+
+/// What is left of a connection's window when every lane that the peer may open is full: the ways
+/// back of our own lanes share it, so that receipts get through whatever the applications do.
+const SPARE_WINDOW: u32 = 1 << 20;
+
+/// What is written and not acknowledged, at most, on a connection.
+const SEND_WINDOW: u64 = 8 << 20;
+
+/// The largest UDP payload that fits an Ethernet frame over IPv4. Path MTU discovery stops below.
+const UDP_PAYLOAD_MAX: u16 = 1_472;
+
+/// What may wait for a decision on one connection that is being accepted. The node decides in the
+/// step that brings it, so it is little.
+const INCOMING_BYTES_MAX: u64 = 16 << 10;
+
+/// The settings of an endpoint, for dialling and accepting alike. For one endpoint only: a second
+/// one would draw the same random numbers.
 pub(crate) fn endpoint_config(identity: &Identity, seed: [u8; 32]) -> EndpointConfig {
-    todo!()
+    let lasting = identity.derive();
+    let own = Derive::from(&seed);
+
+    // The same in each process of the identity, so that a restarted listener's resets are believed.
+    let reset_key = lasting.hmac_key(b"stateless reset");
+    let mut config = EndpointConfig::new(Arc::new(reset_key));
+    config.rng_seed(Some(own.bytes(b"endpoint")));
+    config.cid_generator(move || Box::new(ConnectionIds::new(&lasting, &own)));
+    config
+        .max_udp_payload_size(UDP_PAYLOAD_MAX)
+        .expect("the limit is within QUIC's, 1,200 to 65,527");
+    // Without an interval, since all peers of a restarted listener are to be reset at once. The ids'
+    // tags keep strangers from asking for resets, and each is smaller than what asked for it.
+    config.min_reset_interval(Duration::ZERO);
+    config
 }
 
 /// The settings of the accepting side.
 pub(crate) fn server_config(config: &NodeConfig, seed: [u8; 32]) -> Arc<ServerConfig> {
-    todo!()
+    let crypto = QuicServerConfig::try_from(tls::accepting(&config.identity))
+        .expect("the provider has the cipher suite of Initial packets");
+    let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"address validation").extract(&seed);
+    let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
+
+    let mut transport = transport_config(config, LANES_MAX);
+    // The dialling end keeps the connection up. Where it is gone, nobody should.
+    transport.keep_alive_interval(None);
+    server.transport_config(Arc::new(transport));
+
+    // Tokens of Retry packets are tied to an address and to this process's key; without a clock
+    // they last as long as the process. None are handed out for later connections.
+    server.time_source(Arc::new(NoClock));
+    let mut tokens = ValidationTokenConfig::default();
+    tokens.sent(0).log(Arc::new(NoneTokenLog));
+    server.validation_token_config(tokens);
+
+    server.max_incoming(config.handshakes_max);
+    server.incoming_buffer_size(INCOMING_BYTES_MAX);
+    server.incoming_buffer_size_total(
+        INCOMING_BYTES_MAX.saturating_mul(config.handshakes_max as u64),
+    );
+    Arc::new(server)
 }
 
 /// The settings of one dial, which succeeds only with the holder of the key `pin`; and where to
-/// read which key was offered.
+/// read which key was offered. `seed` is never used for another dial.
 pub(crate) fn client_config(
     config: &NodeConfig,
     pin: PeerKey,
     seed: [u8; 32],
 ) -> (ClientConfig, OfferedKey) {
-    todo!()
+    let (crypto, offered) = tls::dialling(&config.identity, pin);
+    let crypto = QuicClientConfig::try_from(crypto)
+        .expect("the provider has the cipher suite of Initial packets");
+    let mut client = ClientConfig::new(Arc::new(crypto));
+
+    let mut transport = transport_config(config, 0);
+    transport.keep_alive_interval(Some(config.keep_alive));
+    client.transport_config(Arc::new(transport));
+
+    let first_id = first_destination_id(seed);
+    client.initial_dst_cid_provider(Arc::new(move || first_id));
+    client.token_store(Arc::new(NoneTokenStore));
+    (client, offered)
+}
+
+/// `lanes`: how many streams the peer may open.
+fn transport_config(config: &NodeConfig, lanes: u32) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport.max_concurrent_bidi_streams(lanes.into());
+    transport.max_concurrent_uni_streams(0_u32.into());
+    let idle_timeout =
+        IdleTimeout::try_from(config.idle_timeout).unwrap_or_else(|_| VarInt::MAX.into());
+    transport.max_idle_timeout(Some(idle_timeout));
+
+    transport.stream_receive_window(STREAM_WINDOW.into());
+    // The default is unlimited.
+    transport.receive_window((lanes * STREAM_WINDOW + SPARE_WINDOW).into());
+    transport.send_window(SEND_WINDOW);
+    // No datagrams (RFC 9221): they would be buffered, and nobody reads them.
+    transport.datagram_receive_buffer_size(None);
+    transport.datagram_send_buffer_size(0);
+
+    // Not BBR, which draws from the system's randomness and is slower here.
+    transport.congestion_controller_factory(Arc::new(CubicConfig::default()));
+    transport.mtu_discovery_config(Some(MtuDiscoveryConfig::default()));
+    transport
+}
+
+/// Unpredictable, as RFC 9000 section 7.2 demands, to whom the seed is.
+fn first_destination_id(seed: [u8; 32]) -> ConnectionId {
+    const BYTES: usize = 16;
+    let key = Derive::from(&seed).hmac_key(b"first destination id");
+    let id = hmac::sign(&key, &[]);
+    ConnectionId::new(id.as_ref().get(..BYTES).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_destination_id_follows_the_seed() {
+        let [one, again, other] = [1, 1, 2].map(|n| first_destination_id([n; 32]));
+        assert_eq!(one.len(), 16);
+        assert_eq!(one, again);
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn full_lanes_leave_room_for_the_ways_back() {
+        let config = NodeConfig::new(Identity::from_secret([1; 32]));
+        let shown = format!("{:?}", transport_config(&config, LANES_MAX));
+        let window = 8 * (512 << 10) + (1 << 20);
+        for setting in [
+            format!("receive_window: {window}"),
+            "stream_receive_window: 524288".into(),
+            "send_window: 8388608".into(),
+            "max_concurrent_bidi_streams: 8".into(),
+            "max_concurrent_uni_streams: 0".into(),
+            "max_idle_timeout: Some(10000)".into(),
+            "datagram_receive_buffer_size: None".into(),
+        ] {
+            assert!(shown.contains(&setting), "{setting} in {shown}");
+        }
+    }
 }
