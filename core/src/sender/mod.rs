@@ -10,6 +10,9 @@ mod check;
 mod settle;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 
 pub use self::backoff::Backoff;

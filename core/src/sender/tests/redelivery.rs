@@ -1,0 +1,178 @@
+//! What a lost connection leaves open, and what the next RESUME says of it.
+
+use super::bench::{Bench, receipt, resume, resume_of};
+use crate::wire::Frame;
+use crate::*;
+
+#[test]
+fn after_a_loss_nothing_is_written_before_resume_has_judged() {
+    let mut bench = Bench::up();
+    bench.queue(3);
+    bench.hear(&[resume(0, 0), receipt(1)]);
+    bench.lose();
+    bench.sleep();
+    bench.queue(1);
+    assert_eq!(bench.confirm(), ["connected", "write OPEN resumed at 1"]);
+    assert!(bench.taken_by_quic().is_empty());
+    // 1 was taken, 2 is held: only what is new is written.
+    let words = bench.hear(&[resume(2, 3)]);
+    assert_eq!(words, ["1: Delivered(Application)", "write SKIP 2 3"]);
+    assert_eq!(bench.hear(&[receipt(4)]).len(), 2);
+}
+
+#[test]
+fn what_was_not_received_is_sent_again_in_its_place() {
+    let mut bench = Bench::up();
+    bench.queue(3);
+    bench.hear(&[resume(0, 0)]);
+    bench.reconnect();
+    bench.queue(1);
+    bench.taken_by_quic();
+    assert_eq!(
+        bench.hear(&[resume(1, 1)]),
+        ["0: Delivered(Application)", "write SKIP 1 1 2 3"]
+    );
+    assert_eq!(bench.machine.stats().redelivered, 2);
+}
+
+#[test]
+fn a_receiver_that_starts_anew_gets_everything_that_is_open() {
+    let mut bench = Bench::up();
+    bench.queue(3);
+    bench.hear(&[resume(0, 0), receipt(1)]);
+    bench.reconnect();
+    bench.taken_by_quic();
+    // Another record: what the old one took is not known any more.
+    assert_eq!(bench.hear(&[resume_of(1, 1, 1)]), ["write 1 2"]);
+    assert_eq!(bench.hear(&[receipt(3)]).len(), 2);
+}
+
+#[test]
+fn receipts_that_came_with_the_loss_count() {
+    let mut bench = Bench::up();
+    bench.queue(2);
+    bench.hear(&[resume(0, 0)]);
+    let last = bench.back(&[receipt(2)], false);
+    let lost = Event::ConnectionLost {
+        attempt: Attempt(0),
+        error: LinkError::Reset,
+    };
+    let words = bench.step([last, lost]);
+    assert_eq!(
+        words[..2],
+        ["0: Delivered(Application)", "1: Delivered(Application)"]
+    );
+    // The delivery was proof of health.
+    assert_eq!(words.last().unwrap(), "back off 100ms");
+}
+
+#[test]
+fn a_refused_number_is_passed_over_by_a_receiver_that_knows_nothing() {
+    let mut bench = Bench::up();
+    bench.queue(4);
+    bench.hear(&[resume(0, 0), Frame::Refuse { number: 2, code: 3 }]);
+    bench.reconnect();
+    bench.taken_by_quic();
+    assert_eq!(bench.hear(&[resume_of(5, 0, 0)]), ["write 0 1 SKIP 1 3"]);
+    // A refusal that was told already may be told again.
+    assert!(
+        bench
+            .hear(&[Frame::Refuse { number: 2, code: 3 }])
+            .is_empty()
+    );
+    assert_eq!(bench.hear(&[receipt(4)]).len(), 3);
+}
+
+#[test]
+fn refusals_come_again_before_the_receipt_that_covers_them() {
+    let mut bench = Bench::up();
+    bench.queue(3);
+    bench.hear(&[resume(0, 0)]);
+    bench.reconnect();
+    bench.taken_by_quic();
+    let refuse = Frame::Refuse { number: 1, code: 2 };
+    let words = bench.hear(&[resume(1, 3), refuse, receipt(3)]);
+    let expected = [
+        "0: Delivered(Application)",
+        "1: Refused(Application)",
+        "2: Delivered(Application)",
+        "write SKIP 3",
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn a_message_too_large_for_the_new_receiver_is_refused_and_passed_over() {
+    let mut bench = Bench::up();
+    let messages = [&[1; 60_000][..], &[2; 2_000], &[3; 60_000]].map(|p| bench.message(p));
+    bench.step(messages);
+    bench.reconnect();
+    bench.taken_by_quic();
+    let small = match resume_of(9, 0, 0) {
+        Frame::Resume(resume) => Frame::Resume(wire::Resume {
+            message_bytes_max: 3_000,
+            ..resume
+        }),
+        other => other,
+    };
+    let words = bench.hear(&[small]);
+    let expected = [
+        "write SKIP 1 [2000] SKIP 1",
+        "0: Refused(TooLarge)",
+        "2: Refused(TooLarge)",
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn a_session_that_is_known_already_is_left_for_a_new_one() {
+    let mut bench = Bench::up();
+    bench.queue(2);
+    let error = LinkError::Closed {
+        code: CloseCode::Protocol,
+        reason: "session reused".into(),
+    };
+    bench.fail(error.clone());
+    bench.sleep();
+    assert_eq!(bench.confirm()[1], "write OPEN fresh at 0 0 1");
+    bench.hear(&[resume(0, 0)]);
+    // After its RESUME a close with code 1 says nothing of the session.
+    bench.fail(error);
+    bench.sleep();
+    assert_eq!(bench.confirm()[1], "write OPEN resumed at 0");
+}
+
+#[test]
+fn proof_that_a_message_did_not_arrive_ends_with_its_next_byte() {
+    let stopped_after = |resent: bool| {
+        let mut bench = Bench::up();
+        bench.queue(1);
+        bench.hear(&[resume(0, 0)]);
+        bench.reconnect();
+        if resent {
+            bench.taken_by_quic();
+        }
+        bench.hear(&[resume(0, 0)]);
+        bench.step([Event::Stop {
+            mode: StopMode::Abort,
+        }])
+    };
+    assert_eq!(stopped_after(false)[0], "0: Failed(Stopped)");
+    assert_eq!(stopped_after(true)[0], "0: Unknown(Stopped)");
+}
+
+#[test]
+fn what_was_once_unproven_stays_so() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    bench.hear(&[resume(0, 0)]);
+    bench.reconnect();
+    bench.hear(&[resume_of(1, 0, 0)]);
+    bench.reconnect();
+    // The second record has it not; the first may have taken it.
+    bench.hear(&[resume_of(1, 0, 0)]);
+    let words = bench.step([Event::Stop {
+        mode: StopMode::Abort,
+    }]);
+    assert_eq!(words[0], "0: Unknown(Stopped)");
+}
