@@ -16,3 +16,8 @@ pub use node::{
     AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, Output, PeerConfig,
     PeerHandle, PeerId, PeerStats, Sender, Transmit,
 };
+
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod pair_tests;
