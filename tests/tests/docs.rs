@@ -1,0 +1,399 @@
+//! What the documents say, held against what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use peer_sender_core::wire::{Frame, Open, Resume, encode_message_head};
+use peer_sender_core::{Config, Epoch, SessionId};
+
+type TestResult = Result<(), Box<dyn Error>>;
+/// Major, minor, patch.
+type Version = [u64; 3];
+
+#[test]
+fn every_link_of_a_document_leads_somewhere() -> TestResult {
+    let mut broken = Vec::new();
+    for page in files("md")? {
+        let text = fs::read_to_string(&page)?;
+        for target in link_targets(&text) {
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let linked = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap_or(Path::new("")).join(file),
+            };
+            let leads_somewhere = linked.exists()
+                && (anchor.is_empty() || anchors(&fs::read_to_string(&linked)?).contains(anchor));
+            if !leads_somewhere {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new(), "links that lead nowhere");
+    Ok(())
+}
+
+#[test]
+fn every_document_that_the_source_names_is_there() -> TestResult {
+    let mut missing = BTreeSet::new();
+    for source in files("rs")? {
+        let text = fs::read_to_string(&source)?;
+        for (start, _) in text.match_indices("docs/") {
+            let name: String = text[start..]
+                .chars()
+                .take_while(|&c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+                .collect();
+            let name = name.trim_end_matches('.');
+            if name.ends_with(".md") && !root().join(name).exists() {
+                missing.insert(format!("{}: {name}", source.display()));
+            }
+        }
+    }
+    assert_eq!(missing, BTreeSet::new(), "documents that are not there");
+    Ok(())
+}
+
+#[test]
+fn every_invariant_is_listed_once_and_every_violation_names_one() -> TestResult {
+    let page = fs::read_to_string(root().join("docs/invariants.md"))?;
+    let listed: Vec<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next())
+        .filter(|id| is_invariant(id))
+        .map(String::from)
+        .collect();
+    let expected: Vec<String> = (1..=30)
+        .map(|number| format!("I{number}"))
+        .chain((1..=9).map(|number| format!("L{number}")))
+        .collect();
+    assert_eq!(listed, expected);
+
+    let mut used = BTreeSet::new();
+    for source in files("rs")?
+        .iter()
+        .filter(|path| !path.starts_with(root().join("tests")))
+    {
+        let text = fs::read_to_string(source)?;
+        used.extend(
+            text.split('"')
+                .filter(|word| is_invariant(word))
+                .map(String::from),
+        );
+    }
+    assert!(
+        !used.is_empty(),
+        "no source names an invariant: is it looked for in the wrong form?"
+    );
+    let unknown: Vec<_> = used.iter().filter(|id| !listed.contains(id)).collect();
+    assert!(unknown.is_empty(), "not in docs/invariants.md: {unknown:?}");
+    Ok(())
+}
+
+#[test]
+fn the_bytes_in_the_protocol_are_those_on_the_wire() -> TestResult {
+    let session = SessionId(*b"0123456789abcdef");
+    let fresh = Open {
+        fresh: true,
+        session,
+        lane: 0,
+        base: 5,
+    };
+    let resume = Resume {
+        epoch: Epoch([0xee; 16]),
+        record: 2,
+        taken: 300,
+        next: 310,
+        message_bytes_max: 16 << 20,
+    };
+    let frames = [
+        Frame::Open(fresh),
+        Frame::Open(Open {
+            fresh: false,
+            base: 300,
+            ..fresh
+        }),
+        Frame::Resume(resume),
+        Frame::Skip { count: 10 },
+        Frame::Receipt { taken: 310 },
+        Frame::Refuse { number: 7, code: 2 },
+    ];
+    let mut written: Vec<(&str, Vec<u8>)> = Vec::new();
+    for frame in &frames {
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        written.push((frame.name(), bytes));
+    }
+    let mut message = Vec::new();
+    encode_message_head(5, &mut message);
+    message.extend(b"hello");
+    written.push(("MESSAGE", message));
+
+    let page = fs::read_to_string(root().join("docs/wire.md"))?;
+    let shown: Vec<(&str, String)> = page
+        .lines()
+        .filter_map(|line| {
+            let (name, bytes) = line.strip_prefix("| ")?.split_once(" | `")?;
+            let digits = bytes.trim_end_matches(" |").replace(['`', ' '], "");
+            let is_hex = digits.chars().all(|c| c.is_ascii_hexdigit());
+            is_hex.then_some((name.split(' ').next()?, digits))
+        })
+        .collect();
+    for (name, bytes) in &written {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(
+            shown.contains(&(name, digits.clone())),
+            "docs/wire.md must show {name} {digits}"
+        );
+    }
+    assert_eq!(
+        shown.len(),
+        written.len(),
+        "docs/wire.md shows frames that nobody checks"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_readme_states_the_defaults_and_the_rust_version() -> TestResult {
+    let readme = fs::read_to_string(root().join("README.md"))?;
+    let config = Config::new(([127, 0, 0, 1], 1).into());
+    let queue = format!(
+        "| `queue_messages_max`, `queue_bytes_max` | {} and {} MiB |",
+        thousands(config.queue_messages_max()),
+        config.queue_bytes_max() >> 20,
+    );
+    let message = format!(
+        "| `message_bytes_max` | {} MiB |",
+        config.message_bytes_max() >> 20
+    );
+    for row in [queue, message] {
+        assert!(readme.contains(&row), "README.md must have the row {row}");
+    }
+
+    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"'))
+        .ok_or("Cargo.toml has no rust-version")?;
+    assert!(
+        readme.contains(&format!("Rust {version} or newer")),
+        "the README's Rust version"
+    );
+    let ci = fs::read_to_string(root().join(".ci/run"))?;
+    assert!(
+        ci.contains(&format!("Rust {version} or newer")),
+        ".ci/run's Rust version"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_crate_is_described() -> TestResult {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md"))?;
+    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+    let members = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("members = [")?.strip_suffix(']'))
+        .ok_or("Cargo.toml has no members on one line")?;
+    for member in members.split(", ").map(|member| member.trim_matches('"')) {
+        let row = format!("| `{member}` | `");
+        let is_described = architecture.lines().any(|line| line.starts_with(&row));
+        assert!(is_described, "ARCHITECTURE.md has no row for {member}");
+    }
+    Ok(())
+}
+
+/// Versions with known faults that this program would be exposed to, and what must not come in at
+/// all; said again in `deny.toml`, whose tool is not on every machine.
+#[test]
+fn no_dependency_is_known_to_be_faulty_or_unwanted() -> TestResult {
+    let floors = [
+        ("bytes", [1, 11, 1], "RUSTSEC-2026-0007"),
+        (
+            "quinn-proto",
+            [0, 11, 19],
+            "RUSTSEC-2026-0037, RUSTSEC-2026-0185",
+        ),
+        ("quinn-udp", [0, 6, 3], "reports unreachable hosts"),
+        ("ring", [0, 17, 12], "RUSTSEC-2025-0009"),
+        ("rustls", [0, 23, 18], "RUSTSEC-2024-0399"),
+        ("slab", [0, 4, 11], "RUSTSEC-2025-0047"),
+        ("tokio", [1, 44, 2], "RUSTSEC-2025-0023"),
+    ];
+    let locked = locked_versions()?;
+    for (name, floor, reason) in floors {
+        let versions = locked
+            .get(name)
+            .ok_or_else(|| format!("{name} is not in Cargo.lock"))?;
+        for version in versions {
+            assert!(
+                *version >= floor,
+                "{name} {version:?} is below {floor:?}: {reason}"
+            );
+        }
+    }
+    for name in [
+        "aws-lc-rs",
+        "aws-lc-sys",
+        "openssl",
+        "openssl-sys",
+        "native-tls",
+        "boring-sys",
+    ] {
+        assert!(
+            !locked.contains_key(name),
+            "{name}: a second TLS stack or crypto provider"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn no_text_names_a_path_of_some_machine() -> TestResult {
+    let places = ["work", "home", "root", "tmp", "Users"].map(|place| format!("/{place}/"));
+    let mut found = Vec::new();
+    for extension in ["rs", "md", "toml", "py", "txt", "json"] {
+        for path in files(extension)?
+            .into_iter()
+            .chain([root().join(".ci/run")])
+        {
+            for (index, line) in fs::read_to_string(&path)?.lines().enumerate() {
+                if places.iter().any(|place| names_absolute(line, place)) {
+                    found.push(format!("{}:{}: {line}", path.display(), index + 1));
+                }
+            }
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn no_source_file_outgrows_its_reader() -> TestResult {
+    const LINES_MAX: usize = 600;
+    for path in files("rs")? {
+        let lines = fs::read_to_string(&path)?.lines().count();
+        assert!(
+            lines <= LINES_MAX,
+            "{} has {lines} lines; split it by concern",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// The project's files with this extension, in order.
+fn files(extension: &str) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or("");
+            if path.is_dir() {
+                if name == ".ci" || name != "target" && !name.starts_with('.') {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|other| other == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty() || extension != "rs", "no source found");
+    Ok(found)
+}
+
+/// What the links `[..](target)` of a page point to, code aside.
+fn link_targets(page: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    page.lines()
+        .filter(move |line| {
+            let fence = line.trim_start().starts_with("```");
+            in_code ^= fence;
+            !in_code && !fence
+        })
+        .flat_map(|line| line.split("](").skip(1))
+        .filter_map(|rest| rest.split(')').next())
+}
+
+/// The names by which a page's headings can be linked to.
+fn anchors(page: &str) -> BTreeSet<String> {
+    page.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .chars()
+                .filter(|&c| c.is_alphanumeric() || " -_".contains(c))
+                .map(|c| if c == ' ' { '-' } else { c })
+                .collect()
+        })
+        .collect()
+}
+
+fn is_invariant(word: &str) -> bool {
+    let digits = word.strip_prefix(['I', 'L']).unwrap_or("");
+    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
+}
+
+fn names_absolute(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(start, _)| {
+        let before = line[..start].chars().next_back();
+        before.is_none_or(|c| c.is_whitespace() || "\"'`(=:".contains(c))
+    })
+}
+
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Every version of every crate in the lock file.
+fn locked_versions() -> Result<BTreeMap<String, Vec<Version>>, Box<dyn Error>> {
+    let lock = fs::read_to_string(root().join("Cargo.lock"))?;
+    let mut locked: BTreeMap<String, Vec<Version>> = BTreeMap::new();
+    for package in lock.split("[[package]]").skip(1) {
+        let field = |name: &str| {
+            let start = format!("{name} = \"");
+            package
+                .lines()
+                .find_map(|line| line.strip_prefix(&*start)?.strip_suffix('"'))
+        };
+        let (Some(name), Some(version)) = (field("name"), field("version")) else {
+            return Err("Cargo.lock has a package without a name or version".into());
+        };
+        let numbers: Vec<u64> = version
+            .split(['.', '-', '+'])
+            .take(3)
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        let numbers = numbers
+            .try_into()
+            .map_err(|_| format!("{name} {version}: no version"))?;
+        locked.entry(name.to_owned()).or_default().push(numbers);
+    }
+    Ok(locked)
+}
