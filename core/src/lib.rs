@@ -34,6 +34,7 @@ mod config;
 mod error;
 mod event;
 mod id;
+mod inbound;
 mod outbound;
 mod outcome;
 mod receiver;

@@ -29,6 +29,8 @@ pub enum Timer {
     Backoff,
     /// The end of a drain.
     Drain,
+    /// A session has been without a connection for as long as it is remembered.
+    SessionTtl,
 }
 
 /// Counters of a sender since it was made. They take no part in its decisions.
@@ -81,10 +83,28 @@ pub struct ReceiverStats {
     pub refused: u64,
     /// Messages dropped because they were received before.
     pub duplicates: u64,
-    /// Bytes of messages held now, half-received ones included.
+    /// Bytes of messages held now, half-received ones and a fixed overhead for each included.
     pub held_bytes: u64,
+    /// Times that a newer connection took a lane over from one that still stood.
+    pub taken_over: u64,
     /// Events that named an older connection or a write long done.
     pub stale_events: u64,
     /// Connections closed because the peer broke the protocol.
     pub protocol_errors: u64,
+}
+
+impl ReceiverStats {
+    /// The counters of two receivers together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            delivered: self.delivered + other.delivered,
+            delivered_bytes: self.delivered_bytes + other.delivered_bytes,
+            refused: self.refused + other.refused,
+            duplicates: self.duplicates + other.duplicates,
+            held_bytes: self.held_bytes + other.held_bytes,
+            taken_over: self.taken_over + other.taken_over,
+            stale_events: self.stale_events + other.stale_events,
+            protocol_errors: self.protocol_errors + other.protocol_errors,
+        }
+    }
 }

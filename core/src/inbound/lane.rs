@@ -1,0 +1,458 @@
+//! A lane's record joined to the stream that holds the lane now.
+
+use alloc::vec::Vec;
+
+use super::{Budget, Record};
+use crate::wire::{Frame, Open, Resume, VARINT_MAX};
+use crate::{Attempt, Epoch, ProtocolError, RefuseCode, StreamId, TransferId, Violation};
+
+/// Bytes of answers after which the rest waits for the next write.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// A stream among all connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) attempt: Attempt,
+    pub(crate) stream: StreamId,
+}
+
+/// The inbound half of one lane. It begins with the lane's first OPEN.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct InboundLane {
+    known: Option<Known>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Known {
+    record: Record,
+    /// The newest connection on which the lane was opened, whether or not it still stands: an
+    /// OPEN that comes late on an older one must not undo what the newer one was told.
+    newest: Attempt,
+    stream: Option<LaneStream>,
+}
+
+/// The stream that holds the lane.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct LaneStream {
+    place: Place,
+    /// The number of its next message, never above the record's `next`.
+    position: u64,
+    arrival: Arrival,
+    /// The RESUME, until it is written: computed with the OPEN, not later, since what follows the
+    /// OPEN on the same stream is no part of what it says.
+    resume: Option<Resume>,
+    /// The `taken` that the other end was told last.
+    told: u64,
+    write: Option<TransferId>,
+    end: End,
+}
+
+/// The message whose head was read last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Arrival {
+    /// None is coming.
+    Idle,
+    /// The budget has no room for it yet.
+    Waiting { length: usize },
+    /// Its payload is coming, and this much is reserved.
+    Coming { cost: usize },
+}
+
+/// How far the stream's graceful end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum End {
+    /// The opener may send more.
+    Open,
+    /// The opener's FIN was read.
+    OpenerDone,
+    /// Our FIN was written.
+    Finished,
+    /// The other end's transport has all of it.
+    Acknowledged,
+}
+
+/// What an OPEN did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// Its stream holds the lane, instead of this one.
+    Holds { cut: Option<Place> },
+    /// It came on an older connection than the lane's last one, and changed nothing.
+    Superseded,
+}
+
+/// What becomes of a message whose head was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// Its payload is to be read.
+    Taken,
+    /// It was received before: its payload is passed over.
+    Dropped,
+    /// It waits for room in the budget.
+    Waits,
+    /// It is too large: refused, and the connection is to be closed.
+    TooLarge,
+    /// Too many refusals are remembered to take more.
+    Overloaded,
+}
+
+/// Frames for the way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) place: Place,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) fin: bool,
+}
+
+impl InboundLane {
+    /// An OPEN of this lane was read. It makes a record if there is none, and takes the lane over
+    /// from the stream that held it.
+    pub(crate) fn open(
+        &mut self,
+        place: Place,
+        open: &Open,
+        names: &Names,
+        budget: &mut Budget,
+    ) -> Result<Opened, ProtocolError> {
+        let (known, cut) = match &mut self.known {
+            None => {
+                let record = Record::new(names.record, open.base);
+                let newest = place.attempt;
+                (
+                    self.known.insert(Known {
+                        record,
+                        newest,
+                        stream: None,
+                    }),
+                    None,
+                )
+            }
+            Some(known) => {
+                if place.attempt < known.newest {
+                    return Ok(Opened::Superseded);
+                }
+                if open.fresh {
+                    return Err(ProtocolError::SessionReused);
+                }
+                let cut = known.lose_stream(budget);
+                known.newest = place.attempt;
+                known.record.reopen(open.base);
+                (known, cut)
+            }
+        };
+        let told = known.record.taken_to_resume();
+        let resume = Resume {
+            epoch: names.epoch,
+            record: known.record.number(),
+            taken: told,
+            next: known.record.next(),
+            message_bytes_max: names.message_bytes_max as u64,
+        };
+        known.stream = Some(LaneStream {
+            place,
+            position: open.base,
+            arrival: Arrival::Idle,
+            resume: Some(resume),
+            told,
+            write: None,
+            end: End::Open,
+        });
+        Ok(Opened::Holds { cut })
+    }
+
+    /// A MESSAGE's head was read from the stream that holds the lane.
+    pub(crate) fn begin(
+        &mut self,
+        length: u64,
+        message_bytes_max: usize,
+        budget: &mut Budget,
+    ) -> Result<Begun, ProtocolError> {
+        let Some((record, stream)) = self.both() else {
+            return Err(ProtocolError::Unexpected { frame: "MESSAGE" });
+        };
+        let after = beyond(stream.position, 1)?;
+        if stream.position < record.next() {
+            stream.position = after;
+            return Ok(Begun::Dropped);
+        }
+        if record.refusals_exceed() {
+            return Ok(Begun::Overloaded);
+        }
+        let Some(length) = usize::try_from(length)
+            .ok()
+            .filter(|&it| it <= message_bytes_max)
+        else {
+            record.refuse_next(RefuseCode::TooLarge);
+            stream.position = after;
+            return Ok(Begun::TooLarge);
+        };
+        stream.arrival = Arrival::Waiting { length };
+        Ok(if stream.reserve(budget) {
+            Begun::Taken
+        } else {
+            Begun::Waits
+        })
+    }
+
+    /// Tries again to find room for the message that waits for it; whether none waits any more.
+    pub(crate) fn reserve(&mut self, budget: &mut Budget) -> bool {
+        self.stream_mut()
+            .is_none_or(|stream| stream.reserve(budget))
+    }
+
+    /// The payload of the message that was begun is whole: its number. None if none was begun.
+    pub(crate) fn hold(&mut self) -> Option<u64> {
+        let (record, stream) = self.both()?;
+        let Arrival::Coming { cost } = stream.arrival else {
+            return None;
+        };
+        stream.arrival = Arrival::Idle;
+        stream.position += 1;
+        Some(record.hold(cost))
+    }
+
+    /// A SKIP was read from the stream that holds the lane.
+    pub(crate) fn skip(&mut self, count: u64) -> Result<(), ProtocolError> {
+        let Some((record, stream)) = self.both() else {
+            return Err(ProtocolError::Unexpected { frame: "SKIP" });
+        };
+        stream.position = beyond(stream.position, count)?;
+        record.pass(stream.position);
+        Ok(())
+    }
+
+    /// The opener's FIN was read, between two frames.
+    pub(crate) fn opener_done(&mut self) {
+        if let Some(stream) = self.stream_mut().filter(|stream| stream.end == End::Open) {
+            stream.end = End::OpenerDone;
+        }
+    }
+
+    /// Takes nothing more from the stream: a message that is coming is given up.
+    pub(crate) fn read_no_more(&mut self, budget: &mut Budget) {
+        if let Some(stream) = self.stream_mut() {
+            stream.give_up(budget);
+        }
+    }
+
+    /// The stream at this place is gone, or the whole connection if no stream is named. What is
+    /// held stays.
+    pub(crate) fn lose(&mut self, attempt: Attempt, stream: Option<StreamId>, budget: &mut Budget) {
+        let place = self.place();
+        let lost = |place: Place| {
+            place.attempt == attempt && stream.is_none_or(|stream| stream == place.stream)
+        };
+        if place.is_some_and(lost)
+            && let Some(known) = &mut self.known
+        {
+            known.lose_stream(budget);
+        }
+    }
+
+    /// The application answered all below this number.
+    pub(crate) fn consume(&mut self, below: u64, budget: &mut Budget) {
+        if let Some(known) = &mut self.known {
+            known.record.consume(below, budget);
+        }
+    }
+
+    /// The application refused a message; whether that message was held.
+    pub(crate) fn refuse(&mut self, number: u64, code: RefuseCode, budget: &mut Budget) -> bool {
+        self.known
+            .as_mut()
+            .is_some_and(|known| known.record.refuse(number, code, budget))
+    }
+
+    /// Whether more refusals are remembered than may be.
+    pub(crate) fn refusals_exceed(&self) -> bool {
+        self.known
+            .as_ref()
+            .is_some_and(|known| known.record.refusals_exceed())
+    }
+
+    /// QUIC holds all of a write; whether it was the one under way.
+    pub(crate) fn written(&mut self, transfer: TransferId) -> bool {
+        let stream = self
+            .stream_mut()
+            .filter(|stream| stream.write == Some(transfer));
+        stream.is_some_and(|stream| stream.write.take().is_some())
+    }
+
+    /// The other end's transport has all that was written; whether our FIN was.
+    pub(crate) fn acknowledged(&mut self, place: Place) -> bool {
+        let finished =
+            |stream: &&mut LaneStream| stream.place == place && stream.end == End::Finished;
+        match self.stream_mut().filter(finished) {
+            Some(stream) => {
+                stream.end = End::Acknowledged;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What the other end must be told, if a write may start: at most one RECEIPT, behind the
+    /// REFUSEs that it covers. `ending` says that the stream ends with the last of it, as it does
+    /// after the opener's FIN.
+    pub(crate) fn answer(&mut self, transfer: TransferId, ending: bool) -> Option<Answer> {
+        let (record, stream) = self.both()?;
+        if stream.write.is_some() || matches!(stream.end, End::Finished | End::Acknowledged) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        if let Some(resume) = stream.resume.take() {
+            Frame::Resume(resume).encode(&mut bytes);
+        }
+        let mut taken = record.taken();
+        for (number, code) in record.refusals(stream.told, taken) {
+            if bytes.len() >= ANSWER_BYTES_MAX {
+                taken = number;
+                break;
+            }
+            Frame::Refuse {
+                number,
+                code: code.to_wire(),
+            }
+            .encode(&mut bytes);
+        }
+        if taken > stream.told {
+            Frame::Receipt { taken }.encode(&mut bytes);
+            stream.told = taken;
+        }
+        let fin = (ending || stream.end == End::OpenerDone) && stream.told == record.next();
+        if bytes.is_empty() && !fin {
+            return None;
+        }
+        stream.write = Some(transfer);
+        if fin {
+            stream.end = End::Finished;
+        }
+        Some(Answer {
+            place: stream.place,
+            bytes,
+            fin,
+        })
+    }
+
+    /// Whether the lane was ever opened.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known.is_some()
+    }
+
+    /// The stream that holds the lane.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.stream().map(|stream| stream.place)
+    }
+
+    /// Whether a message waits for room in the budget.
+    pub(crate) fn waits(&self) -> bool {
+        self.stream()
+            .is_some_and(|stream| matches!(stream.arrival, Arrival::Waiting { .. }))
+    }
+
+    /// Whether all was answered, our FIN included, and the other end's transport has it.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.stream()
+            .is_some_and(|stream| stream.end == End::Acknowledged)
+    }
+
+    /// What this lane uses of the budget.
+    pub(crate) fn cost(&self) -> usize {
+        let coming = match self.stream().map(|stream| stream.arrival) {
+            Some(Arrival::Coming { cost }) => cost,
+            Some(Arrival::Idle | Arrival::Waiting { .. }) | None => 0,
+        };
+        coming
+            + self
+                .known
+                .as_ref()
+                .map_or(0, |known| known.record.held_cost())
+    }
+
+    /// The record's own invariants, and the stream's place beside it.
+    pub(crate) fn check(&self) -> Result<(), Violation> {
+        let Some(Known {
+            record,
+            newest,
+            stream,
+        }) = &self.known
+        else {
+            return Ok(());
+        };
+        record.check()?;
+        let Some(stream) = stream else { return Ok(()) };
+        let wrong = |what| Err(Violation { id: "R2", what });
+        if stream.place.attempt != *newest {
+            return wrong("the lane is held by another connection than its newest");
+        }
+        if stream.position > record.next() {
+            return wrong("a stream stands above next");
+        }
+        if stream.told > record.taken() {
+            return wrong("more was told to be taken than is");
+        }
+        if matches!(stream.end, End::Finished | End::Acknowledged) && stream.told != record.next() {
+            return wrong("our FIN went before the last RECEIPT");
+        }
+        Ok(())
+    }
+
+    fn stream(&self) -> Option<&LaneStream> {
+        self.known.as_ref()?.stream.as_ref()
+    }
+
+    fn stream_mut(&mut self) -> Option<&mut LaneStream> {
+        self.known.as_mut()?.stream.as_mut()
+    }
+
+    fn both(&mut self) -> Option<(&mut Record, &mut LaneStream)> {
+        let Known { record, stream, .. } = self.known.as_mut()?;
+        Some((record, stream.as_mut()?))
+    }
+}
+
+/// What a RESUME says beside the state of the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Names {
+    pub(crate) epoch: Epoch,
+    /// The number of the lane's record.
+    pub(crate) record: u64,
+    pub(crate) message_bytes_max: usize,
+}
+
+impl Known {
+    fn lose_stream(&mut self, budget: &mut Budget) -> Option<Place> {
+        let mut stream = self.stream.take()?;
+        stream.give_up(budget);
+        Some(stream.place)
+    }
+}
+
+impl LaneStream {
+    fn reserve(&mut self, budget: &mut Budget) -> bool {
+        let Arrival::Waiting { length } = self.arrival else {
+            return true;
+        };
+        match budget.reserve(length) {
+            Some(cost) => {
+                self.arrival = Arrival::Coming { cost };
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn give_up(&mut self, budget: &mut Budget) {
+        if let Arrival::Coming { cost } = self.arrival {
+            budget.release(cost);
+        }
+        self.arrival = Arrival::Idle;
+    }
+}
+
+/// A position moved on, which must stay a number that can be written.
+fn beyond(position: u64, count: u64) -> Result<u64, ProtocolError> {
+    let after = position
+        .checked_add(count)
+        .filter(|&after| after <= VARINT_MAX);
+    after.ok_or(ProtocolError::NumberRange)
+}
