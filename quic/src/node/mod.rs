@@ -1,99 +1,401 @@
-//! API skeleton: names and signatures stand, bodies and docs are to be written.
-#![allow(clippy::todo, unused, missing_docs)]
+//! A whole endpoint without I/O: the peers that it dials, the sessions of those who dial it, and
+//! the QUIC connections of both.
+//!
+//! # How it works
+//!
+//! [`NodeMachine`] joins machines that decide (`peer-sender-core`) to connections that carry
+//! (quinn-proto). A call hands in what came from outside, and marks the connection it concerns as
+//! dirty. [`NodeMachine::poll_output`] does the work, one dirty connection after the other: it
+//! lets QUIC's endpoint and the connection talk, turns what the connection reports and what its
+//! streams hold into facts, hands all of them to the machine in one step, executes the actions,
+//! and then lets QUIC send. So a batch of datagrams costs one step, and work follows activity:
+//! a connection or a peer to which nothing happens costs nothing but its entry among the timers.
+
+mod clock;
+mod datagram;
+mod dial;
+mod event;
+mod inbound;
+mod link;
+mod net;
+mod peer;
+mod probe;
+mod seeds;
+mod sessions;
+mod stats;
+mod streams;
+mod timers;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
 use bytes::{Bytes, BytesMut};
-use peer_sender_core::*;
-use std::{fmt::{Debug, Display}, hash::Hash, marker::PhantomData, net::{IpAddr, SocketAddr}, time::{Duration, Instant}};
+use peer_sender_core::{
+    Action, Capacity, CloseCode, Event, Lane, MessageId, PeerKey, RefuseCode, RejectReason,
+    Rejected, SessionHandle, StopMode, Time,
+};
+use quinn_proto::Endpoint;
 
-use crate::NodeConfig;
+use crate::{NodeConfig, transport};
+use clock::Clock;
+use inbound::Inbound;
+use link::LinkId;
+use net::Net;
+use peer::Peer;
+use seeds::Seeds;
 
-/// The caller's own name of a peer.
-pub trait PeerId: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static {}
-impl<T: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static> PeerId for T {}
+pub use datagram::{DatagramMeta, Ecn, Transmit};
+pub use event::{AddPeerError, NodeEvent, Output, Sender};
+pub use peer::{PeerConfig, PeerHandle, PeerId};
+pub use stats::{NodeStats, PeerStats};
 
-/// A peer to dial: the key it must have, and the machine's config (which holds the address).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerConfig { pub(crate) key: PeerKey, pub(crate) machine: Config }
-impl PeerConfig {
-    pub fn new(key: PeerKey, address: SocketAddr) -> Result<Self, ConfigError> { todo!() }
-    pub fn with(key: PeerKey, machine: Config) -> Self { todo!() }
-    pub fn key(&self) -> PeerKey { todo!() }
-    pub fn machine(&self) -> &Config { todo!() }
+/// An endpoint without I/O: any number of peers over one socket's worth of datagrams; it dials,
+/// listens, or both. The same config, seed and calls give the same outputs, apart from what TLS
+/// draws for itself.
+///
+/// # Driving it
+///
+/// After any number of `handle_*` calls and commands, call [`poll_output`](Self::poll_output)
+/// until it answers [`Output::Timeout`]; at that time call
+/// [`handle_timeout`](Self::handle_timeout), if nothing came before. `now` is read after a receive
+/// call has returned, not before it, or round trips look shorter than they are.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use bytes::BytesMut;
+/// use peer_sender_core::Time;
+/// use peer_sender_quic::{DatagramMeta, NodeEvent, NodeMachine, Output};
+///
+/// /// One turn of a driver: takes what the socket holds, and says until when to wait.
+/// fn turn(
+///     node: &mut NodeMachine<String>,
+///     base: Instant,
+///     mut receive: impl FnMut() -> Option<(DatagramMeta, BytesMut)>,
+///     mut send: impl FnMut(&peer_sender_quic::Transmit, &[u8]),
+///     mut tell: impl FnMut(NodeEvent<String>),
+/// ) -> Option<Time> {
+///     let now = || Time::ZERO + base.elapsed();
+///     while let Some((meta, datagram)) = receive() {
+///         node.handle_datagram(now(), meta, datagram);
+///     }
+///     node.handle_timeout(now());
+///     let mut buffer = Vec::new();
+///     loop {
+///         match node.poll_output(now(), &mut buffer) {
+///             Output::Transmit(transmit) => send(&transmit, &buffer[..transmit.size]),
+///             Output::Event(event) => tell(event),
+///             Output::Timeout(until) => break until,
+///         }
+///     }
+/// }
+/// ```
+pub struct NodeMachine<P> {
+    config: NodeConfig,
+    seeds: Seeds,
+    net: Net,
+    peers: BTreeMap<PeerHandle, Peer<P>>,
+    ids: BTreeMap<P, PeerHandle>,
+    keys: BTreeSet<(PeerKey, PeerHandle)>,
+    peers_given: u64,
+    /// Peers that have not emitted `SenderStopped`.
+    running: usize,
+    /// Peers with facts that their machine has not been told.
+    concerned: VecDeque<PeerHandle>,
+    /// None: the node only dials.
+    inbound: Option<Inbound>,
+    events: VecDeque<NodeEvent<P>>,
+    stopping: bool,
+    /// Empty between calls, like the next: kept for its capacity.
+    actions: Vec<Action>,
+    facts: Vec<Event>,
 }
 
-/// A peer of this node that we dial. Never given out twice by one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerHandle(pub(crate) u64);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ecn { Ect0, Ect1, Ce }
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatagramMeta { pub remote: SocketAddr, pub local_ip: Option<IpAddr>, pub ecn: Option<Ecn> }
-/// `size` bytes now in the caller's buffer are to be sent, in segments of `segment_size` if set (GSO).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transmit { pub destination: SocketAddr, pub ecn: Option<Ecn>, pub size: usize, pub segment_size: Option<usize>, pub src_ip: Option<IpAddr> }
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender<P> { pub key: PeerKey, /** the caller's id where it has a peer with that key */ pub peer: Option<P> }
-
-#[derive(Debug)]
-pub enum NodeEvent<P> {
-    /// Outcomes of one step, in the order in which they fell.
-    Settled { peer: PeerHandle, settled: Vec<(MessageId, Outcome)> },
-    Rejected { peer: PeerHandle, id: MessageId, rejected: Rejected },
-    /// Messages left the queue in a step; this is what the peer's machine would accept now.
-    Room { peer: PeerHandle, capacity: Capacity },
-    Peer { peer: PeerHandle, event: PeerEvent },
-    /// Messages that came in one step, in order.
-    Incoming { session: SessionHandle, from: Sender<P>, messages: Vec<IncomingMessage> },
-    /// the node forgot the session: answers to its messages are ignored from here on
-    SessionForgotten { session: SessionHandle },
-    /// accepting side refused or lost a connection before / because of its identity or a protocol error; for logs and counters
-    InboundRejected { remote: SocketAddr, key: Option<PeerKey>, error: LinkError },
-}
-pub enum Output<P> { Transmit(Transmit), Event(NodeEvent<P>), /** nothing more to do before this time (None: until some input) */ Timeout(Option<Time>) }
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddPeerError { /** a peer with this id exists */ Duplicate, /** the node is stopping */ Stopped }
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NodeStats { pub datagrams_received: u64, pub bytes_received: u64, pub datagrams_sent: u64, pub bytes_sent: u64, pub connections: u64, pub accepted: u64, pub identities_refused: u64, pub protocol_errors: u64, pub sessions: u64 }
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerStats { pub machine: Stats, pub rtt: Option<Duration>, pub lost_packets: u64, pub mtu: u16 }
-
-pub struct NodeMachine<P>(PhantomData<P>);
 impl<P: PeerId> NodeMachine<P> {
-    /// `base`: the Instant that stands for Time::ZERO. `seed`: random, never used twice.
-    pub fn new(config: NodeConfig, seed: [u8; 32], base: Instant) -> Self { todo!() }
-    pub fn handle_datagram(&mut self, now: Time, meta: DatagramMeta, data: BytesMut) { todo!() }
-    pub fn handle_timeout(&mut self, now: Time) { todo!() }
-    /// The network reported that some port of this host has no listener (ICMP port unreachable; the report names no port). A hint, never a proof:
-    /// each connection to that host is probed (PING) and put on probation; whoever is then silent for max(250 ms, 3 PTO) is given up with `Unreachable`.
-    pub fn handle_unreachable(&mut self, now: Time, host: IpAddr) { todo!() }
-    /// `buffer` is cleared by the call. Transmit's bytes are `buffer[..size]`.
-    pub fn poll_output(&mut self, now: Time, buffer: &mut Vec<u8>) -> Output<P> { todo!() }
-    /// How many datagrams one Transmit may hold; at least 1.
-    pub fn set_segments_max(&mut self, segments: usize) { todo!() }
-    pub fn add_peer(&mut self, now: Time, id: P, config: PeerConfig) -> Result<PeerHandle, AddPeerError> { todo!() }
-    /// Queues messages; a message that is not accepted comes back as NodeEvent::Rejected.
-    pub fn queue(&mut self, now: Time, peer: PeerHandle, messages: impl IntoIterator<Item = (MessageId, Lane, Bytes)>) { todo!() }
-    /// What the peer's machine would accept now, messages handed over by `queue` already taken off.
-    pub fn capacity(&self, peer: PeerHandle) -> Capacity { todo!() }
-    pub fn stop_peer(&mut self, now: Time, peer: PeerHandle, mode: StopMode) { todo!() }
-    /// After SenderStopped: free what is left of the peer.
-    pub fn remove_peer(&mut self, peer: PeerHandle) { todo!() }
-    /// The application answered all messages of the session's lane below this number.
-    pub fn consumed(&mut self, now: Time, session: SessionHandle, lane: Lane, below: u64) { todo!() }
-    /// It refused one; comes before the `consumed` that covers it.
-    pub fn refuse(&mut self, now: Time, session: SessionHandle, lane: Lane, number: u64, code: RefuseCode) { todo!() }
-    /// Forgets every accepted connection without a word to the other end, as a crash of the path would; sessions are kept, and the other ends find out
-    /// by stateless reset. For demonstrations and tests of loss.
-    pub fn cut_accepted(&mut self, now: Time) { todo!() }
-    /// Stops accepting, stops every peer, ends accepted connections in good order (last receipts, FIN, close 3).
-    pub fn stop(&mut self, now: Time, mode: StopMode) { todo!() }
-    /// After `stop`: every peer has emitted SenderStopped and every connection has sent its close; nothing is left to send.
-    pub fn is_stopped(&self) -> bool { todo!() }
-    pub fn stats(&self) -> NodeStats { todo!() }
-    pub fn peer_stats(&self, peer: PeerHandle) -> Option<PeerStats> { todo!() }
+    /// A node that does nothing before it is told to. `seed` is random and never used twice: a
+    /// session id that comes twice makes a receiver take new messages for old ones. `base` stands
+    /// for [`Time::ZERO`].
+    pub fn new(config: NodeConfig, seed: [u8; 32], base: Instant) -> Self {
+        let mut seeds = Seeds::new(&seed);
+        let endpoint_config = transport::endpoint_config(&config.identity, seeds.next());
+        let server_seed = seeds.next();
+        let inbound = config
+            .accept
+            .as_ref()
+            .map(|_| Inbound::new(&config, seeds.next()));
+        let server_config = inbound
+            .as_ref()
+            .map(|_| transport::server_config(&config, server_seed));
+        // The socket is the driver's, which sees to it that datagrams are never fragmented, so
+        // that QUIC may find out what the path carries (RFC 8899).
+        let endpoint = Endpoint::new(Arc::new(endpoint_config), server_config, true, None);
+        Self {
+            config,
+            seeds,
+            net: Net::new(Clock::new(base), endpoint),
+            peers: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            peers_given: 0,
+            running: 0,
+            concerned: VecDeque::new(),
+            inbound,
+            events: VecDeque::new(),
+            stopping: false,
+            actions: Vec::new(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// What the peer's machine would accept now; messages that were handed over by
+    /// [`queue`](Self::queue) are already taken off. Nothing for a peer that is not there.
+    pub fn capacity(&self, peer: PeerHandle) -> Capacity {
+        self.peers
+            .get(&peer)
+            .map(|peer| peer.machine.capacity())
+            .unwrap_or_default()
+    }
+
+    /// After [`stop`](Self::stop): every peer has emitted `SenderStopped`, every connection has
+    /// sent its close, and nothing is left to poll.
+    pub fn is_stopped(&self) -> bool {
+        self.stopping
+            && self.running == 0
+            && self.inbound.as_ref().is_none_or(Inbound::is_idle)
+            && self.concerned.is_empty()
+            && self.events.is_empty()
+            && self.net.is_quiet()
+    }
+
+    /// The node's counters.
+    pub fn stats(&self) -> NodeStats {
+        NodeStats {
+            connections: self.net.len() as u64,
+            sessions: self.inbound.as_ref().map_or(0, Inbound::sessions) as u64,
+            ..self.net.stats
+        }
+    }
+
+    /// The counters of a peer; none for a peer that is not there.
+    pub fn peer_stats(&self, peer: PeerHandle) -> Option<PeerStats> {
+        let peer = self.peers.get(&peer)?;
+        let link = peer.link.and_then(|(_, id)| self.net.link(id));
+        let quic = link.map(|link| link.connection.stats().path);
+        Some(PeerStats {
+            machine: peer.machine.stats(),
+            rtt: quic.map(|path| path.rtt),
+            lost_packets: quic.map_or(0, |path| path.lost_packets),
+            mtu: quic.map_or(0, |path| path.current_mtu),
+        })
+    }
+
+    /// How many datagrams one [`Output::Transmit`] may hold (generic segmentation offload); at
+    /// least 1, which is what a new node begins with. What a system supports may shrink after an
+    /// error, so this may be called before every poll.
+    pub fn set_segments_max(&mut self, segments: usize) {
+        self.net.segments_max = segments.max(1);
+    }
+
+    /// Adds a peer, which is dialled at once and for as long as it is not stopped.
+    ///
+    /// # Errors
+    ///
+    /// The node has a peer with this id, or is stopping.
+    pub fn add_peer(
+        &mut self,
+        now: Time,
+        id: P,
+        config: PeerConfig,
+    ) -> Result<PeerHandle, AddPeerError> {
+        let now = self.net.clock.advance(now);
+        if self.stopping {
+            return Err(AddPeerError::Stopped);
+        }
+        if self.ids.contains_key(&id) {
+            return Err(AddPeerError::Duplicate);
+        }
+        let handle = PeerHandle(self.peers_given);
+        self.peers_given += 1;
+        self.ids.insert(id.clone(), handle);
+        self.keys.insert((config.key(), handle));
+        self.peers
+            .insert(handle, Peer::new(id, config, self.seeds.next()));
+        self.running += 1;
+        // A machine dials in its first step.
+        self.step_peer(now, handle, []);
+        Ok(handle)
+    }
+
+    /// Hands messages to a peer's machine in one step. Their ids must increase over the peer's
+    /// life. A message that is not accepted comes back as [`NodeEvent::Rejected`].
+    pub fn queue(
+        &mut self,
+        now: Time,
+        peer: PeerHandle,
+        messages: impl IntoIterator<Item = (MessageId, Lane, Bytes)>,
+    ) {
+        let now = self.net.clock.advance(now);
+        if !self.peers.contains_key(&peer) {
+            self.events
+                .extend(messages.into_iter().map(|(id, _, payload)| {
+                    let rejected = Rejected {
+                        reason: RejectReason::Stopped,
+                        payload,
+                    };
+                    NodeEvent::Rejected { peer, id, rejected }
+                }));
+            return;
+        }
+        let messages = messages.into_iter();
+        let queued = messages.map(|(id, lane, payload)| Event::MessageQueued { id, lane, payload });
+        self.step_peer(now, peer, queued);
+    }
+
+    /// Stops a peer; [`PeerEvent::SenderStopped`](peer_sender_core::PeerEvent::SenderStopped)
+    /// says when that is done. A second call may only shorten the first.
+    pub fn stop_peer(&mut self, now: Time, peer: PeerHandle, mode: StopMode) {
+        let now = self.net.clock.advance(now);
+        self.step_peer(now, peer, [Event::Stop { mode }]);
+    }
+
+    /// Frees what is left of a peer, and its id, after it has emitted `SenderStopped`. A peer that
+    /// has not is stopped at once first, so that its messages get their outcomes in any case.
+    pub fn remove_peer(&mut self, handle: PeerHandle) {
+        let now = self.net.clock.latest();
+        if self.peers.get(&handle).is_some_and(|peer| !peer.stopped) {
+            self.step_peer(
+                now,
+                handle,
+                [Event::Stop {
+                    mode: StopMode::Abort,
+                }],
+            );
+        }
+        if let Some(mut peer) = self.peers.remove(&handle) {
+            self.ids.remove(&peer.id);
+            self.keys.remove(&(peer.key, handle));
+            self.net
+                .timers
+                .disarm(timers::TimerOf::Peer(handle), &mut peer.armed);
+            if let Some((_, link)) = peer.link {
+                self.net.close(link, CloseCode::Done, "");
+            }
+        }
+    }
+
+    /// The application has answered every message of this lane of a session below this number.
+    pub fn consumed(&mut self, now: Time, session: SessionHandle, lane: Lane, below: u64) {
+        self.answer(now, session, Event::Consumed { lane, below });
+    }
+
+    /// The application refuses a message; comes before the [`consumed`](Self::consumed) that
+    /// covers it.
+    pub fn refuse(
+        &mut self,
+        now: Time,
+        session: SessionHandle,
+        lane: Lane,
+        number: u64,
+        code: RefuseCode,
+    ) {
+        self.answer(now, session, Event::Refused { lane, number, code });
+    }
+
+    /// Stops accepting, stops every peer, and ends the accepted connections: in good order (last
+    /// receipts, FIN, close 3), or at once. [`is_stopped`](Self::is_stopped) says when that is
+    /// done. A second call may only shorten the first.
+    pub fn stop(&mut self, now: Time, mode: StopMode) {
+        let now = self.net.clock.advance(now);
+        self.stopping = true;
+        let peers: Vec<PeerHandle> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.step_peer(now, peer, [Event::Stop { mode }]);
+        }
+        self.stop_inbound(now, mode);
+    }
+
+    /// Forgets every accepted connection without a word to the other end, as a crash of the path
+    /// would; sessions are kept, and the other ends find out by stateless reset (RFC 9000 section
+    /// 10.3). For demonstrations and tests of loss.
+    pub fn cut_accepted(&mut self, now: Time) {
+        let now = self.net.clock.advance(now);
+        self.cut_inbound(now);
+    }
+
+    /// A datagram came.
+    pub fn handle_datagram(&mut self, now: Time, meta: DatagramMeta, data: BytesMut) {
+        let now = self.net.clock.advance(now);
+        self.receive(now, meta, data);
+    }
+
+    /// Time has passed. Early and late calls are harmless.
+    pub fn handle_timeout(&mut self, now: Time) {
+        let now = self.net.clock.advance(now);
+        self.fire(now);
+    }
+
+    /// The network has reported that some port of this host has no listener (ICMP port
+    /// unreachable; the report does not say which port). A hint, never a proof, as anybody may
+    /// have sent it: each connection to that host is probed and put on probation, and one that
+    /// stays silent is given up as unreachable.
+    ///
+    /// The probation of a connection that has heard from its peer lasts nine round trips and
+    /// 75 ms, and 250 ms at least: three probe timeouts (RFC 9002 section 6.2) of a path whose
+    /// round trip varies by half of itself. One that is still being dialled has no round trip to
+    /// go by: 250 ms if all connections to the host go to one port, so that the report must mean
+    /// it; else three times the initial round trip of RFC 9002, 1 s.
+    pub fn handle_unreachable(&mut self, now: Time, host: IpAddr) {
+        let now = self.net.clock.advance(now);
+        self.probe(now, host);
+    }
+
+    /// Does what is to be done and answers with the next thing for the caller to do. `buffer` is
+    /// cleared; a [`Transmit`]'s bytes are the first [`size`](Transmit::size) of it.
+    ///
+    /// When [`Output::Timeout`] comes, nothing is left to do at `now`: no event, no datagram, no
+    /// timer that is due.
+    pub fn poll_output(&mut self, now: Time, buffer: &mut Vec<u8>) -> Output<P> {
+        let now = self.net.clock.advance(now);
+        buffer.clear();
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Output::Event(event);
+            }
+            if let Some(peer) = self.concerned.pop_front() {
+                self.tell_peer(now, peer);
+                continue;
+            }
+            if let Some(link) = self.net.next_dirty() {
+                self.serve(now, link);
+                continue;
+            }
+            if let Some(transmit) = self.net.poll_transmit(now, buffer) {
+                return Output::Transmit(transmit);
+            }
+            if !self.net.is_quiet() {
+                continue;
+            }
+            match self.net.timers.next() {
+                Some(at) if at <= now => self.fire(now),
+                at => {
+                    buffer.clear();
+                    return Output::Timeout(at);
+                }
+            }
+        }
+    }
+}
+
+impl<P> fmt::Debug for NodeMachine<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeMachine")
+            .field("peers", &self.peers.len())
+            .field("connections", &self.net.len())
+            .field("stopping", &self.stopping)
+            .finish_non_exhaustive()
+    }
 }

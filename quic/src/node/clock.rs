@@ -1,0 +1,63 @@
+//! The node's time, and QUIC's.
+
+use std::time::{Duration, Instant};
+
+use peer_sender_core::Time;
+
+/// Translates between [`Time`] and [`Instant`], and never lets time go back.
+#[derive(Debug)]
+pub(super) struct Clock {
+    base: Instant,
+    latest: Time,
+}
+
+impl Clock {
+    /// `base` stands for [`Time::ZERO`].
+    pub(super) fn new(base: Instant) -> Self {
+        Self {
+            base,
+            latest: Time::ZERO,
+        }
+    }
+
+    /// The later of `now` and the latest moment seen.
+    pub(super) fn advance(&mut self, now: Time) -> Time {
+        self.latest = self.latest.max(now);
+        self.latest
+    }
+
+    pub(super) fn latest(&self) -> Time {
+        self.latest
+    }
+
+    pub(super) fn instant(&self, time: Time) -> Instant {
+        let offset = Duration::from_nanos(time.as_nanos());
+        // Only a `Time` centuries away is beyond what an `Instant` can name.
+        self.base.checked_add(offset).unwrap_or(self.base)
+    }
+
+    pub(super) fn time(&self, instant: Instant) -> Time {
+        Time::ZERO + instant.saturating_duration_since(self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn translates_there_and_back() {
+        #[expect(clippy::disallowed_methods, reason = "any base will do")]
+        let clock = Clock::new(Instant::now());
+        let time = Time::from_nanos(1_234_567_890_123);
+        assert_eq!(clock.time(clock.instant(time)), time);
+    }
+
+    #[test]
+    fn never_goes_back() {
+        #[expect(clippy::disallowed_methods, reason = "any base will do")]
+        let mut clock = Clock::new(Instant::now());
+        assert_eq!(clock.advance(Time::from_secs(2)), Time::from_secs(2));
+        assert_eq!(clock.advance(Time::from_secs(1)), Time::from_secs(2));
+    }
+}

@@ -1,0 +1,191 @@
+//! The dialling side: steps of the peers' machines, and what they ask for.
+
+use std::net::SocketAddr;
+
+use peer_sender_core::{
+    Action, Attempt, Capacity, CloseCode, Event, LinkError, MessageId, Outcome, PeerEvent,
+    Rejected, Time,
+};
+
+use super::link::Owner;
+use super::net::SPIN_PAUSE;
+use super::timers::TimerOf;
+use super::{NodeEvent, NodeMachine, PeerHandle, PeerId};
+use crate::error::DialContext;
+use crate::transport;
+
+/// The name that TLS asks for (RFC 6066 section 3). Peers are known by their keys, so it says
+/// nothing.
+const SERVER_NAME: &str = "peer-sender";
+
+impl<P: PeerId> NodeMachine<P> {
+    /// One step of a peer's machine, with everything that follows from it.
+    pub(super) fn step_peer(
+        &mut self,
+        now: Time,
+        handle: PeerHandle,
+        facts: impl IntoIterator<Item = Event>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&handle) else {
+            return;
+        };
+        let mut actions = std::mem::take(&mut self.actions);
+        let before = peer.machine.capacity();
+        let mut queued = Capacity::default();
+        let facts = facts.into_iter().inspect(|fact| {
+            if let Event::MessageQueued { payload, .. } = fact {
+                queued.messages += 1;
+                queued.bytes += payload.len();
+            }
+        });
+        peer.machine.handle(now, facts, &mut actions);
+        let after = peer.machine.capacity();
+        let stops = peer.machine.is_closed() && !peer.stopped;
+        peer.stopped |= stops;
+        let deadline = peer
+            .machine
+            .next_deadline()
+            .map(|deadline| match deadline.at > now {
+                true => deadline.at,
+                false => now + SPIN_PAUSE,
+            });
+        self.net
+            .timers
+            .arm(TimerOf::Peer(handle), &mut peer.armed, deadline);
+        self.running -= usize::from(stops);
+
+        let rejected = self.execute_of_peer(now, handle, &mut actions);
+        self.actions = actions;
+        let kept = Capacity {
+            messages: queued.messages.saturating_sub(rejected.messages),
+            bytes: queued.bytes.saturating_sub(rejected.bytes),
+        };
+        let left = after.messages > before.messages.saturating_sub(kept.messages)
+            || after.bytes > before.bytes.saturating_sub(kept.bytes);
+        if left && !stops {
+            self.events.push_back(NodeEvent::Room {
+                peer: handle,
+                capacity: after,
+            });
+        }
+    }
+
+    /// Tells a peer's machine what came to light while its actions were executed.
+    pub(super) fn tell_peer(&mut self, now: Time, handle: PeerHandle) {
+        if let Some(peer) = self.peers.get_mut(&handle) {
+            let facts = std::mem::take(&mut peer.facts);
+            self.step_peer(now, handle, facts);
+        }
+    }
+
+    /// Does what a peer's machine asks for, and returns what of the messages queued it rejected.
+    fn execute_of_peer(
+        &mut self,
+        now: Time,
+        handle: PeerHandle,
+        actions: &mut Vec<Action>,
+    ) -> Capacity {
+        let mut rejected = Capacity::default();
+        let mut settled = Vec::new();
+        for action in actions.drain(..) {
+            match action {
+                Action::Settle { id, outcome } => settled.push((id, outcome)),
+                Action::Reject {
+                    id,
+                    reason,
+                    payload,
+                } => {
+                    rejected.messages += 1;
+                    rejected.bytes += payload.len();
+                    let rejected = Rejected { reason, payload };
+                    self.events.push_back(NodeEvent::Rejected {
+                        peer: handle,
+                        id,
+                        rejected,
+                    });
+                }
+                Action::Emit(event) => {
+                    self.report_settled(handle, &mut settled);
+                    self.emit(handle, event);
+                }
+                Action::Connect { attempt, address } => self.dial(now, handle, attempt, address),
+                Action::Close { attempt, code, .. } => {
+                    if code == CloseCode::Protocol {
+                        self.net.stats.protocol_errors += 1;
+                    }
+                    self.pass_to_link(handle, attempt, action);
+                    if let Some(peer) = self.peers.get_mut(&handle) {
+                        peer.forget_link(attempt);
+                    }
+                }
+                Action::Write { attempt, .. }
+                | Action::PauseReading { attempt, .. }
+                | Action::ResumeReading { attempt, .. }
+                | Action::ResetStream { attempt, .. }
+                | Action::StopSending { attempt, .. } => self.pass_to_link(handle, attempt, action),
+                // The machine's deadline holds the same moment.
+                Action::ScheduleBackoff { .. } => {}
+                // The peers that we dial are allowed no streams of their own: nothing comes.
+                Action::Deliver(_) => {}
+            }
+        }
+        self.report_settled(handle, &mut settled);
+        rejected
+    }
+
+    fn report_settled(&mut self, peer: PeerHandle, settled: &mut Vec<(MessageId, Outcome)>) {
+        if !settled.is_empty() {
+            let settled = std::mem::take(settled);
+            self.events.push_back(NodeEvent::Settled { peer, settled });
+        }
+    }
+
+    fn emit(&mut self, peer: PeerHandle, event: PeerEvent) {
+        self.events.push_back(NodeEvent::Peer { peer, event });
+    }
+
+    /// Executes an action on the peer's connection, unless that has ended.
+    fn pass_to_link(&mut self, handle: PeerHandle, attempt: Attempt, action: Action) {
+        let link = self.peers.get(&handle).and_then(|peer| peer.link(attempt));
+        if let Some(link) = link {
+            self.net.execute(link, action);
+        }
+    }
+
+    fn dial(&mut self, now: Time, handle: PeerHandle, attempt: Attempt, address: SocketAddr) {
+        let Some(peer) = self.peers.get_mut(&handle) else {
+            return;
+        };
+        let seed = self.seeds.next();
+        let (config, offered) = transport::client_config(&self.config, peer.key, seed);
+        let instant = self.net.clock.instant(now);
+        match self
+            .net
+            .endpoint
+            .connect(instant, config, address, SERVER_NAME)
+        {
+            Ok((quic, connection)) => {
+                let ours = self.config.identity.key();
+                let context = DialContext {
+                    ours,
+                    pin: peer.key,
+                    offered,
+                };
+                let owner = Owner::Dialled {
+                    peer: handle,
+                    attempt,
+                    confirmed: false,
+                    context,
+                };
+                peer.link = Some((attempt, self.net.insert(quic, connection, owner)));
+            }
+            Err(error) => {
+                let error = LinkError::Local {
+                    reason: error.to_string(),
+                };
+                peer.facts.push(Event::ConnectFailed { attempt, error });
+                self.concerned.push_back(handle);
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a node tells its driver.
+
+use std::net::SocketAddr;
+
+use peer_sender_core::{
+    Capacity, IncomingMessage, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected,
+    SessionHandle, Time,
+};
+use thiserror::Error;
+
+use super::{PeerHandle, Transmit};
+
+/// One thing for the driver to do; see [`NodeMachine::poll_output`](super::NodeMachine::poll_output).
+#[derive(Debug)]
+pub enum Output<P> {
+    /// Send datagrams; their bytes are in the caller's buffer.
+    Transmit(Transmit),
+    /// Tell the user.
+    Event(NodeEvent<P>),
+    /// Nothing is left to do before this moment, which lies after the `now` of the call; with
+    /// none, before the next input. Ends the loop.
+    Timeout(Option<Time>),
+}
+
+/// What happened in a node. Messages are batched, so that nothing here costs per message.
+#[derive(Debug)]
+pub enum NodeEvent<P> {
+    /// Outcomes of one step of a peer's machine, in the order in which they fell.
+    Settled {
+        /// The peer that the messages were for.
+        peer: PeerHandle,
+        /// Each message with its only outcome.
+        settled: Vec<(MessageId, Outcome)>,
+    },
+    /// A message that was queued is not accepted, and handed back.
+    Rejected {
+        /// The peer that it was for.
+        peer: PeerHandle,
+        /// The name it would have had.
+        id: MessageId,
+        /// Why, and the message.
+        rejected: Rejected,
+    },
+    /// Messages left the queue in a step.
+    Room {
+        /// The peer that they were for.
+        peer: PeerHandle,
+        /// What its machine would accept now.
+        capacity: Capacity,
+    },
+    /// Something happened to a peer.
+    Peer {
+        /// The peer.
+        peer: PeerHandle,
+        /// What; [`PeerEvent::SenderStopped`] is the peer's last event of any kind.
+        event: PeerEvent,
+    },
+    /// Messages that came in one step, in order.
+    Incoming {
+        /// Their session: answers to them name it.
+        session: SessionHandle,
+        /// Who sent them.
+        from: Sender<P>,
+        /// The messages, at least one.
+        messages: Vec<IncomingMessage>,
+    },
+    /// The node forgot a session: answers to its messages are ignored from here on.
+    SessionForgotten {
+        /// The session.
+        session: SessionHandle,
+    },
+    /// A connection that somebody else dialled was turned away: by a limit, for its identity, for
+    /// a failed handshake or for a broken protocol. For logs; counted in
+    /// [`NodeStats`](super::NodeStats).
+    InboundRejected {
+        /// Where it came from.
+        remote: SocketAddr,
+        /// The key that was shown and proven, if the handshake came that far.
+        key: Option<PeerKey>,
+        /// Why. Where it was this node that ended the connection, this is what the other end is
+        /// told.
+        error: LinkError,
+    },
+}
+
+/// Who sent a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender<P> {
+    /// The key it has proven to hold.
+    pub key: PeerKey,
+    /// The caller's own name for it, where the node has a peer with that key.
+    pub peer: Option<P>,
+}
+
+/// Why a peer was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AddPeerError {
+    /// A peer with this id exists.
+    #[error(
+        "the node has a peer with this id; stop and remove it first, or give this one another id"
+    )]
+    Duplicate,
+    /// The node is stopping, or has stopped.
+    #[error("the node was stopped; make a new one")]
+    Stopped,
+}

@@ -1,0 +1,190 @@
+//! The accepting side: whom it lets in, and how many at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use peer_sender_core::{
+    Attempt, CloseCode, LinkError, PeerKey, ReceiverConfig, Sessions, SessionsConfig, Time,
+};
+use quinn_proto::Incoming;
+
+use super::link::{LinkId, Owner};
+use super::{NodeEvent, NodeMachine, PeerId};
+use crate::error::link_error;
+use crate::{NodeConfig, Trust, tls};
+
+/// How long somebody who dialled may take to show who it is.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The accepting side's books.
+pub(super) struct Inbound {
+    pub(super) sessions: Sessions,
+    pub(super) armed: Option<Time>,
+    handshaking: BTreeSet<LinkId>,
+    accepted: BTreeMap<Attempt, LinkId>,
+    /// Attempts are named in the order in which connections were let in.
+    attempts: u64,
+}
+
+impl Inbound {
+    pub(super) fn new(config: &NodeConfig, seed: [u8; 32]) -> Self {
+        // Only limits that `build` has checked come here.
+        let receiver = ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max);
+        let sessions = SessionsConfig {
+            receiver: receiver.unwrap_or_default(),
+            sessions_max: config.sessions_max,
+            sessions_per_key_max: config.sessions_per_key_max,
+            session_ttl: config.session_ttl,
+        };
+        Self {
+            sessions: Sessions::new(sessions, seed),
+            armed: None,
+            handshaking: BTreeSet::new(),
+            accepted: BTreeMap::new(),
+            attempts: 0,
+        }
+    }
+
+    /// How many sessions it remembers.
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// No connection is under way or open.
+    pub(super) fn is_idle(&self) -> bool {
+        self.handshaking.is_empty() && self.accepted.is_empty()
+    }
+
+    /// The connection of that name, while it is open.
+    pub(super) fn accepted(&self, attempt: Attempt) -> Option<LinkId> {
+        self.accepted.get(&attempt).copied()
+    }
+
+    pub(super) fn forget_accepted(&mut self, attempt: Attempt) {
+        self.accepted.remove(&attempt);
+    }
+
+    /// Takes every connection that was let in off the books, oldest first.
+    pub(super) fn take_accepted(&mut self) -> BTreeMap<Attempt, LinkId> {
+        std::mem::take(&mut self.accepted)
+    }
+
+    /// Takes every handshake off the books.
+    pub(super) fn take_handshaking(&mut self) -> BTreeSet<LinkId> {
+        std::mem::take(&mut self.handshaking)
+    }
+}
+
+impl<P: PeerId> NodeMachine<P> {
+    /// Somebody dials. What its first packet costs is bounded before anything of it is kept
+    /// (RFC 9000 section 8.1): from half of the handshakes on that may be under way, an address
+    /// must first prove that it is real; beyond all of them nobody is answered.
+    pub(super) fn answer_incoming(&mut self, now: Time, incoming: Incoming) {
+        let remote = incoming.remote_address();
+        let under_way = self
+            .inbound
+            .as_ref()
+            .map_or(0, |inbound| inbound.handshaking.len());
+        let handshakes_max = self.config.handshakes_max;
+        let unproven = !incoming.remote_address_validated() && incoming.may_retry();
+        let mut answer = Vec::new();
+        if self.stopping || self.inbound.is_none() {
+            let transmit = self.net.endpoint.refuse(incoming, &mut answer);
+            self.net.respond(&transmit, answer);
+            self.net.stats.refused += 1;
+        } else if unproven && under_way >= handshakes_max.div_ceil(2) {
+            if let Ok(transmit) = self.net.endpoint.retry(incoming, &mut answer) {
+                self.net.respond(&transmit, answer);
+            }
+        } else if under_way >= handshakes_max {
+            self.net.endpoint.ignore(incoming);
+            self.net.stats.refused += 1;
+        } else if self.net.inbound() >= self.config.connections_max {
+            let transmit = self.net.endpoint.refuse(incoming, &mut answer);
+            self.net.respond(&transmit, answer);
+            self.net.stats.refused += 1;
+            self.report_rejected(remote, None, LinkError::Busy);
+        } else {
+            self.accept(now, incoming);
+        }
+    }
+
+    fn accept(&mut self, now: Time, incoming: Incoming) {
+        let remote = incoming.remote_address();
+        let instant = self.net.clock.instant(now);
+        let mut answer = Vec::new();
+        match self
+            .net
+            .endpoint
+            .accept(incoming, instant, &mut answer, None)
+        {
+            Ok((handle, connection)) => {
+                let owner = Owner::Handshaking {
+                    until: now + HANDSHAKE_TIMEOUT,
+                };
+                let id = self.net.insert(handle, connection, owner);
+                if let Some(inbound) = &mut self.inbound {
+                    inbound.handshaking.insert(id);
+                }
+            }
+            Err(error) => {
+                if let Some(transmit) = error.response {
+                    self.net.respond(&transmit, answer);
+                }
+                self.net.stats.handshakes_failed += 1;
+                self.report_rejected(remote, None, link_error(&error.cause, None));
+            }
+        }
+    }
+
+    /// The handshake is complete: lets in whom we trust. Anybody else is cut off before any
+    /// further packet, so that it never sees the handshake confirmed.
+    pub(super) fn admit(&mut self, now: Time, id: LinkId) {
+        let (Some(inbound), Some(link)) = (&mut self.inbound, self.net.link_mut(id)) else {
+            return;
+        };
+        inbound.handshaking.remove(&id);
+        let remote = link.remote;
+        let shown = tls::peer_key(&link.connection);
+        let trusted = shown.filter(|key| match &self.config.accept {
+            Some(Trust::Any) => true,
+            Some(Trust::Keys(keys)) => keys.contains(key),
+            None => false,
+        });
+        let Some(key) = trusted else {
+            self.net.close(
+                id,
+                CloseCode::IdentityRefused,
+                "this key is not trusted here",
+            );
+            self.net.stats.identities_refused += 1;
+            // TLS demands a key, so there is one to name.
+            let ours = shown.unwrap_or(PeerKey([0; 32]));
+            self.report_rejected(remote, shown, LinkError::IdentityRefused { ours });
+            return;
+        };
+        let attempt = Attempt(inbound.attempts);
+        inbound.attempts += 1;
+        inbound.accepted.insert(attempt, id);
+        link.owner = Owner::Accepted { attempt, key };
+        self.net.stats.accepted += 1;
+        self.let_in(now, attempt, key);
+    }
+
+    pub(super) fn forget_handshake(&mut self, id: LinkId) {
+        if let Some(inbound) = &mut self.inbound {
+            inbound.handshaking.remove(&id);
+        }
+    }
+
+    pub(super) fn report_rejected(
+        &mut self,
+        remote: SocketAddr,
+        key: Option<PeerKey>,
+        error: LinkError,
+    ) {
+        self.events
+            .push_back(NodeEvent::InboundRejected { remote, key, error });
+    }
+}

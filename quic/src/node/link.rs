@@ -1,0 +1,273 @@
+//! One QUIC connection: whose it is, and what it has to say.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Time};
+use quinn_proto::{Connection, ConnectionHandle, Endpoint};
+
+use super::PeerHandle;
+use super::clock::Clock;
+use super::streams::{Streams, quic_code};
+use crate::error::{DialContext, link_error};
+
+/// Names a link. Never given out twice by one node, while QUIC's own handles are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LinkId(pub(super) u64);
+
+/// The most bytes that a connection reads in one turn, so that the others get theirs.
+const READ_BYTES_PER_TURN: usize = 256 << 10;
+
+/// Who listens to what a connection has to say.
+#[derive(Debug)]
+pub(super) enum Owner {
+    /// The machine of a peer that we dial.
+    Dialled {
+        peer: PeerHandle,
+        attempt: Attempt,
+        /// The handshake is confirmed (RFC 9001 section 4.1.2), and the machine knows it.
+        confirmed: bool,
+        context: DialContext,
+    },
+    /// Nobody yet: somebody dialled us and has not shown who it is.
+    Handshaking {
+        /// When it has taken too long.
+        until: Time,
+    },
+    /// The table of sessions.
+    Accepted { attempt: Attempt, key: PeerKey },
+    /// Nobody any more: QUIC ends it on its own (RFC 9000 section 10.2).
+    Nobody,
+}
+
+/// One QUIC connection.
+pub(super) struct Link {
+    /// The endpoint's name for it, until the endpoint has forgotten it.
+    pub(super) handle: Option<ConnectionHandle>,
+    pub(super) connection: Connection,
+    pub(super) owner: Owner,
+    /// The other end when the connection was made.
+    pub(super) remote: SocketAddr,
+    pub(super) streams: Streams,
+    /// Facts that its machine has not been told.
+    pub(super) events: Vec<Event>,
+    /// Why it has ended. Its machine is told once everything was read.
+    pub(super) lost: Option<LinkError>,
+    /// Whether anything came from the other end.
+    pub(super) heard: bool,
+    /// When it is given up unless something comes from the other end before.
+    pub(super) probation: Option<Time>,
+    pub(super) armed: Option<Time>,
+    /// Stands in the list of links to be served.
+    pub(super) dirty: bool,
+    /// Stands in the list of links that may have something to send.
+    pub(super) sending: bool,
+    /// Timers that were due again as soon as they had fired, in a row.
+    pub(super) spins: u8,
+}
+
+/// How far [`Link::collect`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Collected {
+    /// All was heard.
+    All,
+    /// The other end has shown who it is; the rest waits for the decision whether to let it in.
+    AwaitsAdmission,
+}
+
+impl Link {
+    pub(super) fn new(
+        handle: ConnectionHandle,
+        connection: Connection,
+        owner: Owner,
+        remote: SocketAddr,
+    ) -> Self {
+        Self {
+            handle: Some(handle),
+            connection,
+            owner,
+            remote,
+            streams: Streams::default(),
+            events: Vec::new(),
+            lost: None,
+            heard: false,
+            probation: None,
+            armed: None,
+            dirty: false,
+            sending: false,
+            spins: 0,
+        }
+    }
+
+    /// Lets the endpoint and the connection talk until they have no more to say. True if the
+    /// endpoint has forgotten the connection.
+    pub(super) fn exchange(&mut self, endpoint: &mut Endpoint) -> bool {
+        let Some(handle) = self.handle else {
+            return false;
+        };
+        while let Some(event) = self.connection.poll_endpoint_events() {
+            let drained = event.is_drained();
+            if let Some(answer) = endpoint.handle_event(handle, event) {
+                self.connection.handle_event(answer);
+            }
+            if drained {
+                self.handle = None;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Hears what the connection has to say and turns it into facts for the owner.
+    pub(super) fn collect(&mut self) -> Collected {
+        while let Some(event) = self.connection.poll() {
+            match event {
+                quinn_proto::Event::Stream(event) => {
+                    if let Some(attempt) = self.attempt() {
+                        let (streams, events) = (&mut self.streams, &mut self.events);
+                        streams.note(&mut self.connection, attempt, event, events);
+                    }
+                }
+                quinn_proto::Event::ConnectionLost { reason } => {
+                    let context = match &self.owner {
+                        Owner::Dialled { context, .. } => Some(context),
+                        Owner::Handshaking { .. } | Owner::Accepted { .. } | Owner::Nobody => None,
+                    };
+                    let error = link_error(&reason, context);
+                    self.lost.get_or_insert(error);
+                }
+                quinn_proto::Event::Connected => {
+                    if let Owner::Handshaking { .. } = self.owner {
+                        return Collected::AwaitsAdmission;
+                    }
+                }
+                quinn_proto::Event::HandshakeDataReady
+                | quinn_proto::Event::DatagramReceived
+                | quinn_proto::Event::DatagramsUnblocked => {}
+            }
+        }
+        self.confirm();
+        if let Some(attempt) = self.attempt() {
+            let (streams, events) = (&mut self.streams, &mut self.events);
+            streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);
+        }
+        Collected::All
+    }
+
+    /// Tells the owner of its end, if the connection has ended and everything was read. The owner
+    /// hears nothing more of it. Returns who that was.
+    pub(super) fn end(&mut self) -> Option<Owner> {
+        if self.handle.is_none() && self.lost.is_none() {
+            // The endpoint forgets a connection only after its end, which was reported then;
+            // nobody shall wait for the report in any case.
+            let reason = String::from("the connection ended");
+            self.lost = Some(LinkError::Local { reason });
+        }
+        if self.lost.is_none() || self.streams.is_readable() {
+            return None;
+        }
+        let error = self.lost.take()?;
+        let owner = std::mem::replace(&mut self.owner, Owner::Nobody);
+        match &owner {
+            &Owner::Dialled {
+                attempt,
+                confirmed: false,
+                ..
+            } => {
+                self.events.push(Event::ConnectFailed { attempt, error });
+            }
+            &Owner::Dialled { attempt, .. } | &Owner::Accepted { attempt, .. } => {
+                self.events.push(Event::ConnectionLost { attempt, error });
+            }
+            Owner::Handshaking { .. } | Owner::Nobody => self.lost = Some(error),
+        }
+        Some(owner)
+    }
+
+    /// Does what a machine asks of its connection.
+    pub(super) fn execute(&mut self, clock: &Clock, action: Action) {
+        match action {
+            Action::Write {
+                transfer,
+                stream,
+                chunks,
+                fin,
+                ..
+            } => {
+                let write = (transfer, chunks, fin);
+                self.streams
+                    .write(&mut self.connection, stream, write, &mut self.events);
+            }
+            Action::PauseReading { stream, .. } => self.streams.pause(stream),
+            Action::ResumeReading { stream, .. } => self.streams.resume(stream),
+            Action::ResetStream { stream, code, .. } => {
+                self.streams.reset(&mut self.connection, stream, code);
+            }
+            Action::StopSending { stream, code, .. } => {
+                self.streams.stop(&mut self.connection, stream, code);
+            }
+            Action::Close { code, reason, .. } => self.close(clock, code, reason),
+            Action::Connect { .. }
+            | Action::ScheduleBackoff { .. }
+            | Action::Emit(_)
+            | Action::Deliver(_)
+            | Action::Settle { .. }
+            | Action::Reject { .. } => {}
+        }
+    }
+
+    /// Closes it towards the other end; the owner hears nothing more of it.
+    pub(super) fn close(&mut self, clock: &Clock, code: CloseCode, reason: String) {
+        let now = clock.instant(clock.latest());
+        self.connection
+            .close(now, quic_code(code), Bytes::from(reason));
+        self.abandon();
+    }
+
+    /// The owner hears nothing more of it.
+    pub(super) fn abandon(&mut self) {
+        self.owner = Owner::Nobody;
+        self.events = Vec::new();
+        self.streams = Streams::default();
+        self.probation = None;
+    }
+
+    /// The next moment at which it needs attention.
+    pub(super) fn next_deadline(&mut self, clock: &Clock) -> Option<Time> {
+        let patience = match self.owner {
+            Owner::Handshaking { until } => Some(until),
+            Owner::Dialled { .. } | Owner::Accepted { .. } | Owner::Nobody => None,
+        };
+        let quic = match self.handle {
+            Some(_) => self.connection.poll_timeout().map(|at| clock.time(at)),
+            None => None,
+        };
+        [patience, self.probation, quic].into_iter().flatten().min()
+    }
+
+    /// The name under which its machine knows it.
+    fn attempt(&self) -> Option<Attempt> {
+        match self.owner {
+            Owner::Dialled { attempt, .. } | Owner::Accepted { attempt, .. } => Some(attempt),
+            Owner::Handshaking { .. } | Owner::Nobody => None,
+        }
+    }
+
+    /// A dialled connection counts as connected once the other end has sent HANDSHAKE_DONE: only
+    /// then has it accepted our certificate. QUIC has no event for it, only a counter; its
+    /// statistics are copied as a whole, so they are asked for only until then.
+    fn confirm(&mut self) {
+        if let Owner::Dialled {
+            attempt,
+            confirmed: confirmed @ false,
+            ..
+        } = &mut self.owner
+            && !self.connection.is_handshaking()
+            && self.connection.stats().frame_rx.handshake_done > 0
+        {
+            *confirmed = true;
+            let attempt = *attempt;
+            self.events.push(Event::Connected { attempt });
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A peer that a node dials.
+
+use std::fmt::{Debug, Display};
+use std::hash::Hash;
+use std::net::SocketAddr;
+
+use peer_sender_core::{Attempt, Config, ConfigError, Event, PeerKey, PeerSenderMachine, Time};
+
+use super::LinkId;
+
+/// The caller's own name of a peer.
+pub trait PeerId: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static {}
+
+impl<T: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static> PeerId for T {}
+
+/// A peer to dial: the key that it must have, and where and how to send to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerConfig {
+    key: PeerKey,
+    machine: Config,
+}
+
+impl PeerConfig {
+    /// The peer with this key at this address, with every default.
+    ///
+    /// # Errors
+    ///
+    /// The address has no port, or names no host (`0.0.0.0`, `[::]`).
+    pub fn new(key: PeerKey, address: SocketAddr) -> Result<Self, ConfigError> {
+        Ok(Self {
+            key,
+            machine: Config::builder(address).build()?,
+        })
+    }
+
+    /// The peer with this key, and a configuration that holds its address.
+    pub fn with(key: PeerKey, machine: Config) -> Self {
+        Self { key, machine }
+    }
+
+    /// The key that the peer must have.
+    pub fn key(&self) -> PeerKey {
+        self.key
+    }
+
+    /// Where and how to send to it.
+    pub fn machine(&self) -> &Config {
+        &self.machine
+    }
+}
+
+/// A peer of a node. Never given out twice by one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerHandle(pub(crate) u64);
+
+/// What a node holds of a peer.
+pub(super) struct Peer<P> {
+    pub(super) id: P,
+    pub(super) key: PeerKey,
+    pub(super) machine: PeerSenderMachine,
+    /// The connection that its machine asked for last, while it has not ended.
+    pub(super) link: Option<(Attempt, LinkId)>,
+    pub(super) armed: Option<Time>,
+    /// Facts that came to light while its actions were executed.
+    pub(super) facts: Vec<Event>,
+    /// It has emitted `SenderStopped`.
+    pub(super) stopped: bool,
+}
+
+impl<P> Peer<P> {
+    pub(super) fn new(id: P, config: PeerConfig, seed: [u8; 32]) -> Self {
+        let machine = PeerSenderMachine::new(config.machine, seed);
+        Self {
+            id,
+            key: config.key,
+            machine,
+            link: None,
+            armed: None,
+            facts: Vec::new(),
+            stopped: false,
+        }
+    }
+
+    /// The connection of that name, unless it has ended.
+    pub(super) fn link(&self, attempt: Attempt) -> Option<LinkId> {
+        self.link
+            .filter(|&(current, _)| current == attempt)
+            .map(|(_, link)| link)
+    }
+    /// That connection is over: actions on it are for nobody.
+    pub(super) fn forget_link(&mut self, attempt: Attempt) {
+        if self.link(attempt).is_some() {
+            self.link = None;
+        }
+    }
+}

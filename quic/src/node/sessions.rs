@@ -1,0 +1,218 @@
+//! Steps of the table of sessions, and what it asks for.
+
+use peer_sender_core::{
+    Action, Attempt, CloseCode, Event, IncomingMessage, LinkError, PeerKey, SessionHandle,
+    Sessions, StopMode, Time,
+};
+
+use super::link::Owner;
+use super::net::SPIN_PAUSE;
+use super::timers::TimerOf;
+use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender};
+
+impl<P: PeerId> NodeMachine<P> {
+    /// Tells the table of a connection that was let in.
+    pub(super) fn let_in(&mut self, now: Time, attempt: Attempt, key: PeerKey) {
+        self.step_sessions(now, |sessions, actions| {
+            sessions.accepted(now, attempt, key, actions);
+            None
+        });
+    }
+
+    /// One step of what happened on a connection that was let in.
+    pub(super) fn step_accepted(
+        &mut self,
+        now: Time,
+        attempt: Attempt,
+        facts: impl IntoIterator<Item = Event>,
+    ) {
+        self.step_sessions(now, |sessions, actions| {
+            sessions.handle_connection(now, attempt, facts, actions)
+        });
+    }
+
+    /// One step of what the application answered.
+    pub(super) fn answer(&mut self, now: Time, session: SessionHandle, fact: Event) {
+        let now = self.net.clock.advance(now);
+        self.step_sessions(now, |sessions, actions| {
+            sessions.handle_session(now, session, [fact], actions);
+            Some(session)
+        });
+    }
+
+    pub(super) fn wake_sessions(&mut self, now: Time) {
+        if let Some(inbound) = &mut self.inbound {
+            inbound.armed = None;
+        }
+        self.step_sessions(now, |sessions, actions| {
+            sessions.handle_timeout(now, actions);
+            None
+        });
+    }
+
+    /// Ends every accepted connection, and what is not one yet.
+    pub(super) fn stop_inbound(&mut self, now: Time, mode: StopMode) {
+        let handshaking = self
+            .inbound
+            .as_mut()
+            .map(|inbound| inbound.take_handshaking());
+        for id in handshaking.into_iter().flatten() {
+            self.net.close(id, CloseCode::GoingAway, "the node stops");
+        }
+        self.step_sessions(now, |sessions, actions| {
+            sessions.stop(now, mode, actions);
+            None
+        });
+    }
+
+    /// Forgets every connection that somebody else dialled, without a word.
+    pub(super) fn cut_inbound(&mut self, now: Time) {
+        let Some(inbound) = &mut self.inbound else {
+            return;
+        };
+        let (handshaking, accepted) = (inbound.take_handshaking(), inbound.take_accepted());
+        for &id in handshaking.iter().chain(accepted.values()) {
+            if let Some(link) = self.net.link_mut(id) {
+                link.abandon();
+            }
+            self.net.detach(id);
+        }
+        for &attempt in accepted.keys() {
+            let error = LinkError::Local {
+                reason: String::from("the connection was cut"),
+            };
+            self.step_accepted(now, attempt, [Event::ConnectionLost { attempt, error }]);
+        }
+    }
+
+    pub(super) fn forget_accepted(&mut self, attempt: Attempt) {
+        if let Some(inbound) = &mut self.inbound {
+            inbound.forget_accepted(attempt);
+        }
+    }
+
+    /// One step of the table, with everything that follows from it. The step says to which
+    /// session the messages belong that it delivers.
+    fn step_sessions(
+        &mut self,
+        now: Time,
+        step: impl FnOnce(&mut Sessions, &mut Vec<Action>) -> Option<SessionHandle>,
+    ) {
+        let Some(inbound) = &mut self.inbound else {
+            return;
+        };
+        let mut actions = std::mem::take(&mut self.actions);
+        let session = step(&mut inbound.sessions, &mut actions);
+        let deadline = inbound
+            .sessions
+            .next_deadline()
+            .map(|deadline| match deadline.at > now {
+                true => deadline.at,
+                false => now + SPIN_PAUSE,
+            });
+        self.net
+            .timers
+            .arm(TimerOf::Sessions, &mut inbound.armed, deadline);
+
+        let messages = self.execute_of_sessions(&mut actions);
+        self.actions = actions;
+        if !messages.is_empty() {
+            self.deliver(session, messages);
+        }
+        while let Some(session) = self
+            .inbound
+            .as_mut()
+            .and_then(|inbound| inbound.sessions.poll_forgotten())
+        {
+            self.events
+                .push_back(NodeEvent::SessionForgotten { session });
+        }
+    }
+
+    /// Does what the table asks for, and returns the messages that it delivers.
+    fn execute_of_sessions(&mut self, actions: &mut Vec<Action>) -> Vec<IncomingMessage> {
+        let mut messages = Vec::new();
+        for action in actions.drain(..) {
+            match action {
+                Action::Deliver(message) => messages.push(message),
+                Action::Close {
+                    attempt,
+                    code,
+                    ref reason,
+                } => {
+                    if code == CloseCode::Protocol {
+                        self.report_protocol_error(attempt, reason);
+                    }
+                    self.pass_to_accepted(attempt, action);
+                    self.forget_accepted(attempt);
+                }
+                Action::Write { attempt, .. }
+                | Action::PauseReading { attempt, .. }
+                | Action::ResumeReading { attempt, .. }
+                | Action::ResetStream { attempt, .. }
+                | Action::StopSending { attempt, .. } => self.pass_to_accepted(attempt, action),
+                // Only a machine that dials, and has a user's messages to settle, asks for these.
+                Action::Connect { .. }
+                | Action::ScheduleBackoff { .. }
+                | Action::Emit(_)
+                | Action::Settle { .. }
+                | Action::Reject { .. } => {}
+            }
+        }
+        messages
+    }
+
+    /// Executes an action on an accepted connection, unless that has ended.
+    fn pass_to_accepted(&mut self, attempt: Attempt, action: Action) {
+        let link = self
+            .inbound
+            .as_ref()
+            .and_then(|inbound| inbound.accepted(attempt));
+        if let Some(link) = link {
+            self.net.execute(link, action);
+        }
+    }
+
+    fn deliver(&mut self, session: Option<SessionHandle>, messages: Vec<IncomingMessage>) {
+        // A message comes from a session that the table knows; one that does not could not be
+        // answered, and its sender sends it again.
+        let sessions = self.inbound.as_ref().map(|inbound| &inbound.sessions);
+        let Some((session, key)) = session.zip(session.and_then(|of| sessions?.key(of))) else {
+            return;
+        };
+        let from = Sender {
+            key,
+            peer: self.peer_with_key(key),
+        };
+        self.events.push_back(NodeEvent::Incoming {
+            session,
+            from,
+            messages,
+        });
+    }
+
+    /// The caller's name for whoever holds this key; of several, the one that was added first.
+    fn peer_with_key(&self, key: PeerKey) -> Option<P> {
+        let of_key = (key, PeerHandle(0))..=(key, PeerHandle(u64::MAX));
+        let (_, handle) = self.keys.range(of_key).next()?;
+        self.peers.get(handle).map(|peer| peer.id.clone())
+    }
+
+    fn report_protocol_error(&mut self, attempt: Attempt, reason: &str) {
+        let link = self
+            .inbound
+            .as_ref()
+            .and_then(|inbound| inbound.accepted(attempt));
+        let Some(link) = link.and_then(|id| self.net.link(id)) else {
+            return;
+        };
+        let key = match link.owner {
+            Owner::Accepted { key, .. } => Some(key),
+            Owner::Dialled { .. } | Owner::Handshaking { .. } | Owner::Nobody => None,
+        };
+        let remote = link.remote;
+        self.net.stats.protocol_errors += 1;
+        let (code, reason) = (CloseCode::Protocol, reason.to_owned());
+        self.report_rejected(remote, key, LinkError::Closed { code, reason });
+    }
+}

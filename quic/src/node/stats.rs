@@ -1,0 +1,47 @@
+//! What a node tells of itself when asked.
+
+use std::time::Duration;
+
+use peer_sender_core::Stats;
+
+/// Counters of a node since it was made, and what it holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeStats {
+    /// Datagrams handed in.
+    pub datagrams_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+    /// Datagrams handed out.
+    pub datagrams_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// QUIC connections that take up memory now, those that are being closed included.
+    pub connections: u64,
+    /// Connections accepted: their handshake was complete and their key trusted.
+    pub accepted: u64,
+    /// Connections turned away because of a limit, or because the node stops.
+    pub refused: u64,
+    /// Accepted handshakes that came to nothing.
+    pub handshakes_failed: u64,
+    /// Connections closed because their key is not trusted.
+    pub identities_refused: u64,
+    /// Connections closed because the other end broke the protocol, dialled and accepted.
+    pub protocol_errors: u64,
+    /// Sessions remembered now.
+    pub sessions: u64,
+}
+
+/// Counters of one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerStats {
+    /// The counters of its machine.
+    pub machine: Stats,
+    /// The smoothed round trip of its connection (RFC 9002 section 5.3), while it has one.
+    pub rtt: Option<Duration>,
+    /// Packets that its present connection has lost.
+    pub lost_packets: u64,
+    /// The largest datagram that its present connection sends, in bytes; 0 without a connection.
+    pub mtu: u16,
+}

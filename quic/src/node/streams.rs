@@ -1,0 +1,394 @@
+//! The streams of one connection: what is still to be written, and what may be read.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use peer_sender_core::{Attempt, CloseCode, Event, Side, StreamId, TransferId};
+use quinn_proto::{Connection, Dir, ReadError, StreamEvent, VarInt, WriteError};
+
+/// Names of streams follow the machines: by opener and place.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    open: BTreeMap<StreamId, Stream>,
+    /// Streams that may have something to read, each at most once, in turn.
+    readable: VecDeque<StreamId>,
+    /// How many streams of our own QUIC has opened.
+    opened: u64,
+}
+
+#[derive(Debug)]
+struct Stream {
+    sending: Sending,
+    reading: Reading,
+    paused: bool,
+    /// Whether it stands in `readable`.
+    queued: bool,
+}
+
+#[derive(Debug)]
+enum Sending {
+    Idle,
+    /// QUIC has not taken all of this write.
+    Writing(Write),
+    /// All was written, FIN included, and waits for its acknowledgement.
+    Finishing,
+    /// Acknowledged, or cut by either end.
+    Over,
+}
+
+#[derive(Debug)]
+struct Write {
+    transfer: TransferId,
+    /// What QUIC has not taken.
+    chunks: VecDeque<Bytes>,
+    fin: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// Nothing is there until QUIC says so.
+    Blocked,
+    Ready,
+    /// Read to its end, or cut by either end.
+    Over,
+}
+
+impl Streams {
+    /// Whether something may be read now.
+    pub(super) fn is_readable(&self) -> bool {
+        self.readable.iter().any(|id| {
+            self.open
+                .get(id)
+                .is_some_and(|s| s.reading == Reading::Ready && !s.paused)
+        })
+    }
+
+    /// Writes as much as QUIC takes and keeps the rest.
+    pub(super) fn write(
+        &mut self,
+        connection: &mut Connection,
+        id: StreamId,
+        write: (TransferId, Vec<Bytes>, bool),
+        events: &mut Vec<Event>,
+    ) {
+        let (transfer, chunks, fin) = write;
+        let stream = self.open.entry(id).or_insert(Stream {
+            sending: Sending::Idle,
+            reading: Reading::Blocked,
+            paused: false,
+            queued: false,
+        });
+        // A stream that was cut or finished takes nothing more, and its machine has been told.
+        if let Sending::Idle = stream.sending {
+            stream.sending = Sending::Writing(Write {
+                transfer,
+                chunks: chunks.into(),
+                fin,
+            });
+            self.flush(connection, id, events);
+        }
+    }
+
+    pub(super) fn pause(&mut self, id: StreamId) {
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.paused = true;
+        }
+    }
+
+    pub(super) fn resume(&mut self, id: StreamId) {
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.paused = false;
+            if stream.reading == Reading::Ready && !stream.queued {
+                stream.queued = true;
+                self.readable.push_back(id);
+            }
+        }
+    }
+
+    /// Sends no more (RESET_STREAM, RFC 9000 section 19.4).
+    pub(super) fn reset(&mut self, connection: &mut Connection, id: StreamId, code: CloseCode) {
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.sending = Sending::Over;
+            // It fails only for a stream that QUIC has closed already.
+            let _ = connection
+                .send_stream(quic_id(connection, id))
+                .reset(quic_code(code));
+            self.forget_if_over(id);
+        }
+    }
+
+    /// Reads no more (STOP_SENDING, RFC 9000 section 19.5).
+    pub(super) fn stop(&mut self, connection: &mut Connection, id: StreamId, code: CloseCode) {
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.reading = Reading::Over;
+            // It fails only for a stream that QUIC has closed already.
+            let _ = connection
+                .recv_stream(quic_id(connection, id))
+                .stop(quic_code(code));
+            self.forget_if_over(id);
+        }
+    }
+
+    /// Takes note of what QUIC reports.
+    pub(super) fn note(
+        &mut self,
+        connection: &mut Connection,
+        attempt: Attempt,
+        event: StreamEvent,
+        events: &mut Vec<Event>,
+    ) {
+        match event {
+            StreamEvent::Opened { dir: Dir::Bi } => self.accept(connection, attempt, events),
+            StreamEvent::Readable { id } => self.mark_readable(machine_id(connection, id)),
+            StreamEvent::Writable { id } => {
+                self.flush(connection, machine_id(connection, id), events);
+            }
+            StreamEvent::Finished { id } => {
+                let stream = machine_id(connection, id);
+                if let Some(state) = self.open.get_mut(&stream) {
+                    state.sending = Sending::Over;
+                    events.push(Event::StreamAcknowledged { attempt, stream });
+                    self.forget_if_over(stream);
+                }
+            }
+            StreamEvent::Stopped { id, error_code } => {
+                let stream = machine_id(connection, id);
+                if let Some(state) = self.open.get_mut(&stream) {
+                    state.sending = Sending::Over;
+                    // RFC 9000 section 3.5: a stream that was stopped is to be reset, with the
+                    // code that came. It fails only for a stream that is closed already.
+                    let _ = connection.send_stream(id).reset(error_code);
+                    let code = error_code.into_inner();
+                    events.push(Event::StreamStopped {
+                        attempt,
+                        stream,
+                        code,
+                    });
+                    self.forget_if_over(stream);
+                }
+            }
+            StreamEvent::Available { dir: Dir::Bi } => self.open_waiting(connection, events),
+            // The other end is allowed no unidirectional streams, and we open none.
+            StreamEvent::Opened { dir: Dir::Uni } | StreamEvent::Available { dir: Dir::Uni } => {}
+        }
+    }
+
+    /// Reads what is there, at most `budget` bytes, from each stream in turn.
+    pub(super) fn read(
+        &mut self,
+        connection: &mut Connection,
+        attempt: Attempt,
+        mut budget: usize,
+        events: &mut Vec<Event>,
+    ) {
+        while budget > 0 {
+            let Some(id) = self.readable.pop_front() else {
+                return;
+            };
+            let Some(stream) = self.open.get_mut(&id) else {
+                continue;
+            };
+            stream.queued = false;
+            if stream.paused || stream.reading != Reading::Ready {
+                continue;
+            }
+            let quic_id = quic_id(connection, id);
+            stream.reading = read_stream(connection, quic_id, (attempt, id), &mut budget, events);
+            if stream.reading == Reading::Ready {
+                stream.queued = true;
+                self.readable.push_back(id);
+            }
+            self.forget_if_over(id);
+        }
+    }
+
+    fn accept(&mut self, connection: &mut Connection, attempt: Attempt, events: &mut Vec<Event>) {
+        while let Some(id) = connection.streams().accept(Dir::Bi) {
+            let stream = machine_id(connection, id);
+            let state = Stream {
+                sending: Sending::Idle,
+                reading: Reading::Blocked,
+                paused: false,
+                queued: false,
+            };
+            self.open.insert(stream, state);
+            events.push(Event::StreamOpened { attempt, stream });
+            // QUIC reports the bytes that opened it only so.
+            self.mark_readable(stream);
+        }
+    }
+
+    fn mark_readable(&mut self, id: StreamId) {
+        let Some(stream) = self.open.get_mut(&id) else {
+            return;
+        };
+        if stream.reading == Reading::Over {
+            return;
+        }
+        stream.reading = Reading::Ready;
+        if !stream.queued && !stream.paused {
+            stream.queued = true;
+            self.readable.push_back(id);
+        }
+    }
+
+    /// Opens what had no credit (MAX_STREAMS, RFC 9000 section 4.6) when it was first written.
+    fn open_waiting(&mut self, connection: &mut Connection, events: &mut Vec<Event>) {
+        let unopened = StreamId {
+            opener: Side::Local,
+            index: self.opened,
+        };
+        let waiting: Vec<StreamId> = self
+            .open
+            .range(unopened..)
+            .map(|(&id, _)| id)
+            .take_while(|id| id.opener == Side::Local)
+            .collect();
+        for id in waiting {
+            self.flush(connection, id, events);
+        }
+    }
+
+    /// Hands QUIC what it takes of the stream's write.
+    fn flush(&mut self, connection: &mut Connection, id: StreamId, events: &mut Vec<Event>) {
+        let Some(Stream { sending, .. }) = self.open.get_mut(&id) else {
+            return;
+        };
+        let Sending::Writing(write) = sending else {
+            return;
+        };
+        while id.opener == Side::Local && self.opened <= id.index {
+            if connection.streams().open(Dir::Bi).is_none() {
+                return;
+            }
+            self.opened += 1;
+        }
+        let quic_id = quic_id(connection, id);
+        let mut stream = connection.send_stream(quic_id);
+        while !write.chunks.is_empty() {
+            match stream.write_chunks(write.chunks.make_contiguous()) {
+                Ok(written) => drop(write.chunks.drain(..written.chunks)),
+                // QUIC tells when it takes more only after it was asked in vain.
+                Err(WriteError::Blocked) => return,
+                // The event that says why is on its way, or the machine cut the stream itself.
+                Err(WriteError::Stopped(_) | WriteError::ClosedStream) => {
+                    *sending = Sending::Over;
+                    return;
+                }
+            }
+        }
+        events.push(Event::TransferFinished {
+            transfer: write.transfer,
+        });
+        *sending = match write.fin {
+            false => Sending::Idle,
+            true => match stream.finish() {
+                Ok(()) => Sending::Finishing,
+                Err(_) => Sending::Over,
+            },
+        };
+    }
+
+    /// Both halves are over: nothing more is to be known of it. So a peer that opens and ends
+    /// streams for ever takes up no memory.
+    fn forget_if_over(&mut self, id: StreamId) {
+        if let Some(Stream {
+            sending: Sending::Over,
+            reading: Reading::Over,
+            ..
+        }) = self.open.get(&id)
+        {
+            self.open.remove(&id);
+        }
+    }
+}
+
+/// Reads a stream until it is blocked or over, or the budget is used up.
+fn read_stream(
+    connection: &mut Connection,
+    quic_id: quinn_proto::StreamId,
+    (attempt, stream): (Attempt, StreamId),
+    budget: &mut usize,
+    events: &mut Vec<Event>,
+) -> Reading {
+    let mut received = connection.recv_stream(quic_id);
+    let Ok(mut chunks) = received.read(true) else {
+        return Reading::Over;
+    };
+    let first = events.len();
+    let reading = loop {
+        if *budget == 0 {
+            break Reading::Ready;
+        }
+        match chunks.next(*budget) {
+            Ok(Some(chunk)) => {
+                *budget = budget.saturating_sub(chunk.bytes.len());
+                let bytes = chunk.bytes;
+                events.push(Event::BytesReceived {
+                    attempt,
+                    stream,
+                    bytes,
+                    fin: false,
+                });
+            }
+            Ok(None) => {
+                end_stream(events, first, (attempt, stream));
+                break Reading::Over;
+            }
+            Err(ReadError::Blocked) => break Reading::Blocked,
+            Err(ReadError::Reset(code)) => {
+                let code = code.into_inner();
+                events.push(Event::StreamReset {
+                    attempt,
+                    stream,
+                    code,
+                });
+                break Reading::Over;
+            }
+        }
+    };
+    // What is to be sent because of it goes out at the end of the turn in any case.
+    let _ = chunks.finalize();
+    reading
+}
+
+/// Marks the last bytes read as the end, or reports an end without bytes.
+fn end_stream(events: &mut Vec<Event>, first: usize, (attempt, stream): (Attempt, StreamId)) {
+    match events.get_mut(first..).and_then(|read| read.last_mut()) {
+        Some(Event::BytesReceived { fin, .. }) => *fin = true,
+        _ => {
+            let bytes = Bytes::new();
+            events.push(Event::BytesReceived {
+                attempt,
+                stream,
+                bytes,
+                fin: true,
+            });
+        }
+    }
+}
+
+fn quic_id(connection: &Connection, id: StreamId) -> quinn_proto::StreamId {
+    let opener = match id.opener {
+        Side::Local => connection.side(),
+        Side::Remote => !connection.side(),
+    };
+    quinn_proto::StreamId::new(opener, Dir::Bi, id.index)
+}
+
+fn machine_id(connection: &Connection, id: quinn_proto::StreamId) -> StreamId {
+    let opener = if id.initiator() == connection.side() {
+        Side::Local
+    } else {
+        Side::Remote
+    };
+    StreamId {
+        opener,
+        index: id.index(),
+    }
+}
+
+/// An application code as QUIC carries it.
+pub(super) fn quic_code(code: CloseCode) -> VarInt {
+    VarInt::from_u64(code.to_wire()).unwrap_or(VarInt::MAX)
+}
