@@ -1,0 +1,242 @@
+//! What the handles of a node and its driver share.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use peer_sender_core::{LinkError, PeerKey, StopMode, Time};
+use peer_sender_quic::{AddPeerError, NodeStats, PeerConfig, PeerId};
+
+use crate::bell::{Bell, lock};
+use crate::incoming::Inbox;
+use crate::mailbox::shorter;
+use crate::peer::PeerShared;
+use crate::wait::{Reply, WaitSet, wake_all};
+
+/// The most refused connections that are remembered.
+const TURNED_AWAY_MAX: usize = 64;
+
+/// A connection that was turned away, or cut because the other end broke the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// Where it came from.
+    pub remote: SocketAddr,
+    /// The key that it showed, if it came so far.
+    pub key: Option<PeerKey>,
+    /// Why.
+    pub error: LinkError,
+}
+
+/// See the module.
+pub(crate) struct NodeShared<P: PeerId> {
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) control: Mutex<Control<P>>,
+    pub(crate) inbox: Arc<Inbox<P>>,
+    pub(crate) turned_away: Mutex<VecDeque<TurnedAway>>,
+    pub(crate) address: SocketAddr,
+    pub(crate) buffers: (usize, usize),
+    /// The moment that is `Time::ZERO`.
+    pub(crate) base: Instant,
+}
+
+/// The node's life, its peers by name, and what the driver is asked to do.
+pub(crate) struct Control<P> {
+    phase: Phase,
+    peers: BTreeMap<P, Arc<PeerShared>>,
+    peers_made: usize,
+    commands: Commands<P>,
+    waiting: WaitSet,
+    /// The counters as they were at the end.
+    last_stats: NodeStats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopping,
+    Stopped,
+}
+
+/// What the driver is asked to do.
+pub(crate) struct Commands<P> {
+    pub(crate) added: Vec<Added<P>>,
+    pub(crate) stop: Option<StopMode>,
+    pub(crate) cut_accepted: bool,
+    pub(crate) stats: Vec<Reply<NodeStats>>,
+}
+
+/// A peer that the driver does not know yet.
+pub(crate) struct Added<P> {
+    pub(crate) index: usize,
+    pub(crate) name: P,
+    pub(crate) config: PeerConfig,
+    pub(crate) shared: Arc<PeerShared>,
+}
+
+impl<P: PeerId> NodeShared<P> {
+    pub(crate) fn new(address: SocketAddr, buffers: (usize, usize), base: Instant) -> Self {
+        let bell = Arc::new(Bell::new());
+        Self {
+            inbox: Arc::new(Inbox::new(Arc::clone(&bell))),
+            bell,
+            control: Mutex::new(Control {
+                phase: Phase::Running,
+                peers: BTreeMap::new(),
+                peers_made: 0,
+                commands: Commands::default(),
+                waiting: WaitSet::default(),
+                last_stats: NodeStats::default(),
+            }),
+            turned_away: Mutex::default(),
+            address,
+            buffers,
+            base,
+        }
+    }
+
+    /// The reading of the node's clock at that moment.
+    pub(crate) fn time(&self, at: Instant) -> Time {
+        Time::ZERO + at.saturating_duration_since(self.base)
+    }
+
+    /// The moment of that reading.
+    pub(crate) fn instant(&self, time: Time) -> Option<Instant> {
+        self.base.checked_add(Duration::from_nanos(time.as_nanos()))
+    }
+
+    /// Asks for the end, and for that of every peer.
+    pub(crate) fn stop(&self, mode: StopMode) {
+        let mut wakers = Vec::new();
+        lock(&self.control).stop(mode, &mut wakers);
+        self.bell.ring();
+        wake_all(wakers);
+    }
+
+    pub(crate) fn turn_away(&self, turned_away: TurnedAway) {
+        let mut list = lock(&self.turned_away);
+        if list.len() == TURNED_AWAY_MAX {
+            list.pop_front();
+        }
+        list.push_back(turned_away);
+    }
+
+    /// The end. Hands back what the driver never got to.
+    pub(crate) fn finish(&self, stats: NodeStats) -> Commands<P> {
+        let (commands, wakers) = {
+            let mut control = lock(&self.control);
+            control.phase = Phase::Stopped;
+            control.last_stats = stats;
+            control.peers.clear();
+            (control.take_commands(), control.waiting.take())
+        };
+        self.inbox.close();
+        wake_all(wakers.into_values());
+        commands
+    }
+}
+
+impl<P: PeerId> Control<P> {
+    /// Makes a peer under a name that is free.
+    pub(crate) fn add(
+        &mut self,
+        name: P,
+        config: PeerConfig,
+        bell: &Arc<Bell>,
+    ) -> Result<Arc<PeerShared>, AddPeerError> {
+        if self.phase != Phase::Running {
+            return Err(AddPeerError::Stopped);
+        }
+        if self.peers.contains_key(&name) {
+            return Err(AddPeerError::Duplicate);
+        }
+        let index = self.peers_made;
+        self.peers_made += 1;
+        let shared = Arc::new(PeerShared::new(index, Arc::clone(bell), &config));
+        self.peers.insert(name.clone(), Arc::clone(&shared));
+        self.commands.added.push(Added {
+            index,
+            name,
+            config,
+            shared: Arc::clone(&shared),
+        });
+        Ok(shared)
+    }
+
+    /// The name is free again.
+    pub(crate) fn remove(&mut self, name: &P) {
+        self.peers.remove(name);
+    }
+
+    pub(crate) fn cut_accepted(&mut self) {
+        self.commands.cut_accepted = true;
+    }
+
+    /// Asks for the counters; those of the end if it has come.
+    pub(crate) fn ask_stats(&mut self, to: Reply<NodeStats>) {
+        match self.phase {
+            Phase::Running | Phase::Stopping => self.commands.stats.push(to),
+            Phase::Stopped => to.send(self.last_stats),
+        }
+    }
+
+    pub(crate) fn last_stats(&self) -> NodeStats {
+        self.last_stats
+    }
+
+    /// Whether the end has come; otherwise the waker waits for it.
+    pub(crate) fn poll_stopped(&mut self, place: &mut Option<u64>, waker: &Waker) -> bool {
+        if self.phase == Phase::Stopped {
+            return true;
+        }
+        self.waiting.join(place, waker);
+        false
+    }
+
+    pub(crate) fn leave(&mut self, place: u64) {
+        self.waiting.leave(place);
+    }
+
+    pub(crate) fn take_commands(&mut self) -> Commands<P> {
+        std::mem::take(&mut self.commands)
+    }
+
+    fn stop(&mut self, mode: StopMode, wakers: &mut Vec<Waker>) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        self.phase = Phase::Stopping;
+        for peer in self.peers.values() {
+            lock(&peer.mailbox).close(wakers);
+        }
+        self.commands.stop = Some(match self.commands.stop {
+            Some(earlier) => shorter(earlier, mode),
+            None => mode,
+        });
+    }
+}
+
+impl<P> Default for Commands<P> {
+    fn default() -> Self {
+        Self {
+            added: Vec::new(),
+            stop: None,
+            cut_accepted: false,
+            stats: Vec::new(),
+        }
+    }
+}
+
+/// Takes an IPv4 address out of an IPv6 one that only wraps it (RFC 4291 section 2.5.5.2).
+pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Wraps an IPv4 address for a socket of IPv6.
+pub(crate) fn mapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}

@@ -1,0 +1,415 @@
+//! The one task of a node: a poll loop that joins the machine to a socket, a timer and the
+//! handles.
+//!
+//! A round receives a batch, hands it to the machine, takes what the handles ask for, and sends
+//! and tells what the machine has decided. Each part has a budget, so that none starves another,
+//! and a poll has few rounds, so that the node does not starve the runtime's other tasks. What the
+//! application did during a round is taken in the next one, before the task sleeps.
+
+mod alarm;
+mod complaints;
+mod peers;
+mod socket;
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use peer_sender_core::{PeerEvent, StopReason, Time};
+use peer_sender_quic::{NodeEvent, NodeMachine, Output, PeerHandle, PeerId, PeerStats, Transmit};
+
+use self::alarm::Alarm;
+use self::complaints::Complaints;
+use self::peers::Peers;
+use self::socket::Udp;
+use crate::bell::lock;
+use crate::control::{NodeShared, TurnedAway};
+use crate::incoming::wake_takers;
+use crate::runtime::{AsyncUdp, Runtime};
+
+/// Rounds before other tasks get their turn.
+const ROUNDS_PER_POLL: usize = 4;
+/// Send calls in a round.
+const SENDS_PER_ROUND: usize = 32;
+/// Events told in a round.
+const EVENTS_PER_ROUND: usize = 512;
+/// How long to leave a socket alone that fails, or that is not writable although it says so.
+const PAUSE: Duration = Duration::from_millis(1);
+/// The timer is never armed for later than this; it then rings for nothing.
+const SLEEP_MAX: Duration = Duration::from_secs(3_600);
+
+/// See the module.
+pub(crate) struct Driver<P: PeerId, R: Runtime> {
+    machine: NodeMachine<P>,
+    udp: Udp<R::Socket>,
+    alarm: Alarm<R::Timer>,
+    shared: Arc<NodeShared<P>>,
+    peers: Peers<P>,
+    /// Mailboxes with news, while they are looked through.
+    mailboxes: Vec<usize>,
+    /// What the machine wants sent, and the bytes of it.
+    buffer: Vec<u8>,
+    /// A transmit that waits for the socket: its bytes are in `buffer`.
+    unsent: Option<Transmit>,
+    /// When the machine wants to be called again.
+    deadline: Option<Time>,
+    /// Until when the socket is left alone.
+    pause: Option<Time>,
+    /// The network may have reported errors.
+    reports: bool,
+    /// Peers that have said their last, and why.
+    stopped: Vec<(PeerHandle, StopReason)>,
+    stopping: bool,
+    complaints: Complaints,
+}
+
+/// What a round has left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Something, or it cannot tell.
+    More,
+    /// Nothing until something happens.
+    Idle,
+    /// Nothing for ever.
+    Over,
+}
+
+/// How far the machine's outputs were followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outputs {
+    /// To the end.
+    All,
+    /// To the end of the budget.
+    Some,
+    /// To a datagram that the socket does not take now.
+    Blocked,
+}
+
+impl<P: PeerId, R: Runtime> Driver<P, R> {
+    pub(crate) fn new(
+        machine: NodeMachine<P>,
+        socket: R::Socket,
+        shared: Arc<NodeShared<P>>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            machine,
+            udp: Udp::new(socket, shared.address)?,
+            alarm: Alarm::new(R::timer()),
+            shared,
+            peers: Peers::new(),
+            mailboxes: Vec::new(),
+            buffer: Vec::new(),
+            unsent: None,
+            deadline: None,
+            pause: None,
+            reports: false,
+            stopped: Vec::new(),
+            stopping: false,
+            complaints: Complaints::default(),
+        })
+    }
+
+    /// Runs until the node has stopped. Dropped before, it ends the node at once: see `Drop`.
+    pub(crate) async fn run(mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared.bell.wake_up();
+        for _ in 0..ROUNDS_PER_POLL {
+            match self.round() {
+                Round::More => {}
+                Round::Over => return Poll::Ready(()),
+                Round::Idle => match self.fall_asleep(cx) {
+                    Ok(true) => return Poll::Pending,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "the runtime no longer watches the socket");
+                        return Poll::Ready(());
+                    }
+                },
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn round(&mut self) -> Round {
+        let received = self.receive();
+        let now = self.now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.machine.handle_timeout(now);
+        }
+        self.take_news(now);
+        let outputs = self.follow_outputs(now);
+        if outputs == Outputs::All {
+            self.end_stopped_peers();
+        }
+        self.peers.wake();
+        match outputs {
+            Outputs::All if self.stopping && self.machine.is_stopped() => Round::Over,
+            Outputs::All | Outputs::Blocked if !received => Round::Idle,
+            Outputs::All | Outputs::Blocked | Outputs::Some => Round::More,
+        }
+    }
+
+    /// Receives a batch; false if there was none. While a datagram waits to be sent nothing is
+    /// received, so that the machine is not fed more than it can answer.
+    fn receive(&mut self) -> bool {
+        if std::mem::take(&mut self.reports) {
+            self.read_reports();
+        }
+        if self.unsent.is_some() || self.is_paused() {
+            return false;
+        }
+        let count = match self.udp.receive() {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) => {
+                let now = self.now();
+                if !self.read_reports() {
+                    self.complaints.receiving(now, &error);
+                    self.pause = Some(now + PAUSE);
+                }
+                return true;
+            }
+        };
+        // Read after the call returned: otherwise a datagram may seem to come before it was sent.
+        let now = self.now();
+        for (about, datagram) in self.udp.datagrams(count) {
+            self.machine
+                .handle_datagram(now, about, BytesMut::from(datagram));
+        }
+        true
+    }
+
+    /// Hands the network's reports on; false if there were none.
+    fn read_reports(&mut self) -> bool {
+        let hosts = self.udp.unreachable();
+        let now = self.now();
+        for host in &hosts {
+            self.machine.handle_unreachable(now, *host);
+        }
+        !hosts.is_empty()
+    }
+
+    /// Does what the handles ask for. The mailboxes come first, so that a peer is known here by
+    /// the time its mailbox is looked at.
+    fn take_news(&mut self, now: Time) {
+        self.shared.bell.attend(&mut self.mailboxes);
+        let commands = lock(&self.shared.control).take_commands();
+        for added in commands.added {
+            if let Err(added) = self.peers.add(&mut self.machine, now, added) {
+                lock(&self.shared.control).remove(&added.name);
+                added
+                    .shared
+                    .finish(StopReason::Aborted, PeerStats::default());
+            }
+        }
+        for place in self.mailboxes.drain(..) {
+            self.peers.collect(&mut self.machine, now, place);
+        }
+        for answers in self.shared.inbox.take_answers() {
+            for (lane, answers_of_lane) in answers.lanes {
+                for (number, code) in answers_of_lane.refused {
+                    self.machine
+                        .refuse(now, answers.session, lane, number, code);
+                }
+                self.machine
+                    .consumed(now, answers.session, lane, answers_of_lane.below);
+            }
+        }
+        if commands.cut_accepted {
+            self.machine.cut_accepted(now);
+        }
+        if let Some(mode) = commands.stop {
+            self.peers.collect_all(&mut self.machine, now);
+            self.machine.stop(now, mode);
+            self.stopping = true;
+        }
+        for to in commands.stats {
+            to.send(self.machine.stats());
+        }
+    }
+
+    /// Sends and tells what the machine has decided.
+    fn follow_outputs(&mut self, now: Time) -> Outputs {
+        if let Some(transmit) = self.unsent.take() {
+            if !self.send(now, transmit) {
+                return Outputs::Blocked;
+            }
+            self.pause = None;
+        }
+        let (mut sends, mut events) = (0, 0);
+        let mut delivered = false;
+        let reached = loop {
+            if sends == SENDS_PER_ROUND || events == EVENTS_PER_ROUND {
+                break Outputs::Some;
+            }
+            self.machine.set_segments_max(self.udp.segments_max());
+            match self.machine.poll_output(now, &mut self.buffer) {
+                Output::Transmit(transmit) => {
+                    sends += 1;
+                    if !self.send(now, transmit) {
+                        break Outputs::Blocked;
+                    }
+                }
+                Output::Event(event) => {
+                    events += 1;
+                    delivered |= matches!(event, NodeEvent::Incoming { .. });
+                    self.tell(event);
+                }
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    break Outputs::All;
+                }
+            }
+        };
+        if delivered {
+            wake_takers(&self.shared.inbox);
+        }
+        reached
+    }
+
+    /// False if the socket takes nothing now: then the transmit is kept.
+    fn send(&mut self, now: Time, transmit: Transmit) -> bool {
+        let contents = self.buffer.get(..transmit.size).unwrap_or(&self.buffer);
+        match self.udp.send(&transmit, contents) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.unsent = Some(transmit);
+                return false;
+            }
+            // A probe for a larger path MTU, which the host itself knows to be too large.
+            Err(error) if quinn_udp::is_msg_size_err(&error) => {
+                tracing::trace!(to = %transmit.destination, size = transmit.size, %error, "too large");
+            }
+            Err(error) => {
+                self.reports = true;
+                self.complaints.sending(now, transmit.destination, &error);
+            }
+        }
+        true
+    }
+
+    fn tell(&mut self, event: NodeEvent<P>) {
+        match event {
+            NodeEvent::Settled { peer, settled } => self.peers.settle(peer, settled),
+            NodeEvent::Rejected { peer, id, rejected } => {
+                tracing::debug!(%id, reason = %rejected.reason, "accepted, but too late");
+                self.peers.reject(peer, id);
+            }
+            NodeEvent::Room { peer, .. } => self.peers.make_room(&self.machine, peer),
+            NodeEvent::Peer { peer, event } => self.tell_of_peer(peer, event),
+            NodeEvent::Incoming {
+                session,
+                from,
+                messages,
+            } => {
+                self.shared.inbox.deliver(session, from, messages);
+            }
+            NodeEvent::SessionForgotten { session } => self.shared.inbox.forget(session),
+            NodeEvent::InboundRejected { remote, key, error } => {
+                tracing::info!(%remote, %error, "turned a connection away");
+                self.shared.turn_away(TurnedAway { remote, key, error });
+            }
+        }
+    }
+
+    fn tell_of_peer(&mut self, peer: PeerHandle, event: PeerEvent) {
+        if let PeerEvent::SenderStopped { reason } = event {
+            self.stopped.push((peer, reason));
+        } else if let Some(shared) = self.peers.get(peer) {
+            shared.emit(event);
+        }
+    }
+
+    /// Peers that have stopped end here, when every outcome that came before was written down.
+    fn end_stopped_peers(&mut self) {
+        for (handle, reason) in std::mem::take(&mut self.stopped) {
+            let stats = self.machine.peer_stats(handle).unwrap_or_default();
+            self.machine.remove_peer(handle);
+            if let Some((name, shared)) = self.peers.remove(handle) {
+                lock(&self.shared.control).remove(&name);
+                shared.finish(reason, stats);
+            }
+        }
+    }
+
+    /// Arms everything that wakes this task. False if there is something to do already.
+    fn fall_asleep(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let now = self.now();
+        let latest = self.deadline.unwrap_or(Time::MAX);
+        if latest <= now {
+            return Ok(false);
+        }
+        let latest = self
+            .pause
+            .map_or(latest, |pause| pause.min(latest))
+            .min(now + SLEEP_MAX);
+        if let Some(at) = self.shared.instant(latest) {
+            self.alarm.at_latest(at);
+        }
+        if self.alarm.poll(cx).is_ready() {
+            return Ok(false);
+        }
+        if self.udp.socket.poll_error(cx).is_ready() {
+            self.reports = true;
+            return Ok(false);
+        }
+        if !self.is_paused() && self.poll_socket(cx)?.is_ready() {
+            return Ok(false);
+        }
+        Ok(self.shared.bell.fall_asleep(cx.waker()))
+    }
+
+    /// Ready if the socket may be read, or written while a datagram waits for that.
+    fn poll_socket(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        let ready = match self.unsent {
+            None => self.udp.socket.poll_readable(cx)?,
+            Some(_) => self.udp.socket.poll_writable(cx)?,
+        };
+        if self.unsent.is_some() && ready.is_ready() {
+            // Some runtimes call a socket writable for ever once it had an error.
+            self.pause = Some(self.now() + PAUSE);
+        }
+        Ok(ready)
+    }
+
+    fn is_paused(&mut self) -> bool {
+        let Some(pause) = self.pause else {
+            return false;
+        };
+        if self.now() < pause {
+            return true;
+        }
+        self.pause = None;
+        false
+    }
+
+    fn now(&self) -> Time {
+        self.shared.time(R::now())
+    }
+}
+
+impl<P: PeerId, R: Runtime> Drop for Driver<P, R> {
+    /// The node's end, in good order or not: what is still open gets the outcome that is true of
+    /// it, every stream ends, and whoever waits is woken.
+    fn drop(&mut self) {
+        let commands = self.shared.finish(self.machine.stats());
+        for added in commands.added {
+            added
+                .shared
+                .finish(StopReason::Aborted, PeerStats::default());
+        }
+        for (handle, shared) in self.peers.drain() {
+            let stats = self.machine.peer_stats(handle).unwrap_or_default();
+            shared.finish(StopReason::Aborted, stats);
+        }
+        wake_takers(&self.shared.inbox);
+        self.peers.wake();
+    }
+}

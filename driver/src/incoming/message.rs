@@ -1,0 +1,123 @@
+//! One message that came in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use peer_sender_core::{Lane, RefuseCode, Time};
+use peer_sender_quic::{PeerId, Sender};
+
+use super::queue::{Inbox, Taken};
+
+/// A message that the application took and has to answer.
+///
+/// [`accept`](Self::accept) says that the application has it (written, applied, whatever its word
+/// is worth): only then does the sender learn of a delivery. [`refuse`](Self::refuse) refuses it
+/// for good. Dropped without either it is refused with code 3, so that no message is left without
+/// an answer and holds back those behind it.
+///
+/// Answers that come after the node has stopped, or after it forgot the session, are not heard:
+/// the sender sends such a message again, or tells that its fate is unknown.
+pub struct IncomingMessage<P: PeerId> {
+    inbox: Arc<Inbox<P>>,
+    taken: Taken<P>,
+    answered: bool,
+}
+
+impl<P: PeerId> IncomingMessage<P> {
+    pub(super) fn new(inbox: Arc<Inbox<P>>, taken: Taken<P>) -> Self {
+        Self {
+            inbox,
+            taken,
+            answered: false,
+        }
+    }
+
+    /// Who sent it.
+    pub fn from(&self) -> &Sender<P> {
+        &self.taken.from
+    }
+
+    /// The lane that it came on.
+    pub fn lane(&self) -> Lane {
+        self.taken.message.lane
+    }
+
+    /// Its number in the lane of its session: increasing, with gaps where the sender gave up.
+    pub fn number(&self) -> u64 {
+        self.taken.message.number
+    }
+
+    /// What was sent.
+    pub fn payload(&self) -> &Bytes {
+        &self.taken.message.payload
+    }
+
+    /// When its last byte came, on the clock of [`Node::now`](crate::Node::now).
+    pub fn received_at(&self) -> Time {
+        self.taken.message.received_at
+    }
+
+    /// Accepts the message: a receipt goes to the sender once all messages before it are answered.
+    pub fn accept(mut self) -> Bytes {
+        self.answer(None)
+    }
+
+    /// Refuses the message with code 2 (by the application): the sender gets
+    /// [`Outcome::Refused`](crate::Outcome::Refused) and does not send it again.
+    pub fn refuse(mut self) -> Bytes {
+        self.answer(Some(RefuseCode::Application))
+    }
+
+    fn answer(&mut self, refused: Option<RefuseCode>) -> Bytes {
+        self.answered = true;
+        self.inbox.answer(self.taken.delivery(), refused);
+        std::mem::take(&mut self.taken.message.payload)
+    }
+}
+
+impl<P: PeerId> Drop for IncomingMessage<P> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.answer(Some(RefuseCode::Dropped));
+        }
+    }
+}
+
+impl<P: PeerId> fmt::Debug for IncomingMessage<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingMessage")
+            .field("from", &self.taken.from)
+            .field("message", &self.taken.message)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message that [`AutoIncoming`](crate::AutoIncoming) yields: there is nothing left to answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Received<P: PeerId> {
+    /// Who sent it.
+    pub from: Arc<Sender<P>>,
+    /// The lane that it came on.
+    pub lane: Lane,
+    /// Its number in the lane of its session: increasing, with gaps where the sender gave up.
+    pub number: u64,
+    /// What was sent.
+    pub payload: Bytes,
+    /// When its last byte came, on the clock of [`Node::now`](crate::Node::now).
+    pub received_at: Time,
+}
+
+impl<P: PeerId> Received<P> {
+    pub(super) fn new(taken: Taken<P>) -> Self {
+        let Taken { from, message, .. } = taken;
+        Self {
+            from,
+            lane: message.lane,
+            number: message.number,
+            payload: message.payload,
+            received_at: message.received_at,
+        }
+    }
+}

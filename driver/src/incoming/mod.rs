@@ -1,0 +1,180 @@
+//! Messages that come in: how the application takes and answers them.
+
+mod ledger;
+mod message;
+mod queue;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+use peer_sender_core::RefuseCode;
+use peer_sender_quic::PeerId;
+
+use crate::bell::lock;
+use crate::wait::wake_all;
+
+pub use message::{IncomingMessage, Received};
+pub(crate) use queue::Inbox;
+use queue::{Delivery, Taken};
+
+/// The messages of every session of a node, as a stream that ends when the node has stopped.
+///
+/// It is fair: sessions that have messages take turns. Several `Incoming` of one node share its
+/// messages, each message goes to one of them. While nobody takes them messages wait, and count
+/// in the inbound budget; when that is used up the senders are held back, and nothing is lost.
+///
+/// Messages of one session come in order. They may be answered in any order; receipts cover them
+/// up to the first unanswered one.
+pub struct Incoming<P: PeerId> {
+    inbox: Arc<Inbox<P>>,
+    /// Its place among those who wait.
+    place: Option<u64>,
+}
+
+impl<P: PeerId> Incoming<P> {
+    pub(crate) fn new(inbox: Arc<Inbox<P>>) -> Self {
+        Self { inbox, place: None }
+    }
+
+    /// The next message; none once the node has stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost by dropping it.
+    pub async fn next(&mut self) -> Option<IncomingMessage<P>> {
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The next message, if one is there already.
+    pub fn try_next(&mut self) -> Option<IncomingMessage<P>> {
+        let taken = lock(&self.inbox.state).take()?;
+        Some(IncomingMessage::new(Arc::clone(&self.inbox), taken))
+    }
+
+    /// Accepts each message when the next one is asked for: for an application whose word for a
+    /// message is worth no more than that it went on to the next.
+    pub fn auto(self) -> AutoIncoming<P> {
+        AutoIncoming {
+            incoming: self,
+            last: None,
+        }
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<IncomingMessage<P>>> {
+        let taken = self.poll_taken(None, cx.waker());
+        taken.map(|taken| taken.map(|taken| IncomingMessage::new(Arc::clone(&self.inbox), taken)))
+    }
+
+    /// Accepts one message and takes the next under one lock.
+    fn poll_taken(&mut self, accepted: Option<Delivery>, waker: &Waker) -> Poll<Option<Taken<P>>> {
+        let (taken, ring) = {
+            let mut state = lock(&self.inbox.state);
+            let ring = accepted.is_some_and(|delivery| state.answer(delivery, None));
+            let taken = match state.take() {
+                Some(taken) => Poll::Ready(Some(taken)),
+                None if state.is_closed() => Poll::Ready(None),
+                None => {
+                    state.waiting.join(&mut self.place, waker);
+                    Poll::Pending
+                }
+            };
+            (taken, ring)
+        };
+        if ring {
+            self.inbox.bell.ring();
+        }
+        taken
+    }
+}
+
+impl<P: PeerId> Stream for Incoming<P> {
+    type Item = IncomingMessage<P>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<IncomingMessage<P>>> {
+        self.poll_message(cx)
+    }
+}
+
+impl<P: PeerId> Drop for Incoming<P> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            lock(&self.inbox.state).waiting.leave(place);
+        }
+    }
+}
+
+impl<P: PeerId> fmt::Debug for Incoming<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").finish_non_exhaustive()
+    }
+}
+
+/// An [`Incoming`] that accepts each message when the next one is asked for.
+///
+/// Dropped, it accepts nothing more: the last message that it yielded is then refused with code 3
+/// (dropped unanswered), although the application has seen it.
+pub struct AutoIncoming<P: PeerId> {
+    incoming: Incoming<P>,
+    /// The message that was yielded last.
+    last: Option<Delivery>,
+}
+
+impl<P: PeerId> AutoIncoming<P> {
+    /// Accepts the message before, and gives the next; none once the node has stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost by dropping it. The message before is accepted when this is first
+    /// polled.
+    pub async fn next(&mut self) -> Option<Received<P>> {
+        poll_fn(|cx| self.poll_received(cx)).await
+    }
+
+    fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received<P>>> {
+        let accepted = self.last.take();
+        let taken = self.incoming.poll_taken(accepted, cx.waker());
+        taken.map(|taken| {
+            taken.map(|taken| {
+                self.last = Some(taken.delivery());
+                Received::new(taken)
+            })
+        })
+    }
+}
+
+impl<P: PeerId> Stream for AutoIncoming<P> {
+    type Item = Received<P>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Received<P>>> {
+        self.poll_received(cx)
+    }
+}
+
+impl<P: PeerId> Drop for AutoIncoming<P> {
+    fn drop(&mut self) {
+        if let Some(last) = self.last {
+            self.incoming.inbox.answer(last, Some(RefuseCode::Dropped));
+        }
+    }
+}
+
+impl<P: PeerId> fmt::Debug for AutoIncoming<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AutoIncoming")
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wakes those who wait for messages, once for all that came.
+pub(crate) fn wake_takers<P: PeerId>(inbox: &Inbox<P>) {
+    let wakers = lock(&inbox.state).waiting.take();
+    wake_all(wakers.into_values());
+}

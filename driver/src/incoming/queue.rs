@@ -1,0 +1,251 @@
+//! Messages between the driver and the application, one queue for each session.
+
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::sync::{Arc, Mutex};
+
+use peer_sender_core::{IncomingMessage, Lane, RefuseCode, SessionHandle};
+use peer_sender_quic::Sender;
+
+use super::ledger::Ledger;
+use crate::bell::{Bell, lock};
+use crate::wait::WaitSet;
+
+/// What the takers of messages and the driver share.
+#[derive(Debug)]
+pub(crate) struct Inbox<P> {
+    pub(super) state: Mutex<InboxState<P>>,
+    pub(super) bell: Arc<Bell>,
+}
+
+/// The queues. Their sum is bounded by the machine's inbound budget, in which every message
+/// counts until it is answered.
+#[derive(Debug)]
+pub(super) struct InboxState<P> {
+    sessions: BTreeMap<SessionHandle, Session<P>>,
+    /// Sessions that have messages, the next to be served in front.
+    ready: VecDeque<SessionHandle>,
+    /// Sessions whose answers the driver has not seen.
+    answered: Vec<SessionHandle>,
+    pub(super) waiting: WaitSet,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Session<P> {
+    from: Arc<Sender<P>>,
+    messages: VecDeque<IncomingMessage>,
+    ledgers: BTreeMap<Lane, Ledger>,
+    answers: BTreeMap<Lane, LaneAnswers>,
+}
+
+/// The answers of one session since the driver last looked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answers {
+    pub(crate) session: SessionHandle,
+    pub(crate) lanes: BTreeMap<Lane, LaneAnswers>,
+}
+
+/// The answers of one lane: the refusals come before the number that covers them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct LaneAnswers {
+    pub(crate) refused: Vec<(u64, RefuseCode)>,
+    pub(crate) below: u64,
+}
+
+/// A message that the application takes.
+#[derive(Debug)]
+pub(super) struct Taken<P> {
+    pub(super) session: SessionHandle,
+    pub(super) from: Arc<Sender<P>>,
+    pub(super) message: IncomingMessage,
+}
+
+/// A message's name among all that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delivery {
+    session: SessionHandle,
+    lane: Lane,
+    number: u64,
+}
+
+impl<P> Taken<P> {
+    pub(super) fn delivery(&self) -> Delivery {
+        let IncomingMessage { lane, number, .. } = self.message;
+        Delivery {
+            session: self.session,
+            lane,
+            number,
+        }
+    }
+}
+
+impl<P> Inbox<P> {
+    pub(crate) fn new(bell: Arc<Bell>) -> Self {
+        let state = InboxState {
+            sessions: BTreeMap::new(),
+            ready: VecDeque::new(),
+            answered: Vec::new(),
+            waiting: WaitSet::default(),
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            bell,
+        }
+    }
+
+    /// Messages came; whoever waits for them is to be woken later.
+    pub(crate) fn deliver(
+        &self,
+        session: SessionHandle,
+        from: Sender<P>,
+        messages: Vec<IncomingMessage>,
+    ) where
+        P: PartialEq,
+    {
+        lock(&self.state).deliver(session, from, messages);
+    }
+
+    /// The machine forgot the session: what was not taken from it is gone, and answers to what
+    /// was taken are of no use any more. Its sender will send again what got no receipt.
+    pub(crate) fn forget(&self, session: SessionHandle) {
+        let mut state = lock(&self.state);
+        state.sessions.remove(&session);
+        state.ready.retain(|ready| *ready != session);
+    }
+
+    /// A message is answered: accepted, or refused with a code.
+    pub(super) fn answer(&self, delivery: Delivery, refused: Option<RefuseCode>) {
+        let ring = lock(&self.state).answer(delivery, refused);
+        if ring {
+            self.bell.ring();
+        }
+    }
+
+    /// The answers since the last call.
+    pub(crate) fn take_answers(&self) -> Vec<Answers> {
+        lock(&self.state).take_answers()
+    }
+
+    /// The node has stopped: no answer would be heard any more, so nothing more is taken.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.sessions.clear();
+        state.ready.clear();
+        state.answered.clear();
+    }
+}
+
+impl<P> InboxState<P> {
+    fn deliver(&mut self, session: SessionHandle, from: Sender<P>, messages: Vec<IncomingMessage>)
+    where
+        P: PartialEq,
+    {
+        if self.closed || messages.is_empty() {
+            return;
+        }
+        let entry = match self.sessions.entry(session) {
+            Entry::Vacant(vacant) => vacant.insert(Session::new(from)),
+            Entry::Occupied(known) => {
+                let known = known.into_mut();
+                if *known.from != from {
+                    known.from = Arc::new(from);
+                }
+                known
+            }
+        };
+        if entry.messages.is_empty() {
+            self.ready.push_back(session);
+        }
+        for message in &messages {
+            entry
+                .ledgers
+                .entry(message.lane)
+                .or_default()
+                .open(message.number);
+        }
+        entry.messages.extend(messages);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The next message; the session that had its turn goes to the end of the line.
+    pub(super) fn take(&mut self) -> Option<Taken<P>> {
+        loop {
+            let session = self.ready.pop_front()?;
+            let Some(entry) = self.sessions.get_mut(&session) else {
+                continue;
+            };
+            let Some(message) = entry.messages.pop_front() else {
+                continue;
+            };
+            if !entry.messages.is_empty() {
+                self.ready.push_back(session);
+            }
+            return Some(Taken {
+                session,
+                from: Arc::clone(&entry.from),
+                message,
+            });
+        }
+    }
+
+    /// See [`Inbox::answer`]; whether the driver must be told that there are answers.
+    pub(super) fn answer(&mut self, delivery: Delivery, refused: Option<RefuseCode>) -> bool {
+        let Delivery {
+            session,
+            lane,
+            number,
+        } = delivery;
+        let Some(entry) = self.sessions.get_mut(&session) else {
+            return false;
+        };
+        let Some(ledger) = entry.ledgers.get_mut(&lane) else {
+            return false;
+        };
+        if !ledger.answer(number) {
+            return false;
+        }
+        let below = ledger.below();
+        let first_of_session = entry.answers.is_empty();
+        let answers = entry.answers.entry(lane).or_default();
+        answers.below = below;
+        answers.refused.extend(refused.map(|code| (number, code)));
+        if !first_of_session {
+            return false;
+        }
+        self.answered.push(session);
+        self.answered.len() == 1
+    }
+
+    fn take_answers(&mut self) -> Vec<Answers> {
+        let mut taken = Vec::with_capacity(self.answered.len());
+        for session in self.answered.drain(..) {
+            if let Some(entry) = self.sessions.get_mut(&session) {
+                taken.push(Answers {
+                    session,
+                    lanes: std::mem::take(&mut entry.answers),
+                });
+            }
+        }
+        taken
+    }
+}
+
+impl<P> Session<P> {
+    fn new(from: Sender<P>) -> Self {
+        Self {
+            from: Arc::new(from),
+            messages: VecDeque::new(),
+            ledgers: BTreeMap::new(),
+            answers: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+use bytes::Bytes;
+use peer_sender_core::{PeerKey, Time};
+
+use super::*;
+
+fn inbox() -> Inbox<&'static str> {
+    Inbox::new(Arc::new(Bell::new()))
+}
+
+fn deliver(inbox: &Inbox<&'static str>, session: u64, numbers: impl IntoIterator<Item = u64>) {
+    let messages = numbers.into_iter().map(|number| IncomingMessage {
+        lane: Lane(0),
+        number,
+        payload: Bytes::from(format!("{session}/{number}")),
+        received_at: Time::ZERO,
+    });
+    let from = Sender {
+        key: PeerKey([session as u8; 32]),
+        peer: Some("peer"),
+    };
+    inbox.deliver(SessionHandle(session), from, messages.collect());
+}
+
+fn take(inbox: &Inbox<&'static str>) -> Option<Delivery> {
+    lock(&inbox.state).take().map(|taken| taken.delivery())
+}
+
+fn names(inbox: &Inbox<&'static str>) -> Vec<(u64, u64)> {
+    std::iter::from_fn(|| take(inbox))
+        .map(|of| (of.session.0, of.number))
+        .collect()
+}
+
+fn lane(refused: &[(u64, RefuseCode)], below: u64) -> BTreeMap<Lane, LaneAnswers> {
+    BTreeMap::from([(
+        Lane(0),
+        LaneAnswers {
+            refused: refused.to_vec(),
+            below,
+        },
+    )])
+}
+
+#[test]
+fn sessions_take_turns_and_each_keeps_its_order() {
+    let inbox = inbox();
+    deliver(&inbox, 1, 0..4);
+    deliver(&inbox, 2, 0..2);
+    deliver(&inbox, 3, [9]);
+    deliver(&inbox, 2, [2]);
+    let expected = [
+        (1, 0),
+        (2, 0),
+        (3, 9),
+        (1, 1),
+        (2, 1),
+        (1, 2),
+        (2, 2),
+        (1, 3),
+    ];
+    assert_eq!(names(&inbox), expected);
+}
+
+#[test]
+fn the_driver_is_told_one_number_for_a_lane_and_refusals_with_it() {
+    let inbox = inbox();
+    deliver(&inbox, 1, 0..4);
+    let taken: Vec<_> = std::iter::from_fn(|| take(&inbox)).collect();
+    inbox.answer(taken[1], None);
+    inbox.answer(taken[2], Some(RefuseCode::Application));
+    let session = SessionHandle(1);
+    let refused = [(2, RefuseCode::Application)];
+    let expected = Answers {
+        session,
+        lanes: lane(&refused, 0),
+    };
+    assert_eq!(
+        inbox.take_answers(),
+        [expected],
+        "refused at once, covered later"
+    );
+
+    inbox.answer(taken[0], Some(RefuseCode::Dropped));
+    inbox.answer(taken[3], None);
+    let expected = Answers {
+        session,
+        lanes: lane(&[(0, RefuseCode::Dropped)], 4),
+    };
+    assert_eq!(inbox.take_answers(), [expected]);
+    assert_eq!(inbox.take_answers(), []);
+}
+
+#[test]
+fn the_driver_is_woken_once_for_a_burst_of_answers() {
+    let inbox = inbox();
+    let (count, waker) = crate::testing::CountingWaker::new();
+    deliver(&inbox, 1, 0..3);
+    deliver(&inbox, 2, 0..3);
+    inbox.bell.attend(&mut Vec::new());
+    assert!(inbox.bell.fall_asleep(&waker));
+    while let Some(taken) = take(&inbox) {
+        inbox.answer(taken, None);
+    }
+    assert_eq!(count.get(), 1);
+    assert_eq!(inbox.take_answers().len(), 2);
+}
+
+#[test]
+fn a_forgotten_session_is_gone_with_its_messages_and_answers() {
+    let inbox = inbox();
+    deliver(&inbox, 1, 0..2);
+    deliver(&inbox, 2, 0..1);
+    let taken = take(&inbox).unwrap();
+    inbox.forget(SessionHandle(1));
+    inbox.answer(taken, None);
+    assert_eq!(inbox.take_answers(), []);
+    assert_eq!(names(&inbox), [(2, 0)]);
+}
+
+#[test]
+fn a_sender_that_was_named_later_is_named_on_its_later_messages() {
+    let inbox = inbox();
+    deliver(&inbox, 1, [0]);
+    let message = IncomingMessage {
+        lane: Lane(0),
+        number: 1,
+        payload: Bytes::new(),
+        received_at: Time::ZERO,
+    };
+    inbox.deliver(
+        SessionHandle(1),
+        Sender {
+            key: PeerKey([1; 32]),
+            peer: None,
+        },
+        vec![message],
+    );
+    let mut state = lock(&inbox.state);
+    state.take();
+    assert_eq!(state.take().unwrap().from.peer, None);
+}
+
+#[test]
+fn closed_it_holds_and_takes_nothing() {
+    let inbox = inbox();
+    deliver(&inbox, 1, 0..2);
+    inbox.close();
+    deliver(&inbox, 1, 2..3);
+    assert_eq!(names(&inbox), []);
+    assert!(lock(&inbox.state).is_closed());
+}

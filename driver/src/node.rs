@@ -1,0 +1,217 @@
+//! The endpoint as users hold it.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use peer_sender_core::{StopMode, Time};
+use peer_sender_quic::{AddPeerError, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId};
+
+use crate::bell::lock;
+use crate::bind::{self, BindError};
+use crate::control::{NodeShared, TurnedAway};
+use crate::driver::Driver;
+use crate::incoming::Incoming;
+use crate::peer::PeerSender;
+use crate::runtime::Runtime;
+use crate::wait::reply;
+
+/// An endpoint on one UDP socket: it dials peers, and takes messages of those who dial it if its
+/// configuration says whom to accept.
+///
+/// `P` is the caller's own name of a peer, `R` the runtime; adapters name the pair
+/// (`peer_sender_tokio::Node<P>`). Cheap to clone; all clones are the same node.
+///
+/// When the last `Node` handle is dropped the node is stopped with [`StopMode::Abort`], whatever
+/// other handles there are: every receipt resolves, every stream ends. Use [`stop`](Self::stop)
+/// to finish what was accepted first. When the runtime is dropped, the same happens at once.
+pub struct Node<P: PeerId, R: Runtime> {
+    owner: Arc<Owner<P>>,
+    runtime: PhantomData<fn() -> R>,
+}
+
+/// Held by the node's handles alone.
+struct Owner<P: PeerId> {
+    shared: Arc<NodeShared<P>>,
+}
+
+impl<P: PeerId, R: Runtime> Node<P, R> {
+    /// Opens a UDP socket and starts the node on the runtime that this is called in.
+    ///
+    /// Of several addresses the first that works is taken. Port 0 is any free port;
+    /// [`local_addr`](Self::local_addr) tells which. A host name is looked up with the system's
+    /// blocking resolver, so addresses are better.
+    ///
+    /// # Errors
+    ///
+    /// The address is in use, is not this host's, is not allowed; or there is no runtime here.
+    ///
+    /// # Cancel safety
+    ///
+    /// It does not wait; a node that was dropped with the future is stopped.
+    pub async fn bind(address: impl ToSocketAddrs, config: NodeConfig) -> Result<Self, BindError> {
+        let bound = bind::open(address)?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| BindError::Entropy {
+            text: error.to_string(),
+        })?;
+        let socket = R::socket(bound.socket).map_err(|error| BindError::Runtime {
+            text: error.to_string(),
+        })?;
+        let base = R::now();
+        let shared = Arc::new(NodeShared::new(bound.address, bound.buffers, base));
+        let machine = NodeMachine::new(config, seed, base);
+        let driver =
+            Driver::<P, R>::new(machine, socket, Arc::clone(&shared)).map_err(|error| {
+                BindError::Runtime {
+                    text: error.to_string(),
+                }
+            })?;
+        R::spawn(driver.run());
+        Ok(Self {
+            owner: Arc::new(Owner { shared }),
+            runtime: PhantomData,
+        })
+    }
+
+    /// The address that the socket is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared().address
+    }
+
+    /// Starts a sender to a peer. It dials at once, and again whenever the connection is lost,
+    /// until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// A peer of this name exists ([`Duplicate`](AddPeerError::Duplicate)); its name is free
+    /// again once it was stopped. The node is stopping or has stopped
+    /// ([`Stopped`](AddPeerError::Stopped)).
+    pub fn peer(&self, id: P, config: PeerConfig) -> Result<PeerSender, AddPeerError> {
+        let shared = self.shared();
+        let peer = lock(&shared.control).add(id, config, &shared.bell)?;
+        shared.bell.ring();
+        Ok(PeerSender::new(peer))
+    }
+
+    /// The messages of all who dial this node. Several `Incoming` share them: each message goes to
+    /// one. Until there is one messages wait, and hold their senders back when the inbound budget
+    /// is used up.
+    pub fn incoming(&self) -> Incoming<P> {
+        Incoming::new(Arc::clone(&self.shared().inbox))
+    }
+
+    /// Connections that were turned away since the last call, the last 64 of them, for logs.
+    pub fn turned_away(&self) -> Vec<TurnedAway> {
+        lock(&self.shared().turned_away).drain(..).collect()
+    }
+
+    /// The node's counters as they are at the driver's next turn, or as they were at the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn stats(&self) -> NodeStats {
+        let (to, from) = reply();
+        lock(&self.shared().control).ask_stats(to);
+        self.shared().bell.ring();
+        match from.await {
+            Some(stats) => stats,
+            None => lock(&self.shared().control).last_stats(),
+        }
+    }
+
+    /// Forgets every accepted connection without a word to the other end, as a crash of the path
+    /// would. Sessions are kept, so the other ends dial again and go on where they were. For
+    /// demonstrations and tests of loss.
+    pub fn cut_accepted(&self) {
+        lock(&self.shared().control).cut_accepted();
+        self.shared().bell.ring();
+    }
+
+    /// What the kernel gave of the 4 MiB of socket buffers asked for: receive, send, in bytes.
+    pub fn socket_buffers(&self) -> (usize, usize) {
+        self.shared().buffers
+    }
+
+    /// Now, on the node's own clock, which began when it was bound.
+    pub fn now(&self) -> Time {
+        self.shared().time(R::now())
+    }
+
+    /// Stops every peer and all accepting. Resolves when every accepted message has its outcome
+    /// and everybody was told: streams have ended, and no task of the node is left.
+    ///
+    /// With [`StopMode::Drain`] what was accepted is finished within that time, and messages that
+    /// the application holds can still be answered. A further stop may only shorten the first.
+    ///
+    /// # Cancel safety
+    ///
+    /// The node is asked to stop when this is first polled; dropping it later changes nothing of
+    /// that. Call it again to wait for the end.
+    pub async fn stop(&self, mode: StopMode) {
+        self.shared().stop(mode);
+        Stopped {
+            shared: self.shared(),
+            place: None,
+        }
+        .await;
+    }
+
+    fn shared(&self) -> &Arc<NodeShared<P>> {
+        &self.owner.shared
+    }
+}
+
+impl<P: PeerId, R: Runtime> Clone for Node<P, R> {
+    fn clone(&self) -> Self {
+        Self {
+            owner: Arc::clone(&self.owner),
+            runtime: PhantomData,
+        }
+    }
+}
+
+impl<P: PeerId, R: Runtime> fmt::Debug for Node<P, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("local_addr", &self.local_addr())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: PeerId> Drop for Owner<P> {
+    fn drop(&mut self) {
+        self.shared.stop(StopMode::Abort);
+    }
+}
+
+/// Waits for the end of a node.
+struct Stopped<'a, P: PeerId> {
+    shared: &'a NodeShared<P>,
+    place: Option<u64>,
+}
+
+impl<P: PeerId> Future for Stopped<'_, P> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        match lock(&this.shared.control).poll_stopped(&mut this.place, cx.waker()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl<P: PeerId> Drop for Stopped<'_, P> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            lock(&self.shared.control).leave(place);
+        }
+    }
+}

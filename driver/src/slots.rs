@@ -1,0 +1,258 @@
+//! Where outcomes wait for their receipts.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use peer_sender_core::{MessageId, Outcome};
+
+/// Room kept while nothing needs it, so that bursts are given back and steady traffic is not.
+const KEPT_AT_MOST: usize = 1_024;
+
+/// The live messages of a peer in the order of their ids, and a slot for each receipt that
+/// somebody still holds.
+///
+/// The two have lives of their own: a message leaves the list when it is settled, a slot is free
+/// again when its receipt was read or dropped. So a receipt that is held for ever costs its own
+/// slot, and a message whose receipt was dropped costs none.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    /// The id of the list's first entry; ids are consecutive.
+    first: u64,
+    live: VecDeque<Entry>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+/// A message between its acceptance and its outcome, or one that waits for those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    /// Not settled; a receipt waits in this slot.
+    Awaited(u32),
+    /// Not settled, and nobody holds its receipt.
+    Unheld,
+    /// Settled.
+    Over,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Free,
+    Waiting(Option<Waker>),
+    Settled(Outcome),
+}
+
+impl Slots {
+    /// Slots for ids from this one on.
+    pub(crate) fn new(first: MessageId) -> Self {
+        Self {
+            first: first.0,
+            live: VecDeque::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// A message was accepted: gives out its id, and the slot of its receipt.
+    pub(crate) fn open(&mut self) -> (MessageId, u32) {
+        let id = MessageId(self.first + self.live.len() as u64);
+        let waiting = Slot::Waiting(None);
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.put(slot, waiting);
+                slot
+            }
+            None => {
+                self.slots.push(waiting);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.live.push_back(Entry::Awaited(slot));
+        (id, slot)
+    }
+
+    /// Writes down an outcome; the first one stands. Whoever waits for it is to be woken.
+    pub(crate) fn settle(&mut self, id: MessageId, outcome: Outcome, wakers: &mut Vec<Waker>) {
+        let Some(entry) = self.entry(id) else { return };
+        let settled = std::mem::replace(entry, Entry::Over);
+        if let Entry::Awaited(slot) = settled
+            && let Some(Slot::Waiting(Some(waker))) = self.put(slot, Slot::Settled(outcome))
+        {
+            wakers.push(waker);
+        }
+        while self.live.front() == Some(&Entry::Over) {
+            self.live.pop_front();
+            self.first += 1;
+        }
+        if self.live.is_empty() && self.live.capacity() > KEPT_AT_MOST {
+            self.live = VecDeque::new();
+        }
+    }
+
+    /// Settles all that is not settled yet.
+    pub(crate) fn settle_rest(&mut self, outcome: &Outcome, wakers: &mut Vec<Waker>) {
+        let ids = self.first..self.first + self.live.len() as u64;
+        for id in ids {
+            self.settle(MessageId(id), outcome.clone(), wakers);
+        }
+    }
+
+    /// Takes the outcome, which frees the slot, or leaves a waker.
+    pub(crate) fn poll(&mut self, slot: u32, waker: &Waker) -> Option<Outcome> {
+        match self.slots.get_mut(slot as usize) {
+            Some(Slot::Waiting(waiting)) => {
+                match waiting {
+                    Some(old) => old.clone_from(waker),
+                    None => *waiting = Some(waker.clone()),
+                }
+                None
+            }
+            Some(settled @ Slot::Settled(_)) => {
+                let settled = std::mem::replace(settled, Slot::Free);
+                self.release(slot);
+                match settled {
+                    Slot::Settled(outcome) => Some(outcome),
+                    Slot::Free | Slot::Waiting(_) => None,
+                }
+            }
+            Some(Slot::Free) | None => None,
+        }
+    }
+
+    /// A receipt was dropped before its outcome was read.
+    pub(crate) fn close(&mut self, id: MessageId, slot: u32) {
+        if let Some(entry) = self.entry(id)
+            && *entry == Entry::Awaited(slot)
+        {
+            *entry = Entry::Unheld;
+        }
+        self.put(slot, Slot::Free);
+        self.release(slot);
+    }
+
+    /// Messages that are not settled.
+    #[cfg(test)]
+    pub(crate) fn live(&self) -> usize {
+        self.live
+            .iter()
+            .filter(|entry| **entry != Entry::Over)
+            .count()
+    }
+
+    fn entry(&mut self, id: MessageId) -> Option<&mut Entry> {
+        let place = usize::try_from(id.0.checked_sub(self.first)?).ok()?;
+        self.live.get_mut(place)
+    }
+
+    fn put(&mut self, slot: u32, state: Slot) -> Option<Slot> {
+        let place = self.slots.get_mut(slot as usize)?;
+        Some(std::mem::replace(place, state))
+    }
+
+    fn release(&mut self, slot: u32) {
+        self.free.push(slot);
+        if self.free.len() == self.slots.len() && self.slots.len() > KEPT_AT_MOST {
+            self.slots = Vec::new();
+            self.free = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peer_sender_core::{FailReason, Level, UnknownReason};
+
+    use super::*;
+    use crate::testing::CountingWaker;
+
+    const DELIVERED: Outcome = Outcome::Delivered(Level::Application);
+    const FAILED: Outcome = Outcome::Failed(FailReason::Stopped);
+    const UNKNOWN: Outcome = Outcome::Unknown(UnknownReason::Stopped);
+
+    #[test]
+    fn the_first_outcome_stands_and_wakes_whoever_waits() {
+        let mut slots = Slots::new(MessageId(1));
+        let (count, waker) = CountingWaker::new();
+        let (id, slot) = slots.open();
+        assert_eq!(slots.poll(slot, &waker), None);
+
+        let mut wakers = Vec::new();
+        slots.settle(id, DELIVERED, &mut wakers);
+        slots.settle(id, FAILED, &mut wakers);
+        assert_eq!(wakers.len(), 1);
+        wakers.drain(..).for_each(Waker::wake);
+        assert_eq!(count.get(), 1);
+        assert_eq!(slots.poll(slot, &waker), Some(DELIVERED));
+        assert_eq!(slots.live(), 0);
+    }
+
+    #[test]
+    fn ids_go_on_and_are_settled_in_any_order() {
+        let mut slots = Slots::new(MessageId(1));
+        let waker = Waker::noop();
+        let opened: Vec<_> = (0..4).map(|_| slots.open()).collect();
+        assert_eq!(opened[3].0, MessageId(4));
+        for place in [2, 0, 3, 1] {
+            slots.settle(opened[place].0, DELIVERED, &mut Vec::new());
+        }
+        assert!(slots.live.is_empty());
+        assert_eq!(slots.open().0, MessageId(5));
+        for (_, slot) in opened {
+            assert_eq!(slots.poll(slot, waker), Some(DELIVERED));
+        }
+    }
+
+    #[test]
+    fn a_receipt_held_for_ever_pins_no_other() {
+        let mut slots = Slots::new(MessageId(1));
+        let waker = Waker::noop();
+        let (held, _) = slots.open();
+        slots.settle(held, DELIVERED, &mut Vec::new());
+        for _ in 0..10_000 {
+            let (id, slot) = slots.open();
+            slots.settle(id, DELIVERED, &mut Vec::new());
+            assert_eq!(slots.poll(slot, waker), Some(DELIVERED));
+        }
+        assert_eq!(slots.slots.len(), 2);
+        assert!(slots.live.is_empty());
+    }
+
+    #[test]
+    fn a_dropped_receipt_frees_its_slot_at_once_and_its_outcome_goes_nowhere() {
+        let mut slots = Slots::new(MessageId(1));
+        let (id, slot) = slots.open();
+        slots.close(id, slot);
+        let (next, reused) = slots.open();
+        assert_eq!(reused, slot);
+        slots.settle(id, FAILED, &mut Vec::new());
+        assert_eq!(
+            slots.poll(reused, Waker::noop()),
+            None,
+            "another message's outcome"
+        );
+        slots.settle(next, DELIVERED, &mut Vec::new());
+        assert_eq!(slots.poll(reused, Waker::noop()), Some(DELIVERED));
+    }
+
+    #[test]
+    fn the_rest_is_settled_at_the_end() {
+        let mut slots = Slots::new(MessageId(1));
+        let (first, _) = slots.open();
+        let (_, second) = slots.open();
+        slots.settle(first, DELIVERED, &mut Vec::new());
+        slots.settle_rest(&UNKNOWN, &mut Vec::new());
+        assert_eq!(slots.poll(second, Waker::noop()), Some(UNKNOWN));
+        assert_eq!(slots.live(), 0);
+    }
+
+    #[test]
+    fn memory_of_a_burst_is_given_back() {
+        let mut slots = Slots::new(MessageId(1));
+        let opened: Vec<_> = (0..5_000).map(|_| slots.open()).collect();
+        for (id, slot) in opened {
+            slots.settle(id, DELIVERED, &mut Vec::new());
+            slots.close(id, slot);
+        }
+        assert_eq!(slots.slots.capacity(), 0);
+        assert_eq!(slots.live.capacity(), 0);
+    }
+}
