@@ -27,9 +27,12 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// The stream's next bytes.
+    /// The stream's next bytes. None come behind its end.
     pub(crate) fn push(&mut self, bytes: Bytes, fin: bool) {
-        self.fin |= fin;
+        if self.fin {
+            return;
+        }
+        self.fin = fin;
         if self.input.is_empty() {
             self.borrowed = true;
             self.input = bytes;

@@ -599,13 +599,16 @@ impl PeerReceiverMachine {
         });
     }
 
-    /// The end has begun: no stream is read further.
+    /// The end has begun: no stream is read further. Only the one that holds the lane outlives
+    /// this step.
     fn stop_reading(&mut self, actions: &mut Vec<Action>) {
         self.lane.read_no_more(&mut self.budget);
+        let holds = self.lane.place();
         for (&attempt, connection) in &mut self.connections {
             for (&stream, reading) in &mut connection.streams {
                 reading.clear();
-                if !reading.paused && !reading.fin && self.phase != Phase::Closed {
+                let stays = holds == Some(Place { attempt, stream }) && self.phase != Phase::Closed;
+                if stays && !reading.paused && !reading.fin {
                     reading.paused = true;
                     actions.push(Action::PauseReading { attempt, stream });
                 }
@@ -678,3 +681,10 @@ fn overloaded() -> Closing {
         reason,
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test looks for one action among all"
+)]
+mod tests;

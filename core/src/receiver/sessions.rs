@@ -520,3 +520,10 @@ fn broken(attempt: Attempt, error: ProtocolError) -> Action {
         reason: error.to_string(),
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test looks for one action among all"
+)]
+mod tests;
