@@ -1,0 +1,258 @@
+//! What the command line may say.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
+use peer_sender_tokio::PeerKey;
+
+/// Sends messages to peers over QUIC and tells the truth about each.
+#[derive(Debug, Parser)]
+#[command(name = "peer-sender", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// Log to stderr; twice for the details of QUIC. RUST_LOG says it more finely.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 ok; 1 something was not delivered, or a check failed; 2 usage, or the surroundings.
+Start with: peer-sender demo";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show it at work on this machine: no files, no root, some seconds.
+    Demo(DemoArgs),
+    /// Make and show identities.
+    Keys(KeysArgs),
+    /// Receive messages: a line for each on stdout.
+    Listen(ListenArgs),
+    /// Send messages to a listener.
+    Send(SendArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How many receivers.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) peers: u32,
+    /// How many messages in all.
+    #[arg(long, value_name = "N", default_value_t = 120_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) messages: u64,
+    /// Bytes of each message, from 8 (they carry their number) to 1048576.
+    #[arg(long, value_name = "B", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1_048_576))]
+    pub(crate) size: u32,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make an identity; never overwrites a file.
+    New(KeyFileArgs),
+    /// Print the key by which others know an identity: the last word of the output.
+    Show(KeyFileArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyFileArgs {
+    /// The identity's file: a private key, so readable by its owner only.
+    pub(crate) file: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("trust").required(true).args(["allow", "allow_any"])))]
+pub(crate) struct ListenArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "IP:PORT", value_parser = bind_address)]
+    pub(crate) bind: SocketAddr,
+    /// The file of our identity.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The keys of those who may send here.
+    #[arg(long, value_name = "KEY", num_args = 1..)]
+    pub(crate) allow: Vec<PeerKey>,
+    /// Let everybody send here who can reach the address.
+    #[arg(long)]
+    pub(crate) allow_any: bool,
+    /// Print one JSON object a message, with its SHA-256, and a summary at the end.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["count", "message", "files"])))]
+pub(crate) struct SendArgs {
+    /// Where the peer listens.
+    #[arg(long, value_name = "HOST:PORT", value_parser = peer_address)]
+    pub(crate) to: SocketAddr,
+    /// The key that the peer must have (its `keys show`).
+    #[arg(long, value_name = "KEY")]
+    pub(crate) peer_key: PeerKey,
+    /// The file of our identity.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Send this many made-up messages, each different.
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// Bytes of each made-up message.
+    #[arg(long, value_name = "B", conflicts_with_all = ["message", "files"], default_value_t = 1_024)]
+    pub(crate) size: usize,
+    /// Send this text; may be given many times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) message: Vec<String>,
+    /// Send each file as one message; `-` sends each line of stdin as one.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Stop if nothing was delivered for so long while something waits; by default never.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) give_up: Option<Duration>,
+    /// Print one JSON object at the end.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn bind_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "expected IP:PORT, as 127.0.0.1:4433 or [::]:4433".to_owned())
+}
+
+fn peer_address(text: &str) -> Result<SocketAddr, String> {
+    let address = match text.parse() {
+        Ok(address) => address,
+        Err(_)
+            if text
+                .rsplit_once(':')
+                .is_none_or(|(_, port)| port.parse::<u16>().is_err()) =>
+        {
+            return Err("expected HOST:PORT, as 192.0.2.7:4433 or example.org:4433".to_owned());
+        }
+        Err(_) => text
+            .to_socket_addrs()
+            .map_err(|error| format!("the host has no address: {error}"))?
+            .next()
+            .ok_or("the host has no address")?,
+    };
+    if address.port() == 0 || address.ip().is_unspecified() {
+        return Err("must name a host and a port that can be sent to".to_owned());
+    }
+    Ok(address)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected seconds above 0, as 30 or 0.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const KEY: &str = "00000000000000000000000000000000000000000000000000000000000000ff";
+
+    fn parse(line: &str) -> Result<Cli, String> {
+        Cli::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_used_names_its_argument() {
+        let error = parse("p listen --bind nowhere --key k --allow-any").unwrap_err();
+        assert!(
+            error.contains("--bind <IP:PORT>") && error.contains("127.0.0.1:4433"),
+            "{error}"
+        );
+        for address in [
+            "nowhere",
+            "127.0.0.1",
+            "127.0.0.1:x",
+            "127.0.0.1:0",
+            "0.0.0.0:9",
+        ] {
+            let line = format!("p send --to {address} --peer-key {KEY} --key k --count 1");
+            let error = parse(&line).unwrap_err();
+            assert!(error.contains("--to <HOST:PORT>"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_is_resolved() {
+        let line = format!("p send --to localhost:4433 --peer-key {KEY} --key k --count 1");
+        let Command::Send(args) = parse(&line).unwrap().command else {
+            panic!("not send")
+        };
+        assert!(args.to.ip().is_loopback() && args.to.port() == 4433);
+    }
+
+    #[test]
+    fn a_key_that_is_none_names_its_argument_and_what_is_wrong() {
+        let error = parse("p send --to 127.0.0.1:1 --peer-key abc --key k --count 1").unwrap_err();
+        assert!(
+            error.contains("--peer-key <KEY>") && error.contains("64 hex"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn listen_wants_to_know_whom_to_trust() {
+        assert!(
+            parse("p listen --bind 127.0.0.1:0 --key k")
+                .unwrap_err()
+                .contains("--allow-any")
+        );
+        let both = format!("p listen --bind 127.0.0.1:0 --key k --allow-any --allow {KEY}");
+        assert!(parse(&both).unwrap_err().contains("cannot be used with"));
+        let two = format!("p listen --bind 127.0.0.1:0 --key k --allow {KEY} {KEY} --json");
+        let Command::Listen(args) = parse(&two).unwrap().command else {
+            panic!("not listen")
+        };
+        assert_eq!(args.allow.len(), 2);
+    }
+
+    #[test]
+    fn send_takes_its_messages_from_one_place() {
+        let base = format!("p send --to 127.0.0.1:1 --peer-key {KEY} --key k");
+        for wrong in ["", " --count 1 file", " --message a -", " --size 4 file"] {
+            assert!(parse(&format!("{base}{wrong}")).is_err(), "{wrong}");
+        }
+        for right in [
+            " --count 1",
+            " --count 1 --size 0",
+            " --message a --message b",
+            " a b",
+            " -",
+        ] {
+            assert!(parse(&format!("{base}{right}")).is_ok(), "{right}");
+        }
+    }
+
+    #[test]
+    fn giving_up_takes_seconds_above_zero() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "-1", "NaN", "inf", "1e300", "x"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Why a command could not do its work, and what to try next.
+
+use std::io;
+use std::path::PathBuf;
+
+use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityError};
+use thiserror::Error;
+
+use crate::console::{self, Paint};
+
+/// Ends a command; each says what is wrong and names the next command to try.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    #[error("cannot read the key file {}: {error}\nto make one: peer-sender keys new {}", file.display(), file.display())]
+    KeyFileUnreadable { file: PathBuf, error: io::Error },
+    #[error(
+        "{} is not a key file: {error}\nto make one under another name: peer-sender keys new FILE",
+        file.display()
+    )]
+    KeyFileMalformed { file: PathBuf, error: IdentityError },
+    #[error("{} exists, and a key is never overwritten\nto see its key: peer-sender keys show {}", file.display(), file.display())]
+    KeyFileExists { file: PathBuf },
+    #[error("cannot write the key file {}: {error}\nto try elsewhere: peer-sender keys new FILE", file.display())]
+    KeyFileUnwritable { file: PathBuf, error: io::Error },
+    #[error(
+        "the operating system gave no random numbers for a key\nto try again: peer-sender keys new FILE"
+    )]
+    NoRandomness,
+    #[error("{argument}: {error}")]
+    Bind { argument: String, error: BindError },
+    #[error("{0}\nto see what may be set: peer-sender --help")]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Peer(#[from] AddPeerError),
+    #[error("cannot read {}: {error}\nnothing was sent; mend the name and try again", file.display())]
+    MessageFile { file: PathBuf, error: io::Error },
+    #[error(
+        "{what}: {bytes} bytes are more than a message may have ({max})\nnothing was sent; split it and try again"
+    )]
+    MessageTooLarge {
+        what: String,
+        bytes: u64,
+        max: usize,
+    },
+    #[error(
+        "`-` (stdin) cannot be mixed with files\nto send both: cat FILE... | peer-sender send ... -"
+    )]
+    StdinAndFiles,
+    #[error("RUST_LOG: {error}\nto see connections: RUST_LOG=peer_sender=debug peer-sender ...")]
+    LogFilter {
+        error: tracing_subscriber::filter::ParseError,
+    },
+    #[error("cannot start the runtime: {error}\nto see what is used up: ulimit -a")]
+    Runtime { error: io::Error },
+    /// Nobody reads stdout any more: there is nobody to tell, so this one stays silent.
+    #[error("stdout was closed")]
+    StdoutClosed,
+    #[error("cannot write to stdout: {error}\nto see what is full: df -h")]
+    Stdout { error: io::Error },
+}
+
+impl Failure {
+    /// What writing to stdout came to.
+    pub(crate) fn stdout(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::StdoutClosed,
+            _ => Self::Stdout { error },
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::StdoutClosed | Self::Stdout { .. } => 1,
+            _ => 2,
+        }
+    }
+
+    /// Says it on stderr.
+    pub(crate) fn tell(&self) {
+        if !matches!(self, Self::StdoutClosed) {
+            console::say(&format!("{} {self}", Paint::for_stderr().bad("error:")));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Figures as people read them.
+
+use std::time::Duration;
+
+/// With a comma between thousands.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// In the unit that leaves at least one digit before the point.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds >= 1.0 {
+        format!("{seconds:.1} s")
+    } else if seconds >= 0.001 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else {
+        format!("{:.0} us", seconds * 1e6)
+    }
+}
+
+/// As [`duration`], of microseconds.
+pub(crate) fn micros(micros: u64) -> String {
+    duration(Duration::from_micros(micros))
+}
+
+/// How many a second; 0 if no time has passed.
+pub(crate) fn rate(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
+/// "1 message", "2 messages".
+pub(crate) fn plural(count: u64, one: &str) -> String {
+    format!(
+        "{} {one}{}",
+        thousands(count),
+        if count == 1 { "" } else { "s" }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped_from_the_right() {
+        let texts = [0, 999, 1_000, 123_456, 1_234_567].map(thousands);
+        assert_eq!(texts, ["0", "999", "1,000", "123,456", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_duration_takes_the_unit_that_fits() {
+        let texts =
+            [0, 999, 1_000, 999_900, 2_100_000].map(|us| duration(Duration::from_micros(us)));
+        assert_eq!(texts, ["0 us", "999 us", "1.0 ms", "999.9 ms", "2.1 s"]);
+    }
+
+    #[test]
+    fn no_time_has_no_rate() {
+        assert_eq!([rate(10, 0.0), rate(10, 2.0)], [0.0, 5.0]);
+    }
+}

@@ -1,0 +1,217 @@
+//! The lines of `listen`, written by hand: there may be a million a second.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::Write;
+
+use peer_sender_tokio::{Lane, PeerKey};
+use ring::digest;
+
+use crate::figures;
+
+/// How a message is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For people: who, which, how long, and the beginning if it is text.
+    Short,
+    /// One JSON object, with the payload's SHA-256.
+    Json,
+}
+
+/// Collects lines, and counts what they tell of.
+#[derive(Debug)]
+pub(super) struct Lines {
+    form: Form,
+    text: Vec<u8>,
+    /// The peer of the last line: its key's text serves all its messages.
+    peer: Option<(PeerKey, String)>,
+    messages: u64,
+    bytes: u64,
+    peers: BTreeSet<PeerKey>,
+}
+
+impl Lines {
+    /// Whoever may send here can make new keys without end; beyond this many they go uncounted.
+    const PEERS_MAX: usize = 100_000;
+
+    pub(super) fn new(form: Form) -> Self {
+        let text = Vec::with_capacity(64 << 10);
+        Self {
+            form,
+            text,
+            peer: None,
+            messages: 0,
+            bytes: 0,
+            peers: BTreeSet::new(),
+        }
+    }
+
+    /// Adds the line of a message.
+    pub(super) fn push(&mut self, from: PeerKey, Lane(lane): Lane, number: u64, payload: &[u8]) {
+        if self.peer.as_ref().is_none_or(|(key, _)| *key != from) {
+            self.peer = Some((from, from.to_string()));
+            if self.peers.len() < Self::PEERS_MAX {
+                self.peers.insert(from);
+            }
+        }
+        let peer = self.peer.as_ref().map_or("", |(_, text)| text);
+        let bytes = payload.len();
+        self.messages += 1;
+        self.bytes += bytes as u64;
+        let text = &mut self.text;
+        // Writing to a Vec cannot fail.
+        let _ = match self.form {
+            Form::Json => {
+                let _ = write!(
+                    text,
+                    r#"{{"peer":"{peer}","lane":{lane},"number":{number},"bytes":{bytes},"sha256":""#
+                );
+                push_hex(text, digest::digest(&digest::SHA256, payload).as_ref());
+                text.write_all(b"\"}\n")
+            }
+            Form::Short => {
+                let peer = peer.get(..8).unwrap_or(peer);
+                writeln!(text, "{peer} #{number} {bytes} B{}", Beginning(payload))
+            }
+        };
+    }
+
+    /// The lines added since [`clear`](Self::clear).
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+    }
+
+    /// The last line: what all the others came to.
+    pub(super) fn summary(&self) -> String {
+        let peers = self.peers.len() as u64;
+        match self.form {
+            Form::Json => format!(
+                "{{\"messages\":{},\"bytes\":{},\"peers\":{peers}}}\n",
+                self.messages, self.bytes
+            ),
+            Form::Short => format!(
+                "{} of {} in all from {}\n",
+                figures::plural(self.messages, "message"),
+                figures::plural(self.bytes, "byte"),
+                figures::plural(peers, "peer"),
+            ),
+        }
+    }
+}
+
+fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |value: u8| DIGITS[usize::from(value & 0xf)];
+    text.extend(
+        bytes
+            .iter()
+            .flat_map(|&byte| [digit(byte >> 4), digit(byte)]),
+    );
+}
+
+/// The beginning of a payload in quotes if it is text; control characters are escaped, since a
+/// terminal would obey them.
+struct Beginning<'a>(&'a [u8]);
+
+impl fmt::Display for Beginning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const BYTES_MAX: usize = 60;
+        let (head, more) = match self.0.get(..BYTES_MAX) {
+            Some(head) => (head, self.0.len() > BYTES_MAX),
+            None => (self.0, false),
+        };
+        let text = match str::from_utf8(head) {
+            Ok(text) => text,
+            // The cut may have gone through a character.
+            Err(error) if more && error.error_len().is_none() => head
+                .get(..error.valid_up_to())
+                .and_then(|whole| str::from_utf8(whole).ok())
+                .unwrap_or(""),
+            Err(_) => "",
+        };
+        let readable = |c: char| !c.is_control() || c.is_whitespace();
+        match text {
+            "" => Ok(()),
+            text if text.chars().all(readable) => {
+                write!(
+                    f,
+                    " \"{}\"{}",
+                    text.escape_debug(),
+                    if more { "..." } else { "" }
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ANN: PeerKey = PeerKey([0xa1; 32]);
+    const BEN: PeerKey = PeerKey([0xb2; 32]);
+
+    fn text(lines: &Lines) -> &str {
+        str::from_utf8(lines.text()).unwrap()
+    }
+
+    #[test]
+    fn a_json_line_says_who_which_how_long_and_what() {
+        let mut lines = Lines::new(Form::Json);
+        lines.push(ANN, Lane(0), 7, b"abc");
+        lines.push(BEN, Lane(0), u64::MAX, b"");
+        let parsed: Vec<Value> = text(&lines)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        // The digests are FIPS 180-2's example and that of nothing.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(
+            parsed,
+            [
+                json!({"peer": ANN.to_string(), "lane": 0, "number": 7, "bytes": 3, "sha256": abc}),
+                json!({"peer": BEN.to_string(), "lane": 0, "number": u64::MAX, "bytes": 0, "sha256": nothing}),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_summary_counts_messages_bytes_and_peers() {
+        let mut lines = Lines::new(Form::Json);
+        for (number, key) in [ANN, BEN, ANN].into_iter().enumerate() {
+            lines.push(key, Lane(0), number as u64, b"four");
+            lines.clear();
+        }
+        let summary: Value = serde_json::from_str(&lines.summary()).unwrap();
+        assert_eq!(summary, json!({"messages": 3, "bytes": 12, "peers": 2}));
+        assert!(lines.text().is_empty());
+    }
+
+    #[test]
+    fn a_short_line_shows_text_and_nothing_that_a_terminal_obeys() {
+        let long = "x".repeat(59) + "\u{e4}y";
+        let cut = format!("\"{}\"...", "x".repeat(59));
+        let shown = [
+            ("hello \u{e4}".as_bytes(), "\"hello \u{e4}\""),
+            (b"tab\tline\n", r#""tab\tline\n""#),
+            (b"\x1b[31m", ""),
+            (b"\xff\xfe", ""),
+            (b"", ""),
+            (long.as_bytes(), &cut),
+        ];
+        for (payload, expected) in shown {
+            let mut lines = Lines::new(Form::Short);
+            lines.push(ANN, Lane(0), 3, payload);
+            let expected = format!("a1a1a1a1 #3 {} B {expected}", payload.len());
+            assert_eq!(text(&lines).trim_end(), expected.trim_end());
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The thread that writes lines and accepts messages.
+//!
+//! It is a thread of its own since stdout may be a pipe whose reader has paused: the connections
+//! must outlive that, and the senders be held back rather than lost. It also takes the hashing
+//! off the node's core.
+
+use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use peer_sender_tokio::{IncomingMessage, PeerKey};
+use tokio::sync::{mpsc, oneshot};
+
+use super::lines::{Form, Lines};
+
+/// Hands batches to the thread. Dropped, it lets the thread finish and write its summary.
+#[derive(Debug)]
+pub(super) struct Log {
+    batches: mpsc::Sender<Batch>,
+    abandoned: Arc<AtomicBool>,
+}
+
+type Batch = Vec<IncomingMessage<PeerKey>>;
+
+/// Room for one batch.
+pub(super) struct Room<'a>(mpsc::Permit<'a, Batch>);
+
+impl Log {
+    /// The receiver tells when the thread has ended, and how.
+    pub(super) fn start(form: Form) -> (Self, oneshot::Receiver<io::Result<()>>) {
+        // One batch is collected while the one before is written.
+        let (batches, received) = mpsc::channel(1);
+        let (ended, end) = oneshot::channel();
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let log = Self {
+            batches,
+            abandoned: abandoned.clone(),
+        };
+        thread::spawn(move || {
+            let _ = ended.send(write_all(
+                received,
+                &abandoned,
+                Lines::new(form),
+                io::stdout(),
+            ));
+        });
+        (log, end)
+    }
+
+    /// Waits for room; none if the thread has ended. Cancel safe.
+    pub(super) async fn room(&self) -> Option<Room<'_>> {
+        self.batches.reserve().await.ok().map(Room)
+    }
+
+    /// Nothing more is written or accepted, but for the batch under way.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Room<'_> {
+    pub(super) fn send(self, batch: Batch) {
+        self.0.send(batch);
+    }
+}
+
+fn write_all(
+    mut batches: mpsc::Receiver<Batch>,
+    abandoned: &AtomicBool,
+    mut lines: Lines,
+    mut out: impl Write,
+) -> io::Result<()> {
+    while let Some(batch) = batches.blocking_recv() {
+        if abandoned.load(Ordering::Relaxed) {
+            leave_open(batch);
+            continue;
+        }
+        lines.clear();
+        for message in &batch {
+            lines.push(
+                message.from().key,
+                message.lane(),
+                message.number(),
+                message.payload(),
+            );
+        }
+        if let Err(error) = out.write_all(lines.text()).and_then(|()| out.flush()) {
+            leave_open(batch);
+            batches.close();
+            while let Some(batch) = batches.blocking_recv() {
+                leave_open(batch);
+            }
+            return Err(error);
+        }
+        for message in batch {
+            message.accept();
+        }
+    }
+    out.write_all(lines.summary().as_bytes())?;
+    out.flush()
+}
+
+/// Dropping a message would refuse it, and its sender would never send it again. As nobody has
+/// it, it must stay open for the next listener; the process is about to end.
+fn leave_open(batch: Batch) {
+    mem::forget(batch);
+}

@@ -1,0 +1,186 @@
+//! `send`: hands messages to one peer and reports the outcome of each.
+
+mod report;
+
+use std::fs;
+use std::future::poll_fn;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use peer_sender_tokio::{Config, Node, NodeConfig, PeerConfig, StopMode};
+use tokio::time::{self, MissedTickBehavior};
+
+use crate::args::SendArgs;
+use crate::console::{self, Screen};
+use crate::failure::Failure;
+use crate::interrupt::Interrupts;
+use crate::link::LinkWatch;
+use crate::transfer::source::{MadeUp, Reading, Texts};
+use crate::transfer::{Fate, NotAMessage, Pump, Source, Tally};
+use crate::{Verdict, keys};
+
+use report::{Report, shortcomings};
+
+/// How long what is under way may take after the first interrupt.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long the good order of an end may take once everything has its outcome.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// A person waits: an hour between attempts, as suits a service, is no help.
+const BACKOFF_MAX: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
+    let identity = keys::read(&args.key)?;
+    let config = Config::builder(args.to).backoff_max(BACKOFF_MAX).build()?;
+    let (source, total) = source(&args, config.message_bytes_max())?;
+    let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
+    let any_port = any_port_towards(args.to);
+    let node: Node<SocketAddr> = Node::bind(any_port, NodeConfig::new(identity))
+        .await
+        .map_err(|error| Failure::Bind {
+            argument: format!("--to {}", args.to),
+            error,
+        })?;
+    let peer = node.peer(args.to, PeerConfig::with(args.peer_key, config))?;
+    let mut events = peer.events();
+    let mut stopped = false;
+    let mut link = LinkWatch::new(args.to);
+    let clock = node.clone();
+    let mut pump = Pump::new(peer.clone(), source, move || clock.now());
+
+    let screen = Screen::new();
+    let bar = screen.bar("send", total);
+    let mut tick = time::interval(Duration::from_millis(100));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut interrupted = 0u32;
+    let mut gave_up = false;
+    let stop = |mode| {
+        let peer = peer.clone();
+        tokio::spawn(async move { peer.stop(mode).await });
+    };
+
+    loop {
+        tokio::select! {
+            biased;
+            () = interrupts.next() => {
+                interrupted = interrupted.saturating_add(1);
+                pump.withdraw();
+                if interrupted == 1 {
+                    screen.say("finishing what was handed over (10 s at most); once more to end at once");
+                    stop(StopMode::Drain(DRAIN));
+                } else {
+                    stop(StopMode::Abort);
+                }
+            }
+            event = events.next(), if !stopped => match event {
+                Some(event) => if let Some(line) = link.note(&event, node.now()) {
+                    screen.say(&line);
+                },
+                None => stopped = true,
+            },
+            () = poll_fn(|cx| pump.poll(cx)) => break,
+            _ = tick.tick() => {
+                show(&bar, pump.tally(), link.words(node.now()));
+                if !gave_up && args.give_up.is_some_and(|limit| pump.stalled_for() >= limit) {
+                    gave_up = true;
+                    screen.say("giving up: nothing was delivered for the time of --give-up");
+                    pump.withdraw();
+                    stop(StopMode::Abort);
+                }
+            }
+        }
+        say_all(pump.take_complaints(), &screen);
+    }
+    say_all(pump.take_complaints(), &screen);
+    screen.clear();
+    tokio::select! {
+        () = node.stop(StopMode::Drain(FAREWELL)) => {}
+        () = interrupts.next() => node.stop(StopMode::Abort).await,
+    }
+
+    let report = Report::new(pump.tally(), link.reconnects());
+    console::print(&if args.json {
+        report.json()
+    } else {
+        report.table()
+    })?;
+    let whole = pump.is_whole() && pump.tally().is_all_delivered();
+    for line in shortcomings(pump.tally(), pump.is_whole()) {
+        console::say(&line);
+    }
+    Ok(if whole {
+        Verdict::AllIsWell
+    } else {
+        Verdict::NotAll
+    })
+}
+
+/// Where the messages come from, and how many there will be if that is known. Looks at files
+/// before anything is sent, so that a slip in a name is noticed first.
+fn source(args: &SendArgs, bytes_max: usize) -> Result<(Box<dyn Source>, Option<u64>), Failure> {
+    let too_large = |what: String, bytes| Failure::MessageTooLarge {
+        what,
+        bytes,
+        max: bytes_max,
+    };
+    if let Some(count) = args.count {
+        if args.size > bytes_max {
+            return Err(too_large("--size".to_owned(), args.size as u64));
+        }
+        return Ok((Box::new(MadeUp::new(count, args.size)), Some(count)));
+    }
+    if !args.message.is_empty() {
+        let total = args.message.len() as u64;
+        return Ok((
+            Box::new(Texts(args.message.clone().into_iter())),
+            Some(total),
+        ));
+    }
+    let is_stdin = |file: &Path| file == "-";
+    if args.files.iter().any(|file| is_stdin(file)) {
+        return match args.files.len() {
+            1 => Ok((Box::new(Reading::lines_of_stdin(bytes_max)), None)),
+            _ => Err(Failure::StdinAndFiles),
+        };
+    }
+    for file in &args.files {
+        let unreadable = |error| Failure::MessageFile {
+            file: file.clone(),
+            error,
+        };
+        let found = fs::File::open(file)
+            .and_then(|open| open.metadata())
+            .map_err(unreadable)?;
+        if found.is_dir() {
+            return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+        }
+        if found.len() > bytes_max as u64 {
+            return Err(too_large(file.display().to_string(), found.len()));
+        }
+    }
+    let total = args.files.len() as u64;
+    Ok((
+        Box::new(Reading::files(args.files.clone(), bytes_max)),
+        Some(total),
+    ))
+}
+
+fn any_port_towards(peer: SocketAddr) -> SocketAddr {
+    match peer {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+fn show(bar: &ProgressBar, tally: &Tally, link: String) {
+    bar.set_position(tally.count(Fate::Delivered));
+    bar.set_message(link);
+}
+
+fn say_all(complaints: Vec<NotAMessage>, screen: &Screen) {
+    for NotAMessage(complaint) in complaints {
+        screen.say(&format!("not sent: {complaint}"));
+    }
+}

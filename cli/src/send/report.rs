@@ -1,0 +1,170 @@
+//! What `send` says at the end.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::figures::{self, thousands};
+use crate::latency::Percentiles;
+use crate::transfer::{Fate, Tally};
+
+/// The outcome of every message that was accepted, in figures.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    accepted: u64,
+    delivered: u64,
+    written: u64,
+    expired: u64,
+    cancelled: u64,
+    refused: u64,
+    failed: u64,
+    unknown: u64,
+    reconnects: u64,
+    seconds: f64,
+    messages_per_second: f64,
+    latency_us: Percentiles,
+}
+
+impl Report {
+    pub(super) fn new(tally: &Tally, reconnects: u64) -> Self {
+        let seconds = tally.seconds();
+        Self {
+            accepted: tally.accepted_count(),
+            delivered: tally.count(Fate::Delivered),
+            written: tally.count(Fate::Written),
+            expired: tally.count(Fate::Expired),
+            cancelled: tally.count(Fate::Cancelled),
+            refused: tally.count(Fate::Refused),
+            failed: tally.count(Fate::Failed),
+            unknown: tally.count(Fate::Unknown),
+            reconnects,
+            seconds,
+            messages_per_second: figures::rate(tally.count(Fate::Delivered), seconds),
+            latency_us: tally.latency().percentiles(),
+        }
+    }
+
+    /// One line.
+    pub(super) fn json(&self) -> String {
+        format!("{}\n", serde_json::json!(self))
+    }
+
+    /// For people.
+    pub(super) fn table(&self) -> String {
+        let mut text = format!(
+            "{} of {} delivered in {:.2} s, {} a second, {} reconnects\n",
+            thousands(self.delivered),
+            figures::plural(self.accepted, "message"),
+            self.seconds,
+            thousands(self.messages_per_second as u64),
+            self.reconnects,
+        );
+        if let Percentiles {
+            p50: Some(p50),
+            p99: Some(p99),
+            max: Some(max),
+        } = self.latency_us
+        {
+            let [p50, p99, max] = [p50, p99, max].map(figures::micros);
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "from hand-over to receipt: p50 {p50}, p99 {p99}, max {max}"
+            );
+        }
+        text
+    }
+}
+
+/// What was not delivered, which messages those are, and what to do about it.
+pub(super) fn shortcomings(tally: &Tally, whole: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for fate in Fate::ALL
+        .into_iter()
+        .filter(|&fate| fate != Fate::Delivered)
+    {
+        let count = tally.count(fate);
+        if count > 0 {
+            let (name, which, advice) = (fate.name(), tally.which(fate), fate.advice());
+            lines.push(format!(
+                "{} {name} (numbers {which}): {advice}",
+                thousands(count)
+            ));
+        }
+    }
+    if tally.not_accepted_count() > 0 {
+        let count = thousands(tally.not_accepted_count());
+        lines.push(format!("{count} not accepted: see the reasons above"));
+    }
+    if !whole {
+        let accepted = tally.accepted_count();
+        lines.push(format!(
+            "stopped before all was handed over: send what follows the first {} again",
+            figures::plural(accepted, "message"),
+        ));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use peer_sender_tokio::{Level, Outcome, Time, UnknownReason};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn tally() -> Tally {
+        let mut tally = Tally::new();
+        let start = Time::from_secs(1);
+        for _ in 0..4 {
+            tally.accepted(start);
+        }
+        let end = Time::from_secs(3);
+        for number in 0..3 {
+            tally.settled(number, &Outcome::Delivered(Level::Application), start, end);
+        }
+        tally.settled(3, &Outcome::Unknown(UnknownReason::Stopped), start, end);
+        tally
+    }
+
+    #[test]
+    fn the_json_has_every_field_that_scripts_rely_on() {
+        let report: Value = serde_json::from_str(&Report::new(&tally(), 2).json()).unwrap();
+        let latency = &report["latency_us"];
+        assert!(
+            latency["p50"]
+                .as_u64()
+                .is_some_and(|p50| (1_990_000..2_010_000).contains(&p50))
+        );
+        assert!(latency["p99"].is_u64() && latency["max"].is_u64());
+        let mut rest = report.clone();
+        rest["latency_us"] = Value::Null;
+        assert_eq!(
+            rest,
+            json!({
+                "accepted": 4, "delivered": 3, "written": 0, "expired": 0, "cancelled": 0,
+                "refused": 0, "failed": 0, "unknown": 1, "reconnects": 2, "seconds": 2.0,
+                "messages_per_second": 1.5, "latency_us": null,
+            })
+        );
+    }
+
+    #[test]
+    fn nothing_sent_is_no_division_by_zero() {
+        let report: Value = serde_json::from_str(&Report::new(&Tally::new(), 0).json()).unwrap();
+        assert_eq!(report["messages_per_second"], json!(0.0));
+        assert_eq!(report["latency_us"]["p50"], Value::Null);
+    }
+
+    #[test]
+    fn what_was_not_delivered_is_named_with_what_to_do() {
+        let lines = shortcomings(&tally(), true);
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].starts_with("1 unknown (numbers 3): they may have arrived"),
+            "{lines:?}"
+        );
+        let lines = shortcomings(&tally(), false);
+        assert!(lines[1].contains("the first 4 messages"), "{lines:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! Many messages to one peer: where they come from, handing them over, and what became of them.
+
+pub(crate) mod pump;
+pub(crate) mod source;
+pub(crate) mod tally;
+
+pub(crate) use pump::Pump;
+pub(crate) use source::{NotAMessage, Source};
+pub(crate) use tally::{Fate, Tally};

@@ -1,0 +1,185 @@
+//! Hands messages over as fast as there is room and collects their outcomes, with no task, channel
+//! or allocation of its own for each: both happen in one poll.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use peer_sender_tokio::{PeerSender, Receipt, RejectReason, Rejected, Time};
+
+use super::{NotAMessage, Source, Tally};
+
+/// A transfer under way. Holds no more receipts than the peer's queue and flight have places, and
+/// at most one message that waits for room.
+pub(crate) struct Pump<S, C> {
+    peer: PeerSender,
+    source: S,
+    clock: C,
+    hand: Hand,
+    in_flight: VecDeque<InFlight>,
+    /// Since when something waits and nothing was delivered.
+    stalled_since: Option<Time>,
+    tally: Tally,
+    complaints: Vec<NotAMessage>,
+}
+
+enum Hand {
+    Free,
+    /// The queue is full; this ends when there is room.
+    Waiting(Pin<Box<dyn Future<Output = Result<Receipt, Rejected>> + Send>>),
+    /// The source has ended.
+    Done,
+    /// Stopped before the source had ended.
+    Withdrawn,
+}
+
+struct InFlight {
+    /// Its place in the order of hand-over.
+    number: u64,
+    since: Time,
+    receipt: Receipt,
+}
+
+impl<S: Source, C: Fn() -> Time> Pump<S, C> {
+    /// Messages handed over before the runtime's other tasks get a turn.
+    const TURN: usize = 512;
+
+    pub(crate) fn new(peer: PeerSender, source: S, clock: C) -> Self {
+        Self {
+            peer,
+            source,
+            clock,
+            hand: Hand::Free,
+            in_flight: VecDeque::new(),
+            stalled_since: None,
+            tally: Tally::new(),
+            complaints: Vec::new(),
+        }
+    }
+
+    /// Ready when the source has ended, or was withdrawn, and each accepted message has its
+    /// outcome.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.hand_over(cx);
+        self.collect(cx);
+        let ended = matches!(self.hand, Hand::Done | Hand::Withdrawn);
+        if ended && self.in_flight.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Takes nothing more from the source; what is accepted still gets its outcome.
+    pub(crate) fn withdraw(&mut self) {
+        if !matches!(self.hand, Hand::Done) {
+            self.hand = Hand::Withdrawn;
+        }
+    }
+
+    /// Whether the source gave all that it had.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.hand, Hand::Done)
+    }
+
+    /// For how long something has waited with nothing delivered.
+    pub(crate) fn stalled_for(&self) -> Duration {
+        self.stalled_since.map_or(Duration::ZERO, |since| {
+            (self.clock)().saturating_since(since)
+        })
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// What was not accepted since the last call, and why.
+    pub(crate) fn take_complaints(&mut self) -> Vec<NotAMessage> {
+        mem::take(&mut self.complaints)
+    }
+
+    fn hand_over(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..Self::TURN {
+            let answer = match &mut self.hand {
+                Hand::Done | Hand::Withdrawn => return,
+                Hand::Waiting(room) => {
+                    let Poll::Ready(answer) = room.as_mut().poll(cx) else {
+                        return;
+                    };
+                    self.hand = Hand::Free;
+                    answer
+                }
+                Hand::Free => match self.source.poll_next(cx) {
+                    Poll::Pending => return,
+                    Poll::Ready(None) => {
+                        self.hand = Hand::Done;
+                        return;
+                    }
+                    Poll::Ready(Some(Err(complaint))) => {
+                        self.not_accepted(complaint);
+                        continue;
+                    }
+                    Poll::Ready(Some(Ok(payload))) => self.peer.try_send(payload),
+                },
+            };
+            match answer {
+                Ok(receipt) => self.accepted(receipt),
+                Err(Rejected {
+                    reason: RejectReason::QueueFull,
+                    payload,
+                }) => {
+                    let peer = self.peer.clone();
+                    self.hand = Hand::Waiting(Box::pin(async move { peer.send(payload).await }));
+                }
+                Err(Rejected {
+                    reason: RejectReason::Stopped,
+                    ..
+                }) => self.hand = Hand::Withdrawn,
+                Err(rejected) => self.not_accepted(NotAMessage(rejected.to_string())),
+            }
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    fn accepted(&mut self, receipt: Receipt) {
+        let since = (self.clock)();
+        let number = self.tally.accepted(since);
+        self.stalled_since.get_or_insert(since);
+        self.in_flight.push_back(InFlight {
+            number,
+            since,
+            receipt,
+        });
+    }
+
+    fn not_accepted(&mut self, complaint: NotAMessage) {
+        self.tally.not_accepted();
+        self.complaints.push(complaint);
+    }
+
+    /// A lane is first in, first out, so the first receipt is settled no later than the others:
+    /// waiting for it alone costs one wake-up a batch.
+    fn collect(&mut self, cx: &mut Context<'_>) {
+        let mut now = None;
+        while let Some(first) = self.in_flight.front_mut() {
+            let Poll::Ready(outcome) = Pin::new(&mut first.receipt).poll(cx) else {
+                break;
+            };
+            let now = *now.get_or_insert_with(&self.clock);
+            self.tally.settled(first.number, &outcome, first.since, now);
+            if outcome.is_delivered() {
+                self.stalled_since = Some(now);
+            }
+            self.in_flight.pop_front();
+        }
+        if self.in_flight.is_empty() {
+            self.stalled_since = None;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What the command line answers to what it cannot do: the words, and the exit code.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use common::{Directory, Listener, command, json, last_word, run};
+
+const KEY: &str = "00000000000000000000000000000000000000000000000000000000000000ff";
+
+#[test]
+fn usage_errors_name_the_argument_and_exit_with_2() {
+    run("").failed(2, &["Usage"]);
+    run("listen --bind here --key k --allow-any")
+        .failed(2, &["--bind <IP:PORT>", "127.0.0.1:4433"]);
+    run("listen --bind 127.0.0.1:0 --key k").failed(2, &["--allow <KEY>", "--allow-any"]);
+    run("listen --bind 127.0.0.1:0 --key k --allow 12").failed(2, &["--allow <KEY>", "64 hex"]);
+    run(&format!(
+        "send --to 127.0.0.1 --peer-key {KEY} --key k --count 1"
+    ))
+    .failed(2, &["--to <HOST:PORT>", "192.0.2.7:4433"]);
+    run(&format!("send --to 127.0.0.1:9 --peer-key {KEY} --key k")).failed(2, &["--count <N>"]);
+    run("demo --size 7").failed(2, &["--size <B>"]);
+    run("demo --peers 0").failed(2, &["--peers <N>"]);
+}
+
+#[test]
+fn help_is_no_failure() {
+    let help = run("--help");
+    assert_eq!(help.code, Some(0));
+    assert!(
+        help.stdout.contains("Exit codes: 0 ok; 1"),
+        "{}",
+        help.stdout
+    );
+}
+
+#[test]
+fn keys_are_made_once_and_for_their_owner_alone() {
+    let directory = Directory::new("keys");
+    let file = directory.file("a.key");
+    let key = directory.key("a.key");
+    assert_eq!(key.len(), 64);
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+
+    let shown = run(&format!("keys show {file}"));
+    assert_eq!(
+        (shown.code, last_word(&shown.stdout)),
+        (Some(0), key.clone())
+    );
+    assert_eq!(shown.stderr, "");
+    let shown = run(&format!("keys show {file} --json"));
+    assert_eq!(json(&shown.stdout)["key"], key);
+
+    let before = fs::read(&file).unwrap();
+    run(&format!("keys new {file}")).failed(2, &["exists", "peer-sender keys show"]);
+    assert_eq!(fs::read(&file).unwrap(), before);
+    assert_ne!(directory.key("b.key"), key);
+
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let shown = run(&format!("keys show {file}"));
+    assert_eq!(shown.code, Some(0));
+    assert!(shown.stderr.contains("chmod 600"), "{}", shown.stderr);
+}
+
+#[test]
+fn a_key_file_that_cannot_be_used_is_named_with_the_way_out() {
+    let directory = Directory::new("key-files");
+    let missing = directory.file("none.key");
+    let make = format!("peer-sender keys new {missing}");
+    for command in [
+        format!("keys show {missing}"),
+        format!("listen --bind 127.0.0.1:0 --key {missing} --allow-any"),
+        format!("send --to 127.0.0.1:9 --peer-key {KEY} --key {missing} --count 1"),
+    ] {
+        run(&command).failed(2, &["cannot read the key file", &make]);
+    }
+    let broken = directory.file("broken.key");
+    for content in [
+        "",
+        "no key at all",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    ] {
+        fs::write(&broken, content).unwrap();
+        run(&format!("keys show {broken}")).failed(2, &[&broken, "peer-sender keys new"]);
+    }
+    fs::write(&broken, [0xff; 100_000]).unwrap();
+    run(&format!("keys show {broken}")).failed(2, &[&broken, "peer-sender keys new"]);
+    run(&format!("keys new {}/a/b", directory.file("nowhere"))).failed(2, &["cannot write"]);
+}
+
+#[test]
+fn an_address_in_use_says_so() {
+    let directory = Directory::new("in-use");
+    directory.key("a.key");
+    let key = directory.file("a.key");
+    let first = Listener::start(&key, "127.0.0.1:0", "--allow-any");
+    run(&format!(
+        "listen --bind {} --key {key} --allow-any",
+        first.address
+    ))
+    .failed(2, &["--bind", &first.address, "in use"]);
+    // TEST-NET-1 (RFC 5737) is nobody's.
+    run(&format!(
+        "listen --bind 192.0.2.1:4433 --key {key} --allow-any"
+    ))
+    .failed(2, &["--bind", "192.0.2.1:4433"]);
+}
+
+#[test]
+fn what_cannot_be_a_message_is_noticed_before_anything_is_sent() {
+    let directory = Directory::new("messages");
+    directory.key("a.key");
+    let send = |what: &str| {
+        let key = directory.file("a.key");
+        run(&format!(
+            "send --to 127.0.0.1:9 --peer-key {KEY} --key {key} {what}"
+        ))
+    };
+    send("--count 1 --size 16777217").failed(2, &["--size", "16777217", "16777216"]);
+    send("there-is-no-such-file").failed(2, &["there-is-no-such-file", "nothing was sent"]);
+    send(&directory.file("")).failed(2, &["nothing was sent"]);
+    send("- there-is-no-such-file").failed(2, &["stdin"]);
+    let film = directory.file("film");
+    fs::File::create(&film)
+        .unwrap()
+        .set_len((16 << 20) + 1)
+        .unwrap();
+    send(&film).failed(2, &[&film, "16777217 bytes"]);
+}
+
+#[test]
+fn a_log_filter_that_is_none_names_its_variable() {
+    let output = command("keys show x")
+        .env("RUST_LOG", "peer_sender=loudly")
+        .output()
+        .unwrap();
+    common::Ran::from(output).failed(2, &["RUST_LOG", "debug"]);
+}
