@@ -1,9 +1,12 @@
 //! A lane's record joined to the stream that holds the lane now.
 
+mod stream;
+
 use alloc::vec::Vec;
 
+use self::stream::{Arrival, End, LaneStream, beyond};
 use super::{Budget, Record};
-use crate::wire::{Frame, Open, Resume, VARINT_MAX};
+use crate::wire::{Frame, Open, Resume};
 use crate::{Attempt, Epoch, ProtocolError, RefuseCode, StreamId, TransferId, Violation};
 
 /// Bytes of answers after which the rest waits for the next write.
@@ -29,46 +32,6 @@ struct Known {
     /// OPEN that comes late on an older one must not undo what the newer one was told.
     newest: Attempt,
     stream: Option<LaneStream>,
-}
-
-/// The stream that holds the lane.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct LaneStream {
-    place: Place,
-    /// The number of its next message, never above the record's `next`.
-    position: u64,
-    arrival: Arrival,
-    /// The RESUME, until it is written: computed with the OPEN, not later, since what follows the
-    /// OPEN on the same stream is no part of what it says.
-    resume: Option<Resume>,
-    /// The `taken` that the other end was told last.
-    told: u64,
-    write: Option<TransferId>,
-    end: End,
-}
-
-/// The message whose head was read last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Arrival {
-    /// None is coming.
-    Idle,
-    /// The budget has no room for it yet.
-    Waiting { length: usize },
-    /// Its payload is coming, and this much is reserved.
-    Coming { cost: usize },
-}
-
-/// How far the stream's graceful end has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum End {
-    /// The opener may send more.
-    Open,
-    /// The opener's FIN was read.
-    OpenerDone,
-    /// Our FIN was written.
-    Finished,
-    /// The other end's transport has all of it.
-    Acknowledged,
 }
 
 /// What an OPEN did.
@@ -380,18 +343,21 @@ impl InboundLane {
         };
         record.check()?;
         let Some(stream) = stream else { return Ok(()) };
-        let wrong = |what| Err(Violation { id: "R2", what });
+        let wrong = |id, what| Err(Violation { id, what });
         if stream.place.attempt != *newest {
-            return wrong("the lane is held by another connection than its newest");
+            return wrong(
+                "I10",
+                "the lane is held by another connection than its newest",
+            );
         }
         if stream.position > record.next() {
-            return wrong("a stream stands above next");
+            return wrong("I7", "a stream stands above next");
         }
         if stream.told > record.taken() {
-            return wrong("more was told to be taken than is");
+            return wrong("I3", "more was told to be taken than is");
         }
         if matches!(stream.end, End::Finished | End::Acknowledged) && stream.told != record.next() {
-            return wrong("our FIN went before the last RECEIPT");
+            return wrong("I3", "our FIN went before the last RECEIPT");
         }
         Ok(())
     }
@@ -427,32 +393,5 @@ impl Known {
     }
 }
 
-impl LaneStream {
-    fn reserve(&mut self, budget: &mut Budget) -> bool {
-        let Arrival::Waiting { length } = self.arrival else {
-            return true;
-        };
-        match budget.reserve(length) {
-            Some(cost) => {
-                self.arrival = Arrival::Coming { cost };
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn give_up(&mut self, budget: &mut Budget) {
-        if let Arrival::Coming { cost } = self.arrival {
-            budget.release(cost);
-        }
-        self.arrival = Arrival::Idle;
-    }
-}
-
-/// A position moved on, which must stay a number that can be written.
-fn beyond(position: u64, count: u64) -> Result<u64, ProtocolError> {
-    let after = position
-        .checked_add(count)
-        .filter(|&after| after <= VARINT_MAX);
-    after.ok_or(ProtocolError::NumberRange)
-}
+#[cfg(test)]
+mod tests;

@@ -136,14 +136,14 @@ impl Record {
     }
 
     pub(super) fn check(&self) -> Result<(), Violation> {
-        let wrong = |what| Err(Violation { id: "R1", what });
+        let wrong = |id, what| Err(Violation { id, what });
         let mut below = self.next;
         for held in self.held.iter().rev() {
             if held.number >= below {
-                return wrong("held messages are not in ascending order below next");
+                return wrong("I7", "held messages are not in ascending order below next");
             }
             if self.refused.contains_key(&held.number) {
-                return wrong("a message is both held and refused");
+                return wrong("I1", "a message is both held and refused");
             }
             below = held.number;
         }
@@ -153,7 +153,7 @@ impl Record {
             .next_back()
             .is_some_and(|&number| number >= self.next)
         {
-            return wrong("a number from next on is refused");
+            return wrong("I3", "a number from next on is refused");
         }
         Ok(())
     }

@@ -585,3 +585,35 @@ fn an_abort_closes_every_connection_at_once() {
     assert_eq!(all, [(1, away), (2, away), (3, away)]);
     assert!(table.sessions.is_empty());
 }
+
+#[test]
+fn check_sees_what_is_wrong() {
+    let mut table = Table::new();
+    let (standing, _) = table.connect(1, key(1), id(1));
+    let (idle, _) = table.connect(2, key(2), id(1));
+    table.lose(2);
+    let (standing, idle) = (standing.unwrap(), idle.unwrap());
+    let sees = |table: &Table, expected: &str| {
+        assert_eq!(table.sessions.check().unwrap_err().id, expected);
+    };
+    let at = Time::ZERO;
+    table.sessions.idle.remove(&(at, idle));
+    sees(&table, "I15");
+    table.sessions.idle.insert((at, standing));
+    sees(&table, "I15");
+    table.sessions.idle = BTreeSet::from([(at, idle)]);
+    assert_eq!(table.sessions.check(), Ok(()));
+
+    let owner = table.sessions.connections.remove(&Attempt(1)).unwrap();
+    sees(&table, "I10");
+    table.sessions.connections.insert(Attempt(9), owner);
+    sees(&table, "I10");
+    table.sessions.connections = BTreeMap::from([(Attempt(1), Owner::Session(standing))]);
+    assert_eq!(table.sessions.check(), Ok(()));
+
+    table.sessions.config.sessions_max = 1;
+    sees(&table, "I21");
+    table.sessions.config.sessions_max = 2;
+    table.sessions.by_name.insert((key(1), id(1)), idle);
+    sees(&table, "I10");
+}

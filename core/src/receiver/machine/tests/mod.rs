@@ -1,8 +1,11 @@
 //! The machine against a peer that is played frame by frame.
 
+use alloc::string::{String, ToString};
+use alloc::vec;
+
 use super::*;
-use crate::RefuseCode;
-use crate::wire::{Decoder, Resume, encode_message_head};
+use crate::wire::{Decoder, Frame, Item, Open, Resume, encode_message_head};
+use crate::{CloseCode, ProtocolError, RefuseCode, RejectReason, TransferId};
 
 mod budget;
 mod ending;

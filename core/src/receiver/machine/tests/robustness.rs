@@ -187,3 +187,29 @@ fn an_opener_that_follows_the_rules_gets_each_message_through_once() {
         assert_eq!(delivered, expected);
     }
 }
+
+#[test]
+fn check_sees_what_is_wrong() {
+    let mut rig = Rig::with(ReceiverConfig::new(1_000, 1_000).unwrap());
+    rig.connect(1, Frames::fresh().message(&[0; 800]).message(&[0; 800]));
+    assert!(rig.machine.lane.waits());
+    type Break = fn(&mut PeerReceiverMachine);
+    let broken: [(&str, Break); 6] = [
+        ("I21", |machine| machine.budget = Budget::new(1_000)),
+        ("I18", |machine| {
+            machine.touched.insert(Attempt(1));
+        }),
+        ("I18", |machine| machine.stop_by = Some(Time::ZERO)),
+        ("I10", |machine| machine.connections.clear()),
+        ("I21", |machine| {
+            let connection = machine.connections.get_mut(&Attempt(1)).unwrap();
+            connection.streams.get_mut(&remote(0)).unwrap().paused = false;
+        }),
+        ("I27", |machine| machine.phase = Phase::Closed),
+    ];
+    for (id, break_it) in broken {
+        let mut machine = rig.machine.clone();
+        break_it(&mut machine);
+        assert_eq!(machine.check().unwrap_err().id, id);
+    }
+}

@@ -1,0 +1,196 @@
+//! What the table of sessions does with a step.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Owner, RECORDS_PER_SESSION, Session, SessionHandle, Sessions};
+use crate::receiver::PeerReceiverMachine;
+use crate::receiver::unbound::{Progress, Unbound};
+use crate::{Action, Attempt, CloseCode, Event, PeerKey, ProtocolError, ReceiverStats, SessionId};
+
+impl Sessions {
+    /// One step on a connection that is not bound yet.
+    pub(super) fn bind(
+        &mut self,
+        attempt: Attempt,
+        mut unbound: Unbound,
+        events: impl IntoIterator<Item = Event>,
+        actions: &mut Vec<Action>,
+    ) -> Option<SessionHandle> {
+        let mut events = events.into_iter();
+        while let Some(event) = events.next() {
+            match unbound.handle(event) {
+                Progress::Waits => {}
+                Progress::Stale => self.past.stale_events += 1,
+                Progress::Cut(stream) => {
+                    let code = CloseCode::Done;
+                    actions.push(Action::StopSending {
+                        attempt,
+                        stream,
+                        code,
+                    });
+                    actions.push(Action::ResetStream {
+                        attempt,
+                        stream,
+                        code,
+                    });
+                }
+                Progress::Lost => return None,
+                Progress::Broken(error) => {
+                    self.past.protocol_errors += 1;
+                    actions.push(broken(attempt, error));
+                    return None;
+                }
+                Progress::Opened(open, event) => {
+                    let Some(session) = self.session_for(unbound.key, open.session) else {
+                        let code = CloseCode::ExcessiveLoad;
+                        let reason = String::from("no room for another session");
+                        actions.push(Action::Close {
+                            attempt,
+                            code,
+                            reason,
+                        });
+                        return None;
+                    };
+                    self.connections.insert(attempt, Owner::Session(session));
+                    let before = unbound.into_events(attempt);
+                    self.step(session, before.chain([event]).chain(events), actions);
+                    return self.sessions.contains_key(&session).then_some(session);
+                }
+            }
+        }
+        self.connections.insert(attempt, Owner::Nobody(unbound));
+        None
+    }
+
+    /// The session of this name, made if it is new and there is room.
+    fn session_for(&mut self, key: PeerKey, id: SessionId) -> Option<SessionHandle> {
+        let name = (key, id);
+        if let Some(&handle) = self.by_name.get(&name) {
+            return Some(handle);
+        }
+        self.make_room(key)?;
+        let handle = SessionHandle(self.next_handle);
+        let receiver = self.config.receiver.clone();
+        let machine = PeerReceiverMachine::new(receiver, id, self.epoch, self.next_record);
+        self.next_handle += 1;
+        self.next_record += RECORDS_PER_SESSION;
+        self.by_name.insert(name, handle);
+        // Idle until its first step is done, like any session without a connection.
+        self.idle.insert((self.now, handle));
+        let idle_since = Some(self.now);
+        self.sessions.insert(
+            handle,
+            Session {
+                name,
+                machine,
+                idle_since,
+                deadline: None,
+            },
+        );
+        Some(handle)
+    }
+
+    /// Forgets a session without a connection if one more would be too many; none if there is
+    /// none to forget.
+    fn make_room(&mut self, key: PeerKey) -> Option<()> {
+        let first = (key, SessionId([0; 16]));
+        let last = (key, SessionId([0xff; 16]));
+        let of_key = self.by_name.range(first..=last).map(|(_, &handle)| handle);
+        if of_key.clone().count() >= self.config.sessions_per_key_max {
+            let idle_since = |handle| Some((self.sessions.get(&handle)?.idle_since?, handle));
+            let (_, oldest) = of_key.filter_map(idle_since).min()?;
+            self.forget(oldest);
+        }
+        if self.sessions.len() >= self.config.sessions_max {
+            let &(_, oldest) = self.idle.first()?;
+            self.forget(oldest);
+        }
+        (self.sessions.len() < self.config.sessions_max).then_some(())
+    }
+
+    /// One step of a session's machine, and what follows from it for the table.
+    pub(super) fn step(
+        &mut self,
+        handle: SessionHandle,
+        events: impl IntoIterator<Item = Event>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
+        let mut lost = Vec::new();
+        let events = events.into_iter().inspect(|event| {
+            if let Event::ConnectionLost { attempt, .. } = event {
+                lost.push(*attempt);
+            }
+        });
+        let first = actions.len();
+        session.machine.handle(self.now, events, actions);
+        let closed = actions.iter().skip(first).filter_map(|action| {
+            if let Action::Close { attempt, .. } = action {
+                Some(*attempt)
+            } else {
+                None
+            }
+        });
+        for attempt in closed.chain(lost) {
+            let owned = self.connections.get(&attempt);
+            let ours = matches!(owned, Some(Owner::Session(owner)) if *owner == handle);
+            if ours && !session.machine.has(attempt) {
+                self.connections.remove(&attempt);
+            }
+        }
+        self.note_times(handle);
+    }
+
+    /// Brings the indexes of times up to date with a session, or forgets it if it is done.
+    fn note_times(&mut self, handle: SessionHandle) {
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
+        if let Some(deadline) = session.deadline.take() {
+            self.deadlines.remove(&(deadline, handle));
+        }
+        session.deadline = session.machine.next_deadline();
+        if let Some(deadline) = session.deadline {
+            self.deadlines.insert((deadline, handle));
+        }
+        if session.machine.connections() > 0 {
+            if let Some(since) = session.idle_since.take() {
+                self.idle.remove(&(since, handle));
+            }
+        } else if session.machine.is_closed() || !session.machine.remembers() {
+            self.forget(handle);
+        } else if session.idle_since.is_none() {
+            session.idle_since = Some(self.now);
+            self.idle.insert((self.now, handle));
+        }
+    }
+
+    pub(super) fn forget(&mut self, handle: SessionHandle) {
+        let Some(session) = self.sessions.remove(&handle) else {
+            return;
+        };
+        self.by_name.remove(&session.name);
+        if let Some(since) = session.idle_since {
+            self.idle.remove(&(since, handle));
+        }
+        if let Some(deadline) = session.deadline {
+            self.deadlines.remove(&(deadline, handle));
+        }
+        self.past = self.past.plus(ReceiverStats {
+            held_bytes: 0,
+            ..session.machine.stats()
+        });
+        self.forgotten.push_back(handle);
+    }
+}
+
+fn broken(attempt: Attempt, error: ProtocolError) -> Action {
+    Action::Close {
+        attempt,
+        code: CloseCode::Protocol,
+        reason: error.to_string(),
+    }
+}
