@@ -1,0 +1,237 @@
+//! `PeerSenderMachine` against `Sessions` over a model of QUIC, in virtual time, judged by an
+//! oracle that owns the receiving application's log.
+//!
+//! Each seed draws its own limits, shapes and faults. `PEER_SENDER_SEEDS` sets how many seeds the
+//! mass test runs (2,000 by default), or which: `17..18` runs seed 17 alone. A failure prints the
+//! command that repeats it, and the last lines of the run.
+
+mod application;
+mod faults;
+mod frames;
+mod links;
+mod log;
+mod oracle;
+mod receiving;
+mod recovery;
+mod rng;
+mod run;
+mod sending;
+mod transport;
+mod witness;
+mod world;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use peer_sender_core::StopMode;
+use peer_sender_core::table::TRANSITIONS;
+
+use crate::faults::Plan;
+use crate::run::{Report, run};
+
+#[test]
+fn every_seed_keeps_the_contract() {
+    let reports = run_all(seeds(), &Plan::draw);
+    let sum = |of: &dyn Fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    println!(
+        "{} seeds, {} sender steps, {} receiver steps, {} connections, {} messages written again, \
+         {} handed over twice, {} lives, {} strangers",
+        reports.len(),
+        sum(&|report| report.sender_steps),
+        sum(&|report| report.receiver_steps),
+        sum(&|report| report.connections as u64),
+        sum(&|report| report.redelivered),
+        sum(&|report| report.handed_twice),
+        sum(&|report| u64::from(report.lives)),
+        sum(&|report| u64::from(report.rogues)),
+    );
+    if reports.len() < 500 {
+        return;
+    }
+    // The faults must bite, or nothing was shown.
+    assert!(
+        sum(&|report| report.redelivered) > 0,
+        "nothing was ever written again"
+    );
+    assert!(
+        sum(&|report| report.handed_twice) > 0,
+        "no process ever forgot"
+    );
+    assert!(
+        sum(&|report| u64::from(report.sessions_seen > 1)) > 0,
+        "no session was refused"
+    );
+    // I30: the machine asserts that each transition stands in the table; here each row is taken.
+    for (row, transition) in TRANSITIONS.iter().enumerate() {
+        assert!(
+            sum(&|report| report.visits[row]) > 0,
+            "I30 {transition:?} was never taken"
+        );
+    }
+}
+
+/// I17: the same seed gives the same actions at the same times, on whichever thread.
+#[test]
+fn a_seed_repeats_exactly() {
+    let twice = |seed| {
+        let other_thread = std::thread::spawn(move || run(Plan::draw(seed)));
+        assert_eq!(
+            run(Plan::draw(seed)),
+            other_thread.join().unwrap(),
+            "seed {seed}"
+        );
+    };
+    (0..60).for_each(twice);
+    assert_ne!(run(Plan::draw(1)).digest, run(Plan::draw(2)).digest);
+}
+
+/// I18: steps may be split or merged anywhere: each message ends alike, and the lane's order stays.
+#[test]
+fn step_boundaries_change_no_outcome() {
+    let with_splits = |split: u64| {
+        move |seed| {
+            let mut plan = Plan::draw(seed).outcomes_fixed();
+            plan.split_steps = split;
+            plan
+        }
+    };
+    let merged = run_all(0..250, &with_splits(0));
+    for split in [500, 1_000] {
+        for (seed, (a, b)) in merged
+            .iter()
+            .zip(run_all(0..250, &with_splits(split)))
+            .enumerate()
+        {
+            assert_eq!(
+                a.outcomes, b.outcomes,
+                "I18 outcomes of seed {seed}, split {split}"
+            );
+            assert_eq!(
+                a.lane_order, b.lane_order,
+                "I18 order of seed {seed}, split {split}"
+            );
+        }
+    }
+}
+
+/// I28: a stop is legal after every single step of a run.
+#[test]
+fn a_stop_may_come_after_any_step() {
+    let modes = [
+        StopMode::Abort,
+        StopMode::Drain(Duration::ZERO),
+        StopMode::Drain(Duration::from_millis(400)),
+        StopMode::Drain(Duration::from_secs(120)),
+    ];
+    for seed in 0..12 {
+        let plan = Plan {
+            stops: Vec::new(),
+            stop_first: None,
+            messages: 25,
+            ..Plan::draw(seed)
+        };
+        let steps = run(plan.clone()).sender_steps.min(400);
+        let mode = modes[seed as usize % modes.len()];
+        run_all(1..steps + 1, &|step| Plan {
+            stop_after_step: Some((step, mode)),
+            ..plan.clone()
+        });
+    }
+}
+
+/// `PEER_SENDER_SEEDS`: a number of seeds, or a range of them.
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("PEER_SENDER_SEEDS") else {
+        return 0..2_000;
+    };
+    let range = match text.split_once("..") {
+        Some((from, to)) => from.parse().and_then(|from| Ok(from..to.parse()?)),
+        None => text.parse().map(|count| 0..count),
+    };
+    range.expect("PEER_SENDER_SEEDS is a number of seeds, or a range such as 17..18")
+}
+
+/// Runs a plan for each number on all cores, and fails with the lowest that fails.
+fn run_all(numbers: Range<u64>, plan: &(dyn Fn(u64) -> Plan + Sync)) -> Vec<Report> {
+    let next = AtomicU64::new(numbers.start);
+    let failed = AtomicBool::new(false);
+    let work = || {
+        let mut reports = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= numbers.end || failed.load(Ordering::Relaxed) {
+                return (reports, None);
+            }
+            log::keep(false);
+            match quietly(|| run(plan(number))) {
+                Ok(report) => reports.push((number, report)),
+                Err(why) => {
+                    failed.store(true, Ordering::Relaxed);
+                    return (reports, Some((number, why)));
+                }
+            }
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().expect("a worker ends"))
+            .collect()
+    });
+    if let Some((number, why)) = parts
+        .iter()
+        .filter_map(|(_, failure)| failure.clone())
+        .min()
+    {
+        fail(plan(number), number, &why);
+    }
+    let mut reports: Vec<_> = parts.into_iter().flat_map(|(reports, _)| reports).collect();
+    reports.sort_by_key(|(number, _)| *number);
+    reports.into_iter().map(|(_, report)| report).collect()
+}
+
+/// Repeats a failed run with its log on, and ends the test with both.
+fn fail(plan: Plan, number: u64, why: &str) -> ! {
+    let seed = plan.seed;
+    log::keep(true);
+    let again = quietly(|| run(plan.clone()));
+    println!("plan: {plan:#?}");
+    for line in log::take() {
+        println!("{line}");
+    }
+    let again = again
+        .err()
+        .unwrap_or("the repeated run did not fail".into());
+    let whole = plan
+        .stop_after_step
+        .map_or(String::new(), |_| format!(" (stop {number})"));
+    panic!(
+        "seed {seed}{whole}: {why}\nrepeated: {again}\nrerun: PEER_SENDER_SEEDS={seed}..{} cargo \
+         test -p peer-sender-core --test pair every_seed -- --nocapture",
+        seed + 1
+    );
+}
+
+/// Runs without the panic's own words on stderr; they are in the answer.
+fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    std::thread_local! {
+        static LAST_WORDS: std::cell::RefCell<Option<String>> = const { std::cell::RefCell::new(None) };
+        static QUIET: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| match QUIET.get() {
+            true => LAST_WORDS.set(Some(info.to_string())),
+            false => loud(info),
+        }));
+    });
+    QUIET.set(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    QUIET.set(false);
+    result.map_err(|_| LAST_WORDS.take().unwrap_or_default())
+}

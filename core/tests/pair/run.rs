@@ -1,0 +1,190 @@
+//! One seed from beginning to end: faults, healing, and what must be true afterwards.
+
+use std::time::Duration;
+
+use peer_sender_core::table::TRANSITIONS;
+use peer_sender_core::{Action, Event, Lane, MessageId, Outcome, StopMode, Time};
+
+use crate::faults::{IDLE, Plan};
+use crate::transport::Stand;
+use crate::world::{Notice, World};
+
+/// What a run shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) digest: u64,
+    pub(crate) outcomes: Vec<(MessageId, Option<Outcome>)>,
+    pub(crate) lane_order: Vec<MessageId>,
+    pub(crate) visits: [u64; TRANSITIONS.len()],
+    pub(crate) sender_steps: u64,
+    pub(crate) receiver_steps: u64,
+    pub(crate) redelivered: u64,
+    pub(crate) handed_twice: u64,
+    pub(crate) lives: u32,
+    pub(crate) rogues: u32,
+    pub(crate) sessions_seen: u32,
+    pub(crate) connections: usize,
+}
+
+pub(crate) fn run(plan: Plan) -> Report {
+    let mut world = World::new(plan);
+    let first = world.plan.stop_first.map(|mode| Event::Stop { mode });
+    world.step_sender(first.into_iter().collect());
+    let dials = world.recovery.attempt().is_some();
+    assert!(
+        dials || world.oracle.closed,
+        "L3 the first step does not dial"
+    );
+    while world.now < world.plan.heals_at && !world.oracle.closed {
+        if !world.advance(world.plan.heals_at) {
+            break;
+        }
+    }
+    world.heal();
+    if !world.oracle.closed {
+        settle_everything(&mut world);
+    }
+    if !world.oracle.closed {
+        deliver_one_more(&mut world);
+        drain(&mut world);
+    }
+    world.come_to_rest();
+    stay_closed(&mut world);
+    world.report()
+}
+
+/// L1: the network is well, so every open message becomes delivered or refused, in time.
+fn settle_everything(world: &mut World) {
+    let limit = world.now + healing_time(world);
+    while !world.oracle.live.is_empty() && !world.oracle.closed {
+        let moved = world.advance(limit);
+        assert!(moved, "L1 still open at {limit}: {:?}", world.oracle.live);
+    }
+    let stopping = world.oracle.stop_at.is_some();
+    while stopping && !world.oracle.closed {
+        assert!(world.advance(limit), "L1 drained and never stopped");
+    }
+}
+
+/// L2: from whatever state the faults have left, a message goes through.
+fn deliver_one_more(world: &mut World) {
+    let id = world.offer_one(0);
+    world.flush_sender();
+    let limit = world.now + healing_time(world);
+    assert!(world.oracle.is_live(id), "I8 an empty queue has room");
+    while world.oracle.is_live(id) {
+        assert!(
+            world.advance(limit),
+            "L2 the fresh message is still open at {limit}"
+        );
+    }
+}
+
+/// I28: with nothing open and the network well, a drain ends by itself, long before its deadline.
+fn drain(world: &mut World) {
+    let mode = StopMode::Drain(Duration::from_secs(3_600));
+    world
+        .sender_inbox
+        .push((None, Notice::Event(Event::Stop { mode })));
+    world.flush_sender();
+    let limit = world.now + healing_time(world);
+    while !world.oracle.closed {
+        assert!(
+            world.advance(limit),
+            "L3 nothing is open, and the drain does not end"
+        );
+    }
+}
+
+/// The time in which faults that were made before the healing may still be felt, and every
+/// message may be sent again, whatever the window.
+fn healing_time(world: &World) -> Duration {
+    let limits = &world.plan.limits;
+    let lag = world.receiver_lag();
+    let waits = limits.backoff.1 + limits.refusal_backoff.1 + limits.connect_timeout;
+    let round_trip = Duration::from_millis(45) + world.plan.turn * 4 + world.plan.take_delay_max;
+    let live = world
+        .oracle
+        .live
+        .iter()
+        .map(|id| world.oracle.messages[id].payload.len() as u64);
+    let (count, bytes) = live.fold((1, 0), |(count, bytes), len| (count + 1, bytes + len + 30));
+    let rounds = 4 * (bytes / world.plan.window + count) as u32;
+    lag + 3 * (IDLE + waits) + Duration::from_secs(60) + round_trip * rounds
+}
+
+/// I27: nothing moves a closed sender but the immediate rejection of a message.
+fn stay_closed(world: &mut World) {
+    let now = world.sender_clock.latest + Duration::from_secs(60);
+    let id = MessageId(u64::MAX);
+    let payload = bytes::Bytes::from_static(b"late");
+    let queued = Event::MessageQueued {
+        id,
+        lane: Lane(0),
+        payload: payload.clone(),
+    };
+    let stop = Event::Stop {
+        mode: StopMode::Drain(Duration::from_secs(1)),
+    };
+    let mut actions = Vec::new();
+    world
+        .sender
+        .handle(now, [queued, stop, Event::TimerFired], &mut actions);
+    let reason = peer_sender_core::RejectReason::Stopped;
+    assert_eq!(
+        actions,
+        [Action::Reject {
+            id,
+            reason,
+            payload
+        }],
+        "I27"
+    );
+    assert_eq!(
+        world.sender.next_deadline(),
+        None,
+        "I27 a closed sender has a timer"
+    );
+    assert_eq!(world.sender.capacity(), Default::default(), "I27");
+}
+
+impl World {
+    /// The sender has ended: every connection comes to its end, at both sides.
+    fn come_to_rest(&mut self) {
+        let limit = self.now + Duration::from_secs(3_600) + self.receiver_lag();
+        while self.connections.iter().any(|c| c.acceptor_end == Stand::Up) {
+            assert!(self.advance(limit), "L3 a connection outlives the sender");
+        }
+        assert!(self.oracle.live.is_empty(), "I1 stopped with open messages");
+    }
+
+    /// How long the accepting process may still be away.
+    fn receiver_lag(&self) -> Duration {
+        let restarts =
+            self.pending_until(|happening| matches!(happening, crate::world::Happening::Restart));
+        restarts.map_or(Duration::ZERO, |at: Time| at.saturating_since(self.now))
+    }
+
+    fn report(self) -> Report {
+        let handed_twice = self
+            .oracle
+            .messages
+            .values()
+            .filter(|m| m.handed > 1)
+            .count();
+        Report {
+            digest: self.digest(),
+            outcomes: self.oracle.outcomes(),
+            lane_order: self.oracle.lane_order(),
+            visits: *self.sender.visits(),
+            sender_steps: self.sender_steps,
+            receiver_steps: self.receiver_steps,
+            redelivered: self.sender.stats().redelivered,
+            handed_twice: handed_twice as u64,
+            lives: self.incarnation + 1,
+            rogues: self.rogues,
+            sessions_seen: self.oracle.sessions_seen,
+            connections: self.connections.len(),
+        }
+    }
+}

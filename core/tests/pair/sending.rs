@@ -1,0 +1,410 @@
+//! The sender's steps: what it is told, and what is done of what it asks for.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use peer_sender_core::{
+    Action, Attempt, CloseCode, Event, Lane, LinkError, MessageId, StreamId, Time, TransferId,
+};
+
+use crate::log::{self, brief_action, brief_event};
+use crate::rng::Rng;
+use crate::transport::{Conn, End, Stand};
+use crate::world::{Happening, Notice, World};
+
+impl World {
+    /// The user hands over a burst of messages.
+    pub(crate) fn offer(&mut self) {
+        if self.healed || self.offered >= self.plan.messages {
+            return;
+        }
+        for _ in 0..self.offer_rng.between(1, self.plan.burst_max) {
+            let most = self.plan.payload_bytes_max;
+            let large = self.offer_rng.chance(50);
+            let bytes = if large {
+                most
+            } else {
+                self.offer_rng.scale(most)
+            };
+            self.offer_one(bytes as usize);
+        }
+        let gap = self.offer_rng.wait(self.plan.offer_gap_max);
+        self.schedule(gap, Happening::Offer);
+    }
+
+    /// Hands over one message in the sender's next step.
+    pub(crate) fn offer_one(&mut self, bytes: usize) -> MessageId {
+        self.next_id += 1 + self.offer_rng.below(3);
+        self.offered += 1;
+        let id = MessageId(self.next_id);
+        let payload = payload(self.plan.seed, id, bytes);
+        let event = Event::MessageQueued {
+            id,
+            lane: Lane(0),
+            payload,
+        };
+        self.sender_inbox.push((None, Notice::Event(event)));
+        id
+    }
+
+    pub(crate) fn flush_sender(&mut self) {
+        let mut batch = Vec::new();
+        for (conn, notice) in std::mem::take(&mut self.sender_inbox) {
+            for event in self.sender_events(conn, notice) {
+                if !self.is_heard(conn, &event) {
+                    continue;
+                }
+                batch.push(event);
+                if self.rng.chance(self.plan.split_steps) {
+                    self.step_sender(std::mem::take(&mut batch));
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.step_sender(batch);
+        }
+    }
+
+    fn sender_events(&mut self, conn: Option<Conn>, notice: Notice) -> Vec<Event> {
+        let Some(conn) = conn else {
+            return match notice {
+                Notice::Event(event) => vec![event],
+                Notice::Read { .. } | Notice::Opened { .. } | Notice::Lost { .. } => Vec::new(),
+            };
+        };
+        let end = End::Dialler;
+        let stand = *self.connection(conn).stand(end);
+        match notice {
+            Notice::Event(event) => vec![event],
+            Notice::Read { stream } => self.read(conn, end, stream, false),
+            Notice::Opened { .. } => Vec::new(),
+            Notice::Lost { error } => {
+                let named = self.connection(conn).dialler;
+                match (stand, named) {
+                    (Stand::Gone, _) | (_, None) => Vec::new(),
+                    (Stand::Waiting, Some(attempt)) => {
+                        vec![Event::ConnectFailed { attempt, error }]
+                    }
+                    (Stand::Up, Some(attempt)) => {
+                        let all = self.plan.reads_paused_at_loss;
+                        let mut events = self.read(conn, end, 0, all);
+                        events.push(Event::ConnectionLost { attempt, error });
+                        events
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the node still passes the event on; a connection's stand follows what is passed.
+    fn is_heard(&mut self, conn: Option<Conn>, event: &Event) -> bool {
+        let Some(conn) = conn else { return true };
+        let stand = self.connection(conn).stand(End::Dialler);
+        match (event, *stand) {
+            (_, Stand::Gone) => return false,
+            (Event::Connected { .. }, Stand::Waiting) => *stand = Stand::Up,
+            (Event::Connected { .. }, Stand::Up) => return false,
+            (Event::ConnectFailed { .. } | Event::ConnectionLost { .. }, _) => {
+                *stand = Stand::Gone;
+            }
+            (_, _) => {}
+        }
+        true
+    }
+
+    pub(crate) fn step_sender(&mut self, events: Vec<Event>) {
+        let back = match !self.healed && self.rng.chance(self.plan.time_back) {
+            true => self.rng.wait(Duration::from_secs(5)),
+            false => Duration::ZERO,
+        };
+        let reading = self.sender_clock.read(self.now, back);
+        let now = self.sender_clock.latest;
+        let alone = self.fits_alone(&events);
+        let offers = events
+            .iter()
+            .filter(|e| matches!(e, Event::MessageQueued { .. }))
+            .count();
+        self.announce(now, &events);
+        let mut actions = Vec::new();
+        self.sender.handle(reading, events, &mut actions);
+        self.sender_steps += 1;
+        self.note(&actions);
+        for action in &actions {
+            log::line(self.now, || format!("S <- {}", brief_action(action)));
+        }
+        let most = self.plan.config.actions_per_step_max() + offers;
+        assert!(
+            actions.len() <= most,
+            "I22 {} actions in one step",
+            actions.len()
+        );
+        self.oracle.answered(now, &actions, alone);
+        self.recovery.answered(now, &actions);
+        for action in actions {
+            self.execute_for_sender(action);
+        }
+        self.check_sender(now);
+        self.probe(reading);
+        if let Some((step, mode)) = self.plan.stop_after_step
+            && self.sender_steps == step
+        {
+            self.sender_inbox
+                .push((None, Notice::Event(Event::Stop { mode })));
+            self.flush_sender();
+        }
+    }
+
+    /// Tells the oracles what the sender is about to be told.
+    fn announce(&mut self, now: Time, events: &[Event]) {
+        let current = self.recovery.attempt();
+        for event in events {
+            log::line(self.now, || format!("S -> {}", brief_event(event)));
+            self.oracle.told(now, event);
+            let Some(attempt) = attempt_of(event).filter(|named| Some(*named) == current) else {
+                continue;
+            };
+            // Behind the event that ends a connection nothing of it counts.
+            if self.recovery.error.is_some() {
+                continue;
+            }
+            let conn = self.dialled(attempt).expect("it was dialled");
+            self.recovery.error = match event {
+                Event::BytesReceived { bytes, .. } => {
+                    self.oracle.sender_reads(conn, bytes);
+                    None
+                }
+                Event::ConnectFailed { error, .. } | Event::ConnectionLost { error, .. } => {
+                    Some(error.clone())
+                }
+                Event::StreamReset { code, .. } | Event::StreamStopped { code, .. } => {
+                    Some(LinkError::StreamCut { code: *code })
+                }
+                _ => None,
+            };
+            let refused = LinkError::Closed {
+                code: CloseCode::Protocol,
+                reason: String::new(),
+            };
+            let same_kind = |error: &LinkError| match (error, &refused) {
+                (LinkError::Closed { code: ours, .. }, LinkError::Closed { code, .. }) => {
+                    ours == code
+                }
+                _ => false,
+            };
+            let witness = self.oracle.witnesses.get(&conn);
+            if self.recovery.error.as_ref().is_some_and(same_kind)
+                && witness.is_some_and(|witness| witness.awaits_first_resume())
+            {
+                self.oracle.session_refused = true;
+            }
+        }
+    }
+
+    /// Whether the one message that this step brings, and nothing else, must be accepted.
+    fn fits_alone(&self, events: &[Event]) -> Option<bool> {
+        let [Event::MessageQueued { payload, .. }] = events else {
+            return None;
+        };
+        let room = self.sender.capacity();
+        let small = payload.len() <= self.plan.limits.message_bytes_max;
+        Some(small && room.messages > 0 && room.bytes >= payload.len())
+    }
+
+    fn execute_for_sender(&mut self, action: Action) {
+        let end = End::Dialler;
+        match action {
+            Action::Connect { attempt, address } => {
+                assert_eq!(address, self.plan.config.address(), "I12 another address");
+                self.dial(attempt);
+            }
+            Action::Write {
+                transfer,
+                attempt,
+                stream,
+                chunks,
+                fin,
+            } => {
+                let conn = self.dialled(attempt).expect("A a Write on no connection");
+                self.oracle.sender_wrote(conn, &chunks.concat(), fin);
+                self.old_transfers.push(transfer);
+                self.write((conn, end), stream, (transfer, chunks, fin));
+            }
+            Action::PauseReading { attempt, stream } => {
+                let conn = self.dialled(attempt).expect("A pauses no connection");
+                self.pause(conn, end, stream, true);
+            }
+            Action::ResumeReading { attempt, stream } => {
+                let conn = self.dialled(attempt).expect("A resumes no connection");
+                self.pause(conn, end, stream, false);
+            }
+            Action::ResetStream {
+                attempt,
+                stream,
+                code,
+            } => {
+                let conn = self.dialled(attempt).expect("A resets no connection");
+                self.sever(conn, end, stream, code);
+            }
+            Action::StopSending {
+                attempt,
+                stream,
+                code,
+            } => {
+                let conn = self.dialled(attempt).expect("A stops no connection");
+                self.refuse_rest(conn, end, stream, code);
+            }
+            Action::Close {
+                attempt,
+                code,
+                reason,
+            } => {
+                let conn = self.dialled(attempt).expect("A closes no connection");
+                self.close(conn, end, code, reason);
+            }
+            Action::Deliver(message) => panic!("I5 the sender delivers {}", message.number),
+            Action::ScheduleBackoff { .. }
+            | Action::Emit(_)
+            | Action::Settle { .. }
+            | Action::Reject { .. } => {}
+        }
+    }
+
+    fn check_sender(&mut self, now: Time) {
+        assert_eq!(self.sender.check(), Ok(()));
+        self.oracle.check_books(&self.sender.stats());
+        let stop_at = self.oracle.stop_at;
+        self.recovery
+            .check_deadline(now, stop_at, self.sender.next_deadline());
+        assert_eq!(self.sender.is_closed(), self.oracle.closed, "I27 closed");
+        let live = self
+            .recovery
+            .attempt()
+            .and_then(|attempt| self.dialled(attempt));
+        let ends = self
+            .connections
+            .iter()
+            .enumerate()
+            .filter(|(_, connection)| {
+                connection.dialler.is_some() && connection.dialler_end != Stand::Gone
+            });
+        let alive: Vec<_> = ends.map(|(place, _)| Conn(place)).collect();
+        assert_eq!(alive, Vec::from_iter(live), "I9 the live connection");
+    }
+
+    /// I10: a stale event changes nothing but a counter; and a step that brings nothing leaves
+    /// nothing to do.
+    fn probe(&mut self, reading: Time) {
+        if !self.rng.chance(self.plan.stale) {
+            return;
+        }
+        let event = self.stale_event();
+        log::line(self.now, || format!("S -> stale {}", brief_event(&event)));
+        let state = self.sender.state().clone();
+        let mut stats = self.sender.stats();
+        let mut actions = Vec::new();
+        self.sender.handle(reading, [event.clone()], &mut actions);
+        assert_eq!(actions, [], "I10 {event:?} is answered");
+        assert_eq!(
+            self.sender.state(),
+            &state,
+            "I10 {event:?} changes the state"
+        );
+        stats.stale_events = self.sender.stats().stale_events;
+        assert_eq!(
+            self.sender.stats(),
+            stats,
+            "I10 {event:?} is counted otherwise"
+        );
+    }
+
+    fn stale_event(&mut self) -> Event {
+        let current = self.recovery.attempt();
+        let rng = &mut self.rng;
+        let past = self
+            .connections
+            .iter()
+            .filter_map(|c| c.dialler)
+            .collect::<Vec<_>>();
+        let attempt = match past.is_empty() || rng.chance(200) {
+            true => Attempt(1_000_000 + rng.below(10)),
+            false => rng.pick(&past),
+        };
+        if Some(attempt) == current {
+            return Event::TimerFired;
+        }
+        any_event_of(attempt, self.old_transfers.first().copied(), rng)
+    }
+}
+
+/// Any event about a connection, as a late one would look.
+pub(crate) fn any_event_of(attempt: Attempt, transfer: Option<TransferId>, rng: &mut Rng) -> Event {
+    let opener = rng.pick(&[
+        peer_sender_core::Side::Local,
+        peer_sender_core::Side::Remote,
+    ]);
+    let stream = StreamId {
+        opener,
+        index: rng.below(2),
+    };
+    let error = LinkError::IdleTimeout;
+    let code = rng.below(8);
+    match rng.below(8) {
+        0 => Event::Connected { attempt },
+        1 => Event::ConnectFailed { attempt, error },
+        2 => Event::ConnectionLost { attempt, error },
+        3 => Event::BytesReceived {
+            attempt,
+            stream,
+            bytes: Bytes::from(rng.array::<5>().to_vec()),
+            fin: rng.chance(300),
+        },
+        4 => Event::StreamReset {
+            attempt,
+            stream,
+            code,
+        },
+        5 => Event::StreamStopped {
+            attempt,
+            stream,
+            code,
+        },
+        6 => Event::StreamAcknowledged { attempt, stream },
+        _ => match transfer {
+            // The last write may still be under way; the first of several is not.
+            Some(first) => Event::TransferFinished {
+                transfer: TransferId(first.0 + (1 << 40)),
+            },
+            None => Event::StreamOpened { attempt, stream },
+        },
+    }
+}
+
+pub(crate) fn attempt_of(event: &Event) -> Option<Attempt> {
+    match event {
+        Event::Connected { attempt }
+        | Event::ConnectFailed { attempt, .. }
+        | Event::ConnectionLost { attempt, .. }
+        | Event::StreamOpened { attempt, .. }
+        | Event::BytesReceived { attempt, .. }
+        | Event::StreamReset { attempt, .. }
+        | Event::StreamStopped { attempt, .. }
+        | Event::StreamAcknowledged { attempt, .. } => Some(*attempt),
+        Event::MessageQueued { .. }
+        | Event::TransferFinished { .. }
+        | Event::Consumed { .. }
+        | Event::Refused { .. }
+        | Event::Stop { .. }
+        | Event::TimerFired => None,
+    }
+}
+
+/// Bytes that no other message has, as far as their number allows.
+fn payload(seed: u64, id: MessageId, bytes: usize) -> Bytes {
+    let mut rng = Rng::new(seed ^ id.0.rotate_left(32));
+    let mut payload = Vec::with_capacity(bytes + 8);
+    while payload.len() < bytes {
+        payload.extend(rng.next().to_le_bytes());
+    }
+    payload.truncate(bytes);
+    Bytes::from(payload)
+}

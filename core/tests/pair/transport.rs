@@ -1,0 +1,352 @@
+//! A model of QUIC as the machines see it: connections with two ends, and streams of bytes that
+//! arrive in order, in any pieces, within windows, or not at all.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::{Bytes, BytesMut};
+use peer_sender_core::{Attempt, SessionHandle, Time, TransferId};
+
+use crate::rng::Rng;
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    Dialler,
+    Acceptor,
+}
+
+impl End {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Dialler => Self::Acceptor,
+            Self::Acceptor => Self::Dialler,
+        }
+    }
+}
+
+/// What one end knows of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// Dialled and not confirmed, or not accepted yet.
+    Waiting,
+    Up,
+    /// Lost, failed or closed: that end hears of it no more.
+    Gone,
+}
+
+/// One connection, by its place in the world's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Conn(pub(crate) usize);
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// None for a connection of somebody else.
+    pub(crate) dialler: Option<Attempt>,
+    pub(crate) acceptor: Option<Attempt>,
+    /// It comes with another key than the sender's.
+    pub(crate) foreign: bool,
+    pub(crate) dialler_end: Stand,
+    pub(crate) acceptor_end: Stand,
+    /// Which life of the accepting process it belongs to.
+    pub(crate) incarnation: u32,
+    pub(crate) session: Option<SessionHandle>,
+    pub(crate) streams: BTreeMap<u64, Stream>,
+    /// Nothing that is sent from now on arrives.
+    pub(crate) cut: bool,
+    /// The path dies once the dialler's or the acceptor's transport has taken that many bytes.
+    pub(crate) cut_after: Option<(End, u64)>,
+    pub(crate) lingers_after: Option<u64>,
+}
+
+impl Connection {
+    pub(crate) fn new(dialler: Option<Attempt>, incarnation: u32) -> Self {
+        Self {
+            dialler,
+            acceptor: None,
+            foreign: false,
+            dialler_end: if dialler.is_some() {
+                Stand::Waiting
+            } else {
+                Stand::Gone
+            },
+            acceptor_end: Stand::Waiting,
+            incarnation,
+            session: None,
+            streams: BTreeMap::new(),
+            cut: false,
+            cut_after: None,
+            lingers_after: None,
+        }
+    }
+
+    pub(crate) fn stand(&mut self, end: End) -> &mut Stand {
+        match end {
+            End::Dialler => &mut self.dialler_end,
+            End::Acceptor => &mut self.acceptor_end,
+        }
+    }
+
+    pub(crate) fn is_up(&mut self, end: End) -> bool {
+        *self.stand(end) == Stand::Up
+    }
+
+    pub(crate) fn attempt(&self, end: End) -> Attempt {
+        let attempt = match end {
+            End::Dialler => self.dialler,
+            End::Acceptor => self.acceptor,
+        };
+        attempt.expect("the end has a name once it is told of")
+    }
+
+    /// Bytes that the transport of this end has taken.
+    pub(crate) fn taken(&self, from: End) -> u64 {
+        self.streams
+            .values()
+            .map(|stream| stream.way(from).taken)
+            .sum()
+    }
+}
+
+/// One bidirectional stream, opened by the dialler.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    up: Pipe,
+    down: Pipe,
+    /// Whether the acceptor was told of it.
+    pub(crate) announced: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(window: u64) -> Self {
+        Self {
+            up: Pipe::new(window),
+            down: Pipe::new(window),
+            announced: false,
+        }
+    }
+
+    /// The direction that this end writes.
+    pub(crate) fn way(&self, from: End) -> &Pipe {
+        match from {
+            End::Dialler => &self.up,
+            End::Acceptor => &self.down,
+        }
+    }
+
+    pub(crate) fn way_mut(&mut self, from: End) -> &mut Pipe {
+        match from {
+            End::Dialler => &mut self.up,
+            End::Acceptor => &mut self.down,
+        }
+    }
+}
+
+/// One direction of a stream, from the writer's tail to the reader's unread bytes.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    /// Written, and not taken by the transport yet.
+    backlog: VecDeque<Bytes>,
+    transfer: Option<TransferId>,
+    fin: Fin,
+    /// The writer may send bytes below this offset.
+    credit: u64,
+    pub(crate) taken: u64,
+    wire: VecDeque<Segment>,
+    arrived: VecDeque<Bytes>,
+    fin_arrived: bool,
+    fin_read: bool,
+    pub(crate) paused: bool,
+    /// Reset by the writer, or given up by the reader.
+    pub(crate) severed: bool,
+    last_arrival: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fin {
+    None,
+    Written,
+    Taken,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    pub(crate) arrives: Time,
+    pub(crate) bytes: Bytes,
+    pub(crate) fin: bool,
+}
+
+impl Pipe {
+    fn new(window: u64) -> Self {
+        Self {
+            backlog: VecDeque::new(),
+            transfer: None,
+            fin: Fin::None,
+            credit: window,
+            taken: 0,
+            wire: VecDeque::new(),
+            arrived: VecDeque::new(),
+            fin_arrived: false,
+            fin_read: false,
+            paused: false,
+            severed: false,
+            last_arrival: Time::ZERO,
+        }
+    }
+
+    /// Appends a write of the machine, which must be a legal one.
+    pub(crate) fn write(&mut self, transfer: TransferId, chunks: Vec<Bytes>, fin: bool) {
+        assert!(
+            self.transfer.is_none(),
+            "A a second Write while {:?} is under way",
+            self.transfer
+        );
+        assert!(self.fin == Fin::None, "A a Write behind FIN");
+        assert!(!chunks.is_empty() || fin, "A a Write of nothing");
+        assert!(
+            chunks.iter().all(|chunk| !chunk.is_empty()),
+            "A a Write with an empty chunk"
+        );
+        self.transfer = Some(transfer);
+        self.backlog.extend(chunks);
+        if fin {
+            self.fin = Fin::Written;
+        }
+    }
+
+    /// What the transport takes now, in pieces of at most `segment_bytes_max`.
+    pub(crate) fn take(&mut self, segment_bytes_max: u64, rng: &mut Rng) -> Vec<(Bytes, bool)> {
+        let mut segments = Vec::new();
+        while let Some(chunk) = self.backlog.front_mut() {
+            let room = (self.credit - self.taken).min(segment_bytes_max);
+            let most = room.min(chunk.len() as u64);
+            if most == 0 {
+                return segments;
+            }
+            let bytes = if rng.chance(500) {
+                most
+            } else {
+                rng.between(1, most)
+            };
+            self.taken += bytes;
+            segments.push((chunk.split_to(bytes as usize), false));
+            if chunk.is_empty() {
+                self.backlog.pop_front();
+            }
+        }
+        if self.fin == Fin::Written {
+            self.fin = Fin::Taken;
+            match segments.last_mut() {
+                Some(last) if rng.chance(500) => last.1 = true,
+                _ => segments.push((Bytes::new(), true)),
+            }
+        }
+        segments
+    }
+
+    /// The write that the transport has taken whole, once.
+    pub(crate) fn finished(&mut self) -> Option<TransferId> {
+        let whole = self.backlog.is_empty() && self.fin != Fin::Written;
+        if whole { self.transfer.take() } else { None }
+    }
+
+    /// Puts a segment on the way; it never overtakes the one before.
+    pub(crate) fn carry(&mut self, arrives: Time, bytes: Bytes, fin: bool) -> Time {
+        let arrives = arrives.max(self.last_arrival);
+        self.last_arrival = arrives;
+        self.wire.push_back(Segment {
+            arrives,
+            bytes,
+            fin,
+        });
+        arrives
+    }
+
+    /// Moves what has come by now to the reader's side. True if that was anything.
+    pub(crate) fn arrive(&mut self, now: Time) -> bool {
+        let mut any = false;
+        while self
+            .wire
+            .front()
+            .is_some_and(|segment| segment.arrives <= now)
+        {
+            let Some(segment) = self.wire.pop_front() else {
+                break;
+            };
+            if !segment.bytes.is_empty() {
+                self.arrived.push_back(segment.bytes);
+            }
+            self.fin_arrived |= segment.fin;
+            any = true;
+        }
+        any
+    }
+
+    /// Whether the reader's transport holds all, FIN included.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.fin_arrived
+    }
+
+    pub(crate) fn is_readable(&self) -> bool {
+        !self.severed && (!self.arrived.is_empty() || self.fin_arrived && !self.fin_read)
+    }
+
+    /// The next bytes in one piece, joined and cut at chance.
+    pub(crate) fn read(&mut self, rng: &mut Rng, split: u64) -> Option<(Bytes, bool)> {
+        if !self.is_readable() {
+            return None;
+        }
+        let mut bytes = self.arrived.pop_front().unwrap_or_default();
+        if bytes.len() > 1 && rng.chance(split) {
+            let head = bytes.split_to(rng.between(1, bytes.len() as u64 - 1) as usize);
+            self.arrived.push_front(bytes);
+            return Some((head, false));
+        }
+        if !self.arrived.is_empty() && !rng.chance(split) {
+            let mut joined = BytesMut::from(&bytes[..]);
+            for more in self.arrived.drain(..) {
+                joined.extend_from_slice(&more);
+            }
+            bytes = joined.freeze();
+        }
+        let fin = self.arrived.is_empty() && self.fin_arrived && rng.chance(700);
+        self.fin_read |= fin;
+        Some((bytes, fin))
+    }
+
+    pub(crate) fn grant(&mut self, bytes: u64) {
+        self.credit += bytes;
+    }
+
+    /// Keeps only a prefix of what is on the way, cut at any byte.
+    pub(crate) fn lose_tail(&mut self, rng: &mut Rng) {
+        let on_the_way: u64 = self
+            .wire
+            .iter()
+            .map(|segment| segment.bytes.len() as u64)
+            .sum();
+        let mut left = rng.between(0, on_the_way);
+        let all = left == on_the_way && rng.chance(500);
+        for segment in &mut self.wire {
+            let kept = left.min(segment.bytes.len() as u64);
+            segment.fin &= all;
+            segment.bytes.truncate(kept as usize);
+            left -= kept;
+        }
+    }
+
+    /// Holds back everything that is on the way until then.
+    pub(crate) fn hold_until(&mut self, moment: Time) {
+        for segment in &mut self.wire {
+            segment.arrives = segment.arrives.max(moment);
+        }
+        self.last_arrival = self.last_arrival.max(moment);
+    }
+
+    /// The writer resets, or the reader gives up: nothing of the stream is carried any more.
+    pub(crate) fn sever(&mut self) {
+        self.severed = true;
+        self.backlog.clear();
+        self.wire.clear();
+        self.transfer = None;
+    }
+}

@@ -1,0 +1,466 @@
+//! Everything together in virtual time: what happens next, to whom, and in which steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use peer_sender_core::{
+    Attempt, Event, LinkError, PeerSenderMachine, SessionHandle, Sessions, StopMode, Time,
+    TransferId,
+};
+
+use crate::application::Application;
+use crate::faults::{Fault, Plan};
+use crate::log::{self, Digest};
+use crate::oracle::Oracle;
+use crate::recovery::Recovery;
+use crate::rng::Rng;
+use crate::transport::{Conn, Connection, End};
+
+/// No seed needs as many happenings; more of them go round in circles.
+const HAPPENINGS_MAX: u64 = 600_000;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
+    Offer,
+    Accepted {
+        conn: Conn,
+    },
+    Confirmed {
+        conn: Conn,
+    },
+    Lost {
+        conn: Conn,
+        end: End,
+        error: LinkError,
+    },
+    Arrival {
+        conn: Conn,
+        stream: u64,
+        from: End,
+    },
+    Credit {
+        conn: Conn,
+        stream: u64,
+        from: End,
+        bytes: u64,
+    },
+    Taken {
+        conn: Conn,
+        from: End,
+        transfer: TransferId,
+    },
+    Acknowledged {
+        conn: Conn,
+        stream: u64,
+        from: End,
+    },
+    Reset {
+        conn: Conn,
+        stream: u64,
+        from: End,
+        code: u64,
+    },
+    Stopped {
+        conn: Conn,
+        stream: u64,
+        from: End,
+        code: u64,
+    },
+    Readable {
+        conn: Conn,
+        stream: u64,
+        from: End,
+    },
+    Answer {
+        incarnation: u32,
+        handle: SessionHandle,
+        number: u64,
+    },
+    Tell {
+        incarnation: u32,
+        handle: SessionHandle,
+    },
+    Fault(Fault),
+    Stop(StopMode),
+    Restart,
+    /// A timer that fires early, or once too often.
+    Spurious {
+        end: End,
+    },
+}
+
+/// What an end will be told in its next step.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
+    Event(Event),
+    Read { stream: u64 },
+    Opened { stream: u64 },
+    Lost { error: LinkError },
+}
+
+/// A machine's clock: it may differ from the world's, and readings of it may go back.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    ahead: Duration,
+    pub(crate) latest: Time,
+}
+
+impl Clock {
+    pub(crate) fn jump(&mut self, by: Duration) {
+        self.ahead += by;
+    }
+
+    /// A reading at this moment, which may go back; `latest` is what the machine goes by.
+    pub(crate) fn read(&mut self, now: Time, back: Duration) -> Time {
+        let reading = Time::ZERO + (now + self.ahead).saturating_since(Time::ZERO + back);
+        self.latest = self.latest.max(reading);
+        reading
+    }
+
+    /// When the world's clock stands at what this clock calls `at`.
+    fn world_time(&self, at: Time) -> Time {
+        Time::ZERO + at.saturating_since(Time::ZERO + self.ahead)
+    }
+}
+
+/// When a machine's timer fires.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    deadline: Option<Time>,
+    late: Duration,
+    not_before: Time,
+    fired: u32,
+}
+
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) rng: Rng,
+    pub(crate) offer_rng: Rng,
+    pub(crate) now: Time,
+    queue: BTreeMap<(Time, u64), Happening>,
+    happenings: u64,
+    sequence: u64,
+    pub(crate) healed: bool,
+    pub(crate) connections: Vec<Connection>,
+
+    pub(crate) sender: PeerSenderMachine,
+    pub(crate) sender_clock: Clock,
+    sender_alarm: Alarm,
+    pub(crate) sender_inbox: Vec<(Option<Conn>, Notice)>,
+    pub(crate) sender_steps: u64,
+    pub(crate) offered: u64,
+    pub(crate) next_id: u64,
+    pub(crate) old_transfers: Vec<TransferId>,
+
+    pub(crate) sessions: Sessions,
+    pub(crate) receiver_clock: Clock,
+    receiver_alarm: Alarm,
+    pub(crate) receiver_inbox: Vec<(Conn, Notice)>,
+    pub(crate) incarnation: u32,
+    pub(crate) next_accepted: u64,
+    /// Not there, or on its way out: nobody is accepted.
+    pub(crate) is_down: bool,
+    pub(crate) application: Application,
+    pub(crate) rogue_handles: BTreeSet<(u32, SessionHandle)>,
+    pub(crate) unbound_since: BTreeMap<(u32, SessionHandle), Time>,
+    pub(crate) rogues: u32,
+
+    pub(crate) oracle: Oracle,
+    pub(crate) recovery: Recovery,
+    pub(crate) digest: Digest,
+    pub(crate) receiver_steps: u64,
+}
+
+impl World {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let mut rng = Rng::new(plan.seed);
+        let sender = PeerSenderMachine::new(plan.config.clone(), rng.fork(1).array());
+        let sessions = Sessions::new(plan.sessions.clone(), rng.fork(2).array());
+        let mut world = Self {
+            offer_rng: rng.fork(3),
+            rng: rng.fork(4),
+            now: Time::ZERO,
+            queue: BTreeMap::new(),
+            happenings: 0,
+            sequence: 0,
+            healed: false,
+            connections: Vec::new(),
+            sender,
+            sender_clock: Clock::default(),
+            sender_alarm: Alarm::default(),
+            sender_inbox: Vec::new(),
+            sender_steps: 0,
+            offered: 0,
+            next_id: 0,
+            old_transfers: Vec::new(),
+            sessions,
+            receiver_clock: Clock::default(),
+            receiver_alarm: Alarm::default(),
+            receiver_inbox: Vec::new(),
+            incarnation: 0,
+            next_accepted: 0,
+            is_down: false,
+            application: Application::default(),
+            rogue_handles: BTreeSet::new(),
+            unbound_since: BTreeMap::new(),
+            rogues: 0,
+            oracle: Oracle::new(&plan),
+            recovery: Recovery::new(plan.limits),
+            digest: Digest::default(),
+            receiver_steps: 0,
+            plan,
+        };
+        world.schedule(Duration::ZERO, Happening::Offer);
+        for (at, fault) in world.plan.faults.clone() {
+            world.schedule_at(at, Happening::Fault(fault));
+        }
+        for (at, mode) in world.plan.stops.clone() {
+            world.schedule_at(at, Happening::Stop(mode));
+        }
+        world
+    }
+
+    pub(crate) fn schedule(&mut self, after: Duration, happening: Happening) {
+        self.schedule_at(self.now + after, happening);
+    }
+
+    pub(crate) fn schedule_at(&mut self, at: Time, happening: Happening) {
+        let turn = self.plan.turn.as_nanos() as u64;
+        let at = Time::from_nanos(at.max(self.now).as_nanos().next_multiple_of(turn));
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), happening);
+    }
+
+    /// When the last happening of a kind is due.
+    pub(crate) fn pending_until(&self, kind: impl Fn(&Happening) -> bool) -> Option<Time> {
+        let of_kind = self.queue.iter().filter(|(_, happening)| kind(happening));
+        of_kind.map(|((at, _), _)| *at).max()
+    }
+
+    /// Lets the next moment happen if it is not after `limit`. False if nothing is left before.
+    pub(crate) fn advance(&mut self, limit: Time) -> bool {
+        let timers = self.timers();
+        let next = self.queue.keys().next().map(|(at, _)| *at);
+        let Some(next) = next.into_iter().chain(timers[0]).chain(timers[1]).min() else {
+            return false;
+        };
+        if next > limit {
+            self.now = self.now.max(limit);
+            return false;
+        }
+        self.now = self.now.max(next);
+        if timers[0].is_some_and(|at| at <= self.now) {
+            self.sender_alarm.fire(self.now);
+            self.sender_inbox
+                .push((None, Notice::Event(Event::TimerFired)));
+        }
+        while let Some(entry) = self.queue.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let happening = entry.remove();
+            self.happenings += 1;
+            assert!(
+                self.happenings < HAPPENINGS_MAX,
+                "L3 it goes round in circles"
+            );
+            self.happen(happening);
+            if self.rng.chance(self.plan.split_steps) {
+                break;
+            }
+        }
+        self.flush_sender();
+        if timers[1].is_some_and(|at| at <= self.now) {
+            self.receiver_alarm.fire(self.now);
+            self.fire_receiver();
+        }
+        self.flush_receiver();
+        if !self.healed && self.rng.chance(self.plan.timer_spurious) {
+            let end = self.rng.pick(&[End::Dialler, End::Acceptor]);
+            let after = self.rng.wait(Duration::from_secs(4));
+            self.schedule(after, Happening::Spurious { end });
+        }
+        true
+    }
+
+    fn timers(&mut self) -> [Option<Time>; 2] {
+        let late_max = if self.healed {
+            Duration::ZERO
+        } else {
+            self.plan.timer_late_max
+        };
+        let rng = &mut self.rng;
+        let sender = self.sender.next_deadline().map(|deadline| deadline.at);
+        let receiver = self.sessions.next_deadline().map(|deadline| deadline.at);
+        [
+            self.sender_alarm
+                .due(sender, &self.sender_clock, late_max, rng),
+            self.receiver_alarm
+                .due(receiver, &self.receiver_clock, late_max, rng),
+        ]
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        log::line(self.now, || format!("    {happening:?}"));
+        match happening {
+            Happening::Offer => self.offer(),
+            Happening::Accepted { conn } => self.accept(conn),
+            Happening::Confirmed { conn } => self.confirm(conn),
+            Happening::Lost { conn, end, error } => self.notice(conn, end, Notice::Lost { error }),
+            Happening::Arrival { conn, stream, from } => self.arrive(conn, stream, from),
+            Happening::Credit {
+                conn,
+                stream,
+                from,
+                bytes,
+            } => {
+                if let Some(stream) = self.connection(conn).streams.get_mut(&stream) {
+                    stream.way_mut(from).grant(bytes);
+                }
+                self.pump(conn, stream, from);
+            }
+            Happening::Taken {
+                conn,
+                from,
+                transfer,
+            } => {
+                self.notice(
+                    conn,
+                    from,
+                    Notice::Event(Event::TransferFinished { transfer }),
+                );
+            }
+            Happening::Acknowledged { conn, stream, from } => {
+                self.stream_event(conn, from, stream, |attempt, stream| {
+                    Event::StreamAcknowledged { attempt, stream }
+                });
+            }
+            Happening::Reset {
+                conn,
+                stream,
+                from,
+                code,
+            } => {
+                self.stream_event(conn, from.other(), stream, |attempt, stream| {
+                    Event::StreamReset {
+                        attempt,
+                        stream,
+                        code,
+                    }
+                });
+            }
+            Happening::Stopped {
+                conn,
+                stream,
+                from,
+                code,
+            } => {
+                self.stream_event(conn, from, stream, |attempt, stream| Event::StreamStopped {
+                    attempt,
+                    stream,
+                    code,
+                });
+            }
+            Happening::Readable { conn, stream, from } => {
+                self.notice(conn, from.other(), Notice::Read { stream });
+            }
+            Happening::Answer {
+                incarnation,
+                handle,
+                number,
+            } => {
+                self.answer(incarnation, handle, number);
+            }
+            Happening::Tell {
+                incarnation,
+                handle,
+            } => self.tell(incarnation, handle),
+            Happening::Fault(fault) => self.fault(fault),
+            Happening::Stop(mode) => {
+                self.sender_inbox
+                    .push((None, Notice::Event(Event::Stop { mode })));
+            }
+            Happening::Restart => self.restart(),
+            Happening::Spurious { end: End::Dialler } => {
+                self.sender_inbox
+                    .push((None, Notice::Event(Event::TimerFired)));
+            }
+            Happening::Spurious { end: End::Acceptor } => self.fire_receiver(),
+        }
+    }
+
+    pub(crate) fn connection(&mut self, conn: Conn) -> &mut Connection {
+        &mut self.connections[conn.0]
+    }
+
+    /// The connection that the sender knows by this name.
+    pub(crate) fn dialled(&self, attempt: Attempt) -> Option<Conn> {
+        let place = self
+            .connections
+            .iter()
+            .position(|c| c.dialler == Some(attempt));
+        place.map(Conn)
+    }
+
+    /// Puts a notice into the end's inbox, unless that end knows nothing of the connection.
+    pub(crate) fn notice(&mut self, conn: Conn, end: End, notice: Notice) {
+        match end {
+            End::Dialler => self.sender_inbox.push((Some(conn), notice)),
+            End::Acceptor => self.receiver_inbox.push((conn, notice)),
+        }
+    }
+
+    pub(crate) fn delay(&mut self) -> Duration {
+        let (low, high) = match self.healed {
+            true => (Duration::from_micros(100), Duration::from_millis(20)),
+            false => (self.plan.delay_min, self.plan.delay_max),
+        };
+        self.rng.wait_between(low, high)
+    }
+
+    pub(crate) fn note(&mut self, what: &impl Hash) {
+        self.now.hash(&mut self.digest);
+        what.hash(&mut self.digest);
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest.finish()
+    }
+}
+
+impl Alarm {
+    fn due(
+        &mut self,
+        deadline: Option<Time>,
+        clock: &Clock,
+        late_max: Duration,
+        rng: &mut Rng,
+    ) -> Option<Time> {
+        if self.deadline != deadline {
+            let late = if rng.chance(500) {
+                Duration::ZERO
+            } else {
+                rng.wait(late_max)
+            };
+            *self = Self {
+                deadline,
+                late,
+                not_before: Time::ZERO,
+                fired: 0,
+            };
+        }
+        Some((clock.world_time(deadline?) + self.late).max(self.not_before))
+    }
+
+    /// A step whose time was read as an earlier one does not see the deadline: it is fired again.
+    fn fire(&mut self, now: Time) {
+        self.fired += 1;
+        assert!(
+            self.fired < 100,
+            "I15 the timer at {:?} fires for nothing",
+            self.deadline
+        );
+        self.not_before = now + Duration::from_micros(1);
+    }
+}
