@@ -259,3 +259,87 @@ fn a_message_for_a_sender_is_handed_back() {
         }]
     );
 }
+
+/// The exchanges that `docs/wire.md` writes out, byte for byte.
+#[test]
+fn the_documented_exchanges_are_these_bytes() {
+    let session = SessionId(*b"0123456789abcdef");
+    let config = ReceiverConfig::default();
+    let mut machine = PeerReceiverMachine::new(config, session, Epoch([0xee; 16]), 0);
+    let mut written = |events: Vec<Event>| {
+        let mut actions = Vec::new();
+        machine.handle(Time::ZERO, events, &mut actions);
+        let write = actions.into_iter().find_map(|action| match action {
+            Action::Write {
+                transfer,
+                chunks,
+                fin,
+                ..
+            } => Some((transfer, chunks.concat(), fin)),
+            _ => None,
+        });
+        let (transfer, bytes, fin) = write.unwrap();
+        machine.handle(
+            Time::ZERO,
+            [Event::TransferFinished { transfer }],
+            &mut Vec::new(),
+        );
+        (bytes, fin)
+    };
+    let connection = |attempt: u64, bytes: &[u8]| {
+        let attempt = Attempt(attempt);
+        let bytes = Bytes::copy_from_slice(bytes);
+        let received = Event::BytesReceived {
+            attempt,
+            stream: remote(0),
+            bytes,
+            fin: false,
+        };
+        vec![
+            Event::Connected { attempt },
+            Event::StreamOpened {
+                attempt,
+                stream: remote(0),
+            },
+            received,
+        ]
+    };
+    let resume = |marks: [u8; 2]| {
+        [
+            &[0x02, 0x17][..],
+            &[0xee; 16],
+            &[0x00],
+            &marks,
+            &[0x81, 0x00, 0x00, 0x00],
+        ]
+        .concat()
+    };
+
+    let open = [
+        &[0x01, 0x14, 0x01, 0x01][..],
+        b"0123456789abcdef",
+        &[0x00, 0x00],
+    ]
+    .concat();
+    let two = [&open[..], b"\x03\x01a", b"\x03\x01b"].concat();
+    assert_eq!(written(connection(1, &two)), (resume([0, 0]), false));
+    let answers = vec![
+        refused(0),
+        Event::Consumed {
+            lane: LANE,
+            below: 2,
+        },
+        bytes(1, &[], true),
+    ];
+    let told = vec![0x06, 0x02, 0x00, 0x02, 0x05, 0x01, 0x02];
+    assert_eq!(written(answers), (told, true));
+
+    let mut machine_of_second = Rig::new();
+    machine_of_second.connect(1, Frames::fresh().messages(3));
+    machine_of_second.consume(1);
+    machine_of_second.lose(1);
+    let step = machine_of_second.connect(2, Frames::open(0));
+    assert_eq!(step.written, [(2, super::resume(1, 3))]);
+    let step = machine_of_second.receive(2, Frames(vec![0x04, 0x01, 0x03]).messages(2));
+    assert_eq!(numbers(&step), [3, 4]);
+}
