@@ -157,11 +157,11 @@ impl<P: PeerId> Peers<P> {
     }
 
     /// Every peer that is left, for the end.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (PeerHandle, Arc<PeerShared>)> + use<P> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Arc<PeerShared>> + use<P> {
         self.places.clear();
         std::mem::take(&mut self.peers)
             .into_values()
-            .map(|peer| (peer.handle, peer.shared))
+            .map(|peer| peer.shared)
     }
 
     /// The vector goes to the next mailbox that is emptied: it must not carry the room of one

@@ -1,0 +1,304 @@
+//! Messages arrive, in order, once, on every kind of runtime.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::*;
+use peer_sender_tokio::{
+    AutoIncoming, BindError, Bytes, Events, Incoming, IncomingMessage, Node, NodeConfig, Outcome,
+    PeerSender, Receipt, RefuseCode, RejectReason, Rejected,
+};
+
+#[test]
+fn a_message_goes_there_and_its_receipt_comes_back() {
+    run(async {
+        let (listener, node) = (listener().await, dialler().await);
+        let mut incoming = listener.incoming();
+        let peer = peer(&node, listener.local_addr());
+        let receipt = peer.send("hello").await.unwrap();
+
+        let message = incoming.next().await.unwrap();
+        assert_eq!(message.payload(), "hello");
+        assert_eq!((message.from().key, message.number()), (alice().key(), 0));
+        assert!(message.received_at() <= listener.now());
+        assert_eq!(message.accept(), "hello");
+        assert!(receipt.await.is_delivered());
+
+        let stats = peer.stats().await.machine;
+        assert_eq!((stats.accepted, stats.delivered), (1, 1));
+        assert_eq!(listener.stats().await.accepted, 1);
+    });
+}
+
+#[test]
+fn ten_thousand_arrive_in_order_and_hold_the_caller_back() {
+    run(async {
+        let (listener, node) = (listener().await, dialler().await);
+        let peer = peer_with(&node, bob().key(), listener.local_addr(), |config| {
+            config.queue_messages_max(100)
+        });
+        let mut incoming = listener.incoming().auto();
+        let receiving = tokio::spawn(async move {
+            for number in 0..10_000 {
+                let message = incoming.next().await.unwrap();
+                assert_eq!(message.payload, numbered(number));
+            }
+            incoming
+        });
+        let mut receipts = Vec::new();
+        let mut waited = 0;
+        for number in 0..10_000 {
+            receipts.push(match peer.try_send(numbered(number)) {
+                Ok(receipt) => receipt,
+                Err(Rejected { reason, payload }) => {
+                    assert_eq!(reason, RejectReason::QueueFull);
+                    waited += 1;
+                    peer.send(payload).await.unwrap()
+                }
+            });
+        }
+        assert!(waited > 10, "a queue of 100 is full now and then");
+        let mut incoming = receiving.await.unwrap();
+        let last = receipts.pop().unwrap();
+        for receipt in receipts {
+            assert!(receipt.await.is_delivered());
+        }
+        tokio::select! {
+            _ = incoming.next() => panic!("nothing more was sent"),
+            outcome = last => assert!(outcome.is_delivered(), "accepted by asking for the next"),
+        }
+    });
+}
+
+#[test]
+fn eight_tasks_share_a_sender_on_many_threads() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(4).enable_all().build().unwrap();
+    runtime.block_on(bounded(async {
+        const EACH: u64 = 2_000;
+        let (listener, node) = (listener().await, dialler().await);
+        let peer = peer_with(&node, bob().key(), listener.local_addr(), |config| {
+            config.queue_messages_max(64)
+        });
+        let senders: Vec<_> = (0..8_u64)
+            .map(|task| {
+                let peer = peer.clone();
+                tokio::spawn(async move {
+                    let mut receipts = Vec::new();
+                    for number in 0..EACH {
+                        receipts.push(peer.send(numbered(task << 32 | number)).await.unwrap());
+                    }
+                    for receipt in receipts {
+                        assert!(receipt.await.is_delivered());
+                    }
+                })
+            })
+            .collect();
+        let mut incoming = listener.incoming();
+        let mut expected = [0_u64; 8];
+        for _ in 0..8 * EACH {
+            let payload = incoming.next().await.unwrap().accept();
+            let number = u64::from_be_bytes(payload[..].try_into().unwrap());
+            let next = &mut expected[(number >> 32) as usize];
+            assert_eq!(
+                number & 0xffff_ffff,
+                *next,
+                "each task's messages keep their order"
+            );
+            *next += 1;
+        }
+        for sender in senders {
+            sender.await.unwrap();
+        }
+        assert_eq!(expected, [EACH; 8]);
+    }));
+}
+
+#[test]
+fn several_takers_share_the_messages() {
+    run(async {
+        let (listener, node) = (listener().await, dialler().await);
+        let peer = peer(&node, listener.local_addr());
+        let takers: Vec<_> = (0..3)
+            .map(|_| {
+                let mut incoming = listener.incoming();
+                tokio::spawn(async move {
+                    let mut taken = 0;
+                    while let Some(message) = incoming.next().await {
+                        message.accept();
+                        taken += 1;
+                        tokio::task::yield_now().await;
+                    }
+                    taken
+                })
+            })
+            .collect();
+        let mut receipts = Vec::new();
+        for number in 0..300 {
+            receipts.push(peer.send(numbered(number)).await.unwrap());
+        }
+        for receipt in receipts {
+            assert!(receipt.await.is_delivered());
+        }
+        listener.stop(peer_sender_tokio::StopMode::Abort).await;
+        let mut taken = 0;
+        for taker in takers {
+            taken += taker.await.unwrap();
+        }
+        assert_eq!(taken, 300);
+    });
+}
+
+#[test]
+fn a_message_of_every_size_class_arrives_whole() {
+    run(async {
+        let (listener, node) = (listener().await, dialler().await);
+        let mut incoming = listener.incoming();
+        let peer = peer(&node, listener.local_addr());
+        let sizes = [0, 1, 1_200, 5_000, 70_000, 3 << 20, 16 << 20];
+        let mut receipts = Vec::new();
+        for size in sizes {
+            let payload: Vec<u8> = (0..size)
+                .map(|place: usize| (place * 31 >> 3) as u8)
+                .collect();
+            receipts.push(peer.send(payload.clone()).await.unwrap());
+            let message = incoming.next().await.unwrap();
+            assert!(
+                message.accept() == payload,
+                "a message of {size} bytes differs"
+            );
+        }
+        for receipt in receipts {
+            assert!(receipt.await.is_delivered());
+        }
+    });
+}
+
+#[test]
+fn what_the_application_does_not_want_is_refused_and_the_rest_goes_on() {
+    run(async {
+        let (listener, node) = (listener().await, dialler().await);
+        let mut incoming = listener.incoming();
+        let peer = peer(&node, listener.local_addr());
+        let mut receipts = Vec::new();
+        for number in 0..4 {
+            receipts.push(peer.send(numbered(number)).await.unwrap());
+        }
+        let mut messages = Vec::new();
+        for _ in 0..4 {
+            messages.push(incoming.next().await.unwrap());
+        }
+        // Answered from the last to the first.
+        messages.pop().unwrap().accept();
+        drop(messages.pop());
+        assert_eq!(messages.pop().unwrap().refuse(), numbered(1));
+        messages.pop().unwrap().accept();
+
+        let mut outcomes = Vec::new();
+        for receipt in receipts {
+            outcomes.push(receipt.await);
+        }
+        assert!(outcomes[0].is_delivered() && outcomes[3].is_delivered());
+        assert_eq!(outcomes[1], Outcome::Refused(RefuseCode::Application));
+        assert_eq!(outcomes[2], Outcome::Refused(RefuseCode::Dropped));
+    });
+}
+
+#[test]
+fn a_receipt_gives_its_outcome_again_and_tells_its_id() {
+    run(async {
+        let (listener, node) = (listener().await, dialler().await);
+        let mut incoming = listener.incoming();
+        let peer = peer(&node, listener.local_addr());
+        let first = peer.try_send("1").unwrap();
+        let mut second = peer.try_send("2").unwrap();
+        assert!(first.id() < second.id());
+        drop(first);
+        for _ in 0..2 {
+            incoming.next().await.unwrap().accept();
+        }
+        assert!((&mut second).await.is_delivered());
+        assert!(second.await.is_delivered());
+    });
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    run(async {
+        let first = listener().await;
+        let address = first.local_addr();
+        let error = Node::<String>::bind(address, NodeConfig::new(alice()))
+            .await
+            .unwrap_err();
+        assert_eq!(error, BindError::AddressInUse { address });
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{address} is in use; stop what listens there, or bind to another port (0: any \
+                 free one)"
+            )
+        );
+    });
+}
+
+#[test]
+fn a_node_is_bound_within_a_runtime() {
+    let mut bind = Box::pin(Node::<String>::bind(ANY, NodeConfig::new(alice())));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match bind.as_mut().poll(&mut cx) {
+        std::task::Poll::Ready(Err(BindError::Runtime { text })) => {
+            assert!(text.contains("runtime"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_kernel_gives_socket_buffers() {
+    run(async {
+        let (receive, send) = dialler().await.socket_buffers();
+        assert!(receive > 0 && receive <= 4 << 20, "{receive}");
+        assert!(send > 0 && send <= 4 << 20, "{send}");
+    });
+}
+
+#[test]
+fn ipv4_peers_are_reached_through_a_socket_of_both_families() {
+    run(async {
+        let node = match Node::bind("[::]:0", NodeConfig::new(alice())).await {
+            Ok(node) => node,
+            Err(error) => {
+                eprintln!("skipped, this host has no IPv6: {error}");
+                return;
+            }
+        };
+        let listener = listener().await;
+        let peer = peer(&node, listener.local_addr());
+        let receipt = peer.send("hello").await.unwrap();
+        listener.incoming().next().await.unwrap().accept();
+        assert!(receipt.await.is_delivered());
+    });
+}
+
+/// Handles may go to any thread, and are shared by any.
+#[test]
+fn handles_are_send_and_sync() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Node<String>>();
+    check::<PeerSender>();
+    check::<Receipt>();
+    check::<Events>();
+    check::<Incoming<String>>();
+    check::<AutoIncoming<String>>();
+    check::<IncomingMessage<String>>();
+    check::<BindError>();
+
+    fn check_future(_: &(impl Send + ?Sized)) {}
+    let (node, peer): (Option<Node<String>>, Option<PeerSender>) = (None, None);
+    if let (Some(node), Some(peer)) = (node, peer) {
+        check_future(&peer.send(Bytes::new()));
+        check_future(&node.stop(peer_sender_tokio::StopMode::Abort));
+        check_future(&Arc::new(node.stats()));
+    }
+}
