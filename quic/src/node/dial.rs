@@ -12,11 +12,7 @@ use super::net::SPIN_PAUSE;
 use super::timers::TimerOf;
 use super::{NodeEvent, NodeMachine, PeerHandle, PeerId};
 use crate::error::DialContext;
-use crate::transport;
-
-/// The name that TLS asks for (RFC 6066 section 3). Peers are known by their keys, so it says
-/// nothing.
-const SERVER_NAME: &str = "peer-sender";
+use crate::{tls, transport};
 
 impl<P: PeerId> NodeMachine<P> {
     /// One step of a peer's machine, with everything that follows from it.
@@ -162,7 +158,7 @@ impl<P: PeerId> NodeMachine<P> {
         match self
             .net
             .endpoint
-            .connect(instant, config, address, SERVER_NAME)
+            .connect(instant, config, address, tls::SERVER_NAME)
         {
             Ok((quic, connection)) => {
                 let ours = self.config.identity.key();

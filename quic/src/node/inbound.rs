@@ -79,35 +79,37 @@ impl Inbound {
 impl<P: PeerId> NodeMachine<P> {
     /// Somebody dials. What its first packet costs is bounded before anything of it is kept
     /// (RFC 9000 section 8.1): from half of the handshakes on that may be under way, an address
-    /// must first prove that it is real; beyond all of them nobody is answered.
+    /// must first prove that it is real; beyond all of them, or with all connections taken, it is
+    /// told that this node is busy.
     pub(super) fn answer_incoming(&mut self, now: Time, incoming: Incoming) {
         let remote = incoming.remote_address();
         let under_way = self
             .inbound
             .as_ref()
             .map_or(0, |inbound| inbound.handshaking.len());
-        let handshakes_max = self.config.handshakes_max;
         let unproven = !incoming.remote_address_validated() && incoming.may_retry();
-        let mut answer = Vec::new();
+        let full = under_way >= self.config.handshakes_max
+            || self.net.inbound() >= self.config.connections_max;
         if self.stopping || self.inbound.is_none() {
-            let transmit = self.net.endpoint.refuse(incoming, &mut answer);
-            self.net.respond(&transmit, answer);
-            self.net.stats.refused += 1;
-        } else if unproven && under_way >= handshakes_max.div_ceil(2) {
+            self.turn_away(incoming);
+        } else if unproven && under_way >= self.config.handshakes_max.div_ceil(2) {
+            let mut answer = Vec::new();
             if let Ok(transmit) = self.net.endpoint.retry(incoming, &mut answer) {
                 self.net.respond(&transmit, answer);
             }
-        } else if under_way >= handshakes_max {
-            self.net.endpoint.ignore(incoming);
-            self.net.stats.refused += 1;
-        } else if self.net.inbound() >= self.config.connections_max {
-            let transmit = self.net.endpoint.refuse(incoming, &mut answer);
-            self.net.respond(&transmit, answer);
-            self.net.stats.refused += 1;
+        } else if full {
+            self.turn_away(incoming);
             self.report_rejected(remote, None, LinkError::Busy);
         } else {
             self.accept(now, incoming);
         }
+    }
+
+    fn turn_away(&mut self, incoming: Incoming) {
+        let mut answer = Vec::new();
+        let transmit = self.net.endpoint.refuse(incoming, &mut answer);
+        self.net.respond(&transmit, answer);
+        self.net.stats.refused += 1;
     }
 
     fn accept(&mut self, now: Time, incoming: Incoming) {

@@ -24,6 +24,8 @@ mod seeds;
 mod sessions;
 mod stats;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod turn;
 

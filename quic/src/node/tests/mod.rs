@@ -1,0 +1,14 @@
+//! Whole nodes against each other, with real QUIC and real TLS, in virtual time.
+
+mod delivery;
+mod identity;
+mod limits;
+mod loss;
+mod stopping;
+mod world;
+
+#[test]
+fn a_node_may_move_between_threads() {
+    fn assert_send<T: Send>() {}
+    assert_send::<super::NodeMachine<String>>();
+}

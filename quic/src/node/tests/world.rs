@@ -1,0 +1,408 @@
+//! Nodes that exchange datagrams in virtual time, over links with seeded loss and delay.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use peer_sender_core::{
+    Capacity, Config, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected,
+    SessionHandle, Time,
+};
+
+use super::super::{
+    DatagramMeta, NodeEvent, NodeMachine, Output, PeerConfig, PeerHandle, Transmit,
+};
+use crate::{Identity, NodeConfig, Trust};
+
+/// Where a node stands in its world.
+pub(super) type Place = usize;
+
+pub(super) fn identity(number: u8) -> Identity {
+    Identity::from_secret([number; 32])
+}
+
+pub(super) fn address(place: Place) -> SocketAddr {
+    SocketAddr::from(([10, 0, (place >> 8) as u8, place as u8], 4433))
+}
+
+/// A node that listens, and lets in whom it trusts.
+pub(super) fn listener(number: u8, trust: Trust) -> NodeConfig {
+    NodeConfig::builder(identity(number))
+        .accept(trust)
+        .build()
+        .unwrap()
+}
+
+/// A node that only dials.
+pub(super) fn dialler(number: u8) -> NodeConfig {
+    NodeConfig::new(identity(number))
+}
+
+pub(super) fn trust(number: u8) -> Trust {
+    Trust::Keys(BTreeSet::from([identity(number).key()]))
+}
+
+/// One node with everything that it has said.
+pub(super) struct End {
+    pub(super) node: NodeMachine<String>,
+    /// Whether every message is answered in the moment in which it comes.
+    pub(super) consumes: bool,
+    pub(super) received: Vec<(PeerKey, u64, Bytes)>,
+    pub(super) names: Vec<Option<String>>,
+    pub(super) sessions: BTreeSet<SessionHandle>,
+    pub(super) forgotten: Vec<SessionHandle>,
+    pub(super) settled: BTreeMap<PeerHandle, Vec<(MessageId, Outcome)>>,
+    pub(super) rejected: Vec<(MessageId, Rejected)>,
+    pub(super) said: BTreeMap<PeerHandle, Vec<PeerEvent>>,
+    pub(super) room: Option<Capacity>,
+    pub(super) turned_away: Vec<(Option<PeerKey>, LinkError)>,
+    until: Option<Time>,
+}
+
+impl End {
+    fn new(config: NodeConfig, seed: u8, base: Instant) -> Self {
+        let mut node = NodeMachine::new(config, [seed; 32], base);
+        node.set_segments_max(10);
+        Self {
+            node,
+            consumes: true,
+            received: Vec::new(),
+            names: Vec::new(),
+            sessions: BTreeSet::new(),
+            forgotten: Vec::new(),
+            settled: BTreeMap::new(),
+            rejected: Vec::new(),
+            said: BTreeMap::new(),
+            room: None,
+            turned_away: Vec::new(),
+            until: None,
+        }
+    }
+
+    fn hear(&mut self, now: Time, event: NodeEvent<String>) {
+        match event {
+            NodeEvent::Settled { peer, settled } => {
+                assert!(!settled.is_empty());
+                self.assert_running(peer);
+                self.settled.entry(peer).or_default().extend(settled);
+            }
+            NodeEvent::Rejected { id, rejected, .. } => self.rejected.push((id, rejected)),
+            NodeEvent::Room { peer, capacity } => {
+                self.assert_running(peer);
+                self.room = Some(capacity);
+            }
+            NodeEvent::Peer { peer, event } => {
+                self.assert_running(peer);
+                self.said.entry(peer).or_default().push(event);
+            }
+            NodeEvent::Incoming {
+                session,
+                from,
+                messages,
+            } => {
+                assert!(!messages.is_empty());
+                self.sessions.insert(session);
+                self.names.push(from.peer);
+                let below = messages.last().unwrap().number + 1;
+                let taken = messages
+                    .into_iter()
+                    .map(|m| (from.key, m.number, m.payload));
+                self.received.extend(taken);
+                if self.consumes {
+                    self.node.consumed(now, session, Lane(0), below);
+                }
+            }
+            NodeEvent::SessionForgotten { session } => self.forgotten.push(session),
+            NodeEvent::InboundRejected { key, error, .. } => self.turned_away.push((key, error)),
+        }
+    }
+
+    /// `SenderStopped` is the last that is heard of a peer.
+    fn assert_running(&self, peer: PeerHandle) {
+        let last = self.said.get(&peer).and_then(|said| said.last());
+        assert!(
+            !matches!(last, Some(PeerEvent::SenderStopped { .. })),
+            "heard of {peer:?} later"
+        );
+    }
+
+    /// Answers what has come and was not answered.
+    pub(super) fn consume(&mut self, now: Time) {
+        let below = self.received.last().map_or(0, |&(_, number, _)| number + 1);
+        for &session in &self.sessions {
+            self.node.consumed(now, session, Lane(0), below);
+        }
+    }
+
+    pub(super) fn settled(&self, peer: PeerHandle) -> &[(MessageId, Outcome)] {
+        self.settled.get(&peer).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn said(&self, peer: PeerHandle) -> &[PeerEvent] {
+        self.said.get(&peer).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn connected(&self, peer: PeerHandle) -> usize {
+        self.said(peer)
+            .iter()
+            .filter(|e| matches!(e, PeerEvent::Connected { .. }))
+            .count()
+    }
+
+    pub(super) fn errors(&self, peer: PeerHandle) -> Vec<LinkError> {
+        let errors = self.said(peer).iter().filter_map(|event| match event {
+            PeerEvent::Disconnected { error, .. } => Some(error.clone()),
+            _ => None,
+        });
+        errors.collect()
+    }
+}
+
+struct Datagram {
+    from: Place,
+    to: Place,
+    bytes: BytesMut,
+}
+
+/// Nodes, and the network between them.
+pub(super) struct World {
+    pub(super) now: Time,
+    pub(super) ends: BTreeMap<Place, End>,
+    pub(super) one_way: Duration,
+    /// Datagrams of a hundred that are lost.
+    pub(super) loss: u64,
+    /// Up to this much longer than `one_way` may a datagram take; so they overtake one another.
+    pub(super) jitter: Duration,
+    /// Places to and from which nothing comes through.
+    pub(super) silent: BTreeSet<Place>,
+    /// Whether senders hear that nobody is at an address.
+    pub(super) reports: bool,
+    /// When each datagram was sent, by whom, to whom, and its size.
+    pub(super) sent: Vec<(Time, Place, Place, usize)>,
+    base: Instant,
+    chance: u64,
+    wire: BTreeMap<(Time, u64), Datagram>,
+    reported: BTreeMap<(Time, u64), (Place, Place)>,
+    seq: u64,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an origin to count from, never seen"
+        )]
+        let base = Instant::now();
+        Self {
+            now: Time::ZERO,
+            ends: BTreeMap::new(),
+            one_way: Duration::from_millis(5),
+            loss: 0,
+            jitter: Duration::ZERO,
+            silent: BTreeSet::new(),
+            reports: false,
+            sent: Vec::new(),
+            base,
+            chance: seed.wrapping_mul(2).wrapping_add(1),
+            wire: BTreeMap::new(),
+            reported: BTreeMap::new(),
+            seq: 0,
+        }
+    }
+
+    /// Puts a node there, or a new one in place of the old.
+    pub(super) fn place(&mut self, place: Place, config: NodeConfig, seed: u8) -> &mut End {
+        self.ends.insert(place, End::new(config, seed, self.base));
+        self.end(place)
+    }
+
+    pub(super) fn end(&mut self, place: Place) -> &mut End {
+        self.ends.get_mut(&place).unwrap()
+    }
+
+    pub(super) fn dial(&mut self, from: Place, to: Place, key: PeerKey) -> PeerHandle {
+        self.dial_with(from, key, Config::new(address(to)))
+    }
+
+    pub(super) fn dial_with(&mut self, from: Place, key: PeerKey, config: Config) -> PeerHandle {
+        let now = self.now;
+        let id = config.address().to_string();
+        let config = PeerConfig::with(key, config);
+        self.end(from).node.add_peer(now, id, config).unwrap()
+    }
+
+    /// Queues these messages in one step.
+    pub(super) fn queue(
+        &mut self,
+        from: Place,
+        peer: PeerHandle,
+        messages: impl IntoIterator<Item = (u64, Bytes)>,
+    ) {
+        let now = self.now;
+        let messages = messages
+            .into_iter()
+            .map(|(id, payload)| (MessageId(id), Lane(0), payload));
+        self.end(from).node.queue(now, peer, messages);
+    }
+
+    /// Lets this much time go by.
+    pub(super) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.run_until(end, |_| false);
+        self.now = end;
+    }
+
+    /// Lets time go by until that is so, at most this much. Says whether it came to be so.
+    pub(super) fn wait(&mut self, at_most: Duration, so: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.now + at_most;
+        self.run_until(end, so)
+    }
+
+    fn run_until(&mut self, end: Time, mut so: impl FnMut(&mut Self) -> bool) -> bool {
+        loop {
+            self.settle();
+            if so(self) {
+                return true;
+            }
+            let timers = self.ends.values().filter_map(|end| end.until).min();
+            let datagram = self.wire.keys().next().map(|&(at, _)| at);
+            let report = self.reported.keys().next().map(|&(at, _)| at);
+            match [timers, datagram, report].into_iter().flatten().min() {
+                Some(next) if next <= end => self.now = self.now.max(next),
+                _ => return false,
+            }
+            self.arrive();
+            for end in self.ends.values_mut() {
+                if end.until.is_some_and(|at| at <= self.now) {
+                    end.node.handle_timeout(self.now);
+                }
+            }
+        }
+    }
+
+    /// Polls every node until it has nothing left to do.
+    fn settle(&mut self) {
+        let now = self.now;
+        let mut buffer = Vec::new();
+        let places: Vec<Place> = self.ends.keys().copied().collect();
+        for place in places {
+            let until = loop {
+                let Some(end) = self.ends.get_mut(&place) else {
+                    break None;
+                };
+                match end.node.poll_output(now, &mut buffer) {
+                    Output::Transmit(transmit) => self.send(place, &transmit, &buffer),
+                    Output::Event(event) => end.hear(now, event),
+                    Output::Timeout(until) => break until,
+                }
+            };
+            assert!(
+                until.is_none_or(|at| at > now),
+                "the timeout lies in the past"
+            );
+            let end = self.end(place);
+            end.until = until;
+            let again = end.node.poll_output(now, &mut buffer);
+            assert!(
+                matches!(again, Output::Timeout(at) if at == until),
+                "something was queued"
+            );
+        }
+    }
+
+    fn send(&mut self, from: Place, transmit: &Transmit, buffer: &[u8]) {
+        assert!(transmit.size <= 65_507 && transmit.size == buffer.len());
+        let SocketAddr::V4(destination) = transmit.destination else {
+            unreachable!()
+        };
+        let [_, _, high, low] = destination.ip().octets();
+        let to = usize::from(high) << 8 | usize::from(low);
+        for bytes in buffer.chunks(transmit.segment_size.unwrap_or(transmit.size)) {
+            self.sent.push((self.now, from, to, bytes.len()));
+            let lost = self.draw() % 100 < self.loss;
+            let late = match self.jitter.as_nanos() as u64 {
+                0 => 0,
+                jitter => self.draw() % jitter,
+            };
+            self.seq += 1;
+            let key = (
+                self.now + self.one_way + Duration::from_nanos(late),
+                self.seq,
+            );
+            if !lost {
+                self.wire.insert(
+                    key,
+                    Datagram {
+                        from,
+                        to,
+                        bytes: BytesMut::from(bytes),
+                    },
+                );
+            }
+        }
+    }
+
+    fn arrive(&mut self) {
+        while let Some(entry) = self.wire.first_entry().filter(|e| e.key().0 <= self.now) {
+            let Datagram { from, to, bytes } = entry.remove();
+            if self.silent.contains(&from) || self.silent.contains(&to) {
+                continue;
+            }
+            let meta = DatagramMeta {
+                remote: address(from),
+                local_ip: None,
+                ecn: None,
+            };
+            match self.ends.get_mut(&to) {
+                Some(end) => end.node.handle_datagram(self.now, meta, bytes),
+                None if self.reports => {
+                    self.seq += 1;
+                    self.reported
+                        .insert((self.now + self.one_way, self.seq), (from, to));
+                }
+                None => {}
+            }
+        }
+        while let Some(entry) = self
+            .reported
+            .first_entry()
+            .filter(|e| e.key().0 <= self.now)
+        {
+            let (from, to) = entry.remove();
+            if let Some(end) = self.ends.get_mut(&from) {
+                end.node.handle_unreachable(self.now, address(to).ip());
+            }
+        }
+    }
+
+    /// SplitMix64.
+    fn draw(&mut self) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.chance;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// Messages that differ from one another, named from `first` on.
+pub(super) fn messages(first: u64, count: u64) -> impl Iterator<Item = (u64, Bytes)> {
+    (first..first + count).map(|id| (id, payload(id)))
+}
+
+pub(super) fn payload(id: u64) -> Bytes {
+    Bytes::from(format!("message {id:06}").repeat(1 + id as usize % 7))
+}
+
+/// These messages, once each, in order.
+pub(super) fn assert_received(end: &End, count: u64) {
+    let received: Vec<_> = end
+        .received
+        .iter()
+        .map(|(_, _, payload)| payload.clone())
+        .collect();
+    let expected: Vec<_> = messages(0, count).map(|(_, payload)| payload).collect();
+    assert_eq!(received.len(), expected.len());
+    assert!(received == expected, "the messages differ, or their order");
+}
