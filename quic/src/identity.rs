@@ -105,15 +105,15 @@ pub enum IdentityError {
         "no private key in it (no `-----BEGIN PRIVATE KEY-----`); make one with `peer-sender keys new`"
     )]
     NoKey,
-    /// It holds a private key, in another form than PKCS #8.
+    /// Its private key is encrypted.
+    #[error("its private key is encrypted; decrypt it with `openssl pkey -in OLD -out NEW`")]
+    Encrypted,
+    /// Its private key is in OpenSSH's own form.
     #[error(
-        "its private key is in the form `{label}`, only an unencrypted PKCS #8 `PRIVATE KEY` is \
-         read; convert it with `openssl pkcs8 -topk8 -nocrypt`"
+        "its private key is in OpenSSH's own form, only PKCS #8 (`-----BEGIN PRIVATE KEY-----`) is \
+         read; make one with `peer-sender keys new`"
     )]
-    Form {
-        /// What stands after `BEGIN`.
-        label: &'static str,
-    },
+    OpenSsh,
     /// It holds several private keys.
     #[error("several private keys in it; keep one to a file")]
     SeveralKeys,
@@ -156,6 +156,14 @@ mod tests {
         assert_eq!(one.certified().cert, again.certified().cert);
         assert_eq!(one.key(), again.key());
         assert_ne!(one.key(), other.key());
+    }
+
+    #[test]
+    fn the_certificate_has_fixed_dates_and_no_end() {
+        let identity = Identity::from_secret([1; 32]);
+        let certificate = &identity.certified().cert[0];
+        let holds = |text: &[u8]| certificate.windows(text.len()).any(|window| window == text);
+        assert!(holds(b"000101000000Z") && holds(b"99991231235959Z"));
     }
 
     /// RFC 8032 section 7.1, test 1: the private key and its public key.

@@ -48,15 +48,9 @@ pub(crate) fn read_secret(text: &str) -> Result<Zeroizing<[u8; 32]>, IdentityErr
         match kind {
             SectionKind::PrivateKey if found.is_some() => return Err(IdentityError::SeveralKeys),
             SectionKind::PrivateKey => found = Some(der),
-            SectionKind::EcPrivateKey => {
-                return Err(IdentityError::Form {
-                    label: "EC PRIVATE KEY",
-                });
-            }
-            SectionKind::RsaPrivateKey => {
-                return Err(IdentityError::Form {
-                    label: "RSA PRIVATE KEY",
-                });
+            // The older forms, which cannot hold an Ed25519 key.
+            SectionKind::EcPrivateKey | SectionKind::RsaPrivateKey => {
+                return Err(IdentityError::Algorithm);
             }
             _ => {}
         }
@@ -64,10 +58,11 @@ pub(crate) fn read_secret(text: &str) -> Result<Zeroizing<[u8; 32]>, IdentityErr
     match found {
         Some(der) => secret_of(&der),
         // Labels that the reader does not know never reach the loop.
-        None => Err(["ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY"]
-            .into_iter()
-            .find(|label| text.contains(&format!("-----BEGIN {label}-----")))
-            .map_or(IdentityError::NoKey, |label| IdentityError::Form { label })),
+        None if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") => {
+            Err(IdentityError::Encrypted)
+        }
+        None if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----") => Err(IdentityError::OpenSsh),
+        None => Err(IdentityError::NoKey),
     }
 }
 
@@ -175,23 +170,19 @@ mod tests {
         };
         // A P-256 key as PKCS #8 begins like this.
         let p256 = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
-        let form = |label| IdentityError::Form { label };
         let pem = |problem| IdentityError::Pem { problem };
         let cases = [
             (String::new(), IdentityError::NoKey),
             ("hello".into(), IdentityError::NoKey),
             (block("CERTIFICATE", "AAAA"), IdentityError::NoKey),
             (block("PUBLIC KEY", "AAAA"), IdentityError::NoKey),
-            (block("EC PRIVATE KEY", "AAAA"), form("EC PRIVATE KEY")),
-            (block("RSA PRIVATE KEY", "AAAA"), form("RSA PRIVATE KEY")),
+            (block("EC PRIVATE KEY", "AAAA"), IdentityError::Algorithm),
+            (block("RSA PRIVATE KEY", "AAAA"), IdentityError::Algorithm),
             (
                 block("ENCRYPTED PRIVATE KEY", "AAAA"),
-                form("ENCRYPTED PRIVATE KEY"),
+                IdentityError::Encrypted,
             ),
-            (
-                block("OPENSSH PRIVATE KEY", "AAAA"),
-                form("OPENSSH PRIVATE KEY"),
-            ),
+            (block("OPENSSH PRIVATE KEY", "AAAA"), IdentityError::OpenSsh),
             (format!("{RFC_V1}{RFC_V1}"), IdentityError::SeveralKeys),
             (block("PRIVATE KEY", p256), IdentityError::Algorithm),
             (block("PRIVATE KEY", ""), IdentityError::Key),
