@@ -110,6 +110,11 @@ impl Net {
         self.links.get_mut(&id).map(|link| &mut **link)
     }
 
+    #[cfg(test)]
+    pub(super) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values().map(|link| &**link)
+    }
+
     /// The link of a handle that the endpoint names.
     pub(super) fn route(&self, handle: ConnectionHandle) -> Option<LinkId> {
         self.routes.get(handle.0).copied().flatten()

@@ -63,6 +63,12 @@ impl Streams {
         })
     }
 
+    /// How many it keeps books of.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Writes as much as QUIC takes and keeps the rest.
     pub(super) fn write(
         &mut self,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use peer_sender_core::{Lane, Level, MessageId, Outcome, PeerEvent, RefuseCode, Time};
 
-use super::world::*;
+use super::nodes::*;
+use super::world::World;
 use crate::Trust;
 
 pub(super) const DELIVERED: Outcome = Outcome::Delivered(Level::Application);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use peer_sender_core::{ErrorClass, LinkError, PeerEvent};
 
-use super::world::*;
+use super::nodes::*;
+use super::world::World;
 use crate::Trust;
 
 #[test]

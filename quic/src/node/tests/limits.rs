@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use peer_sender_core::LinkError;
 
-use super::world::*;
+use super::nodes::*;
+use super::world::World;
 use crate::{NodeConfig, Trust};
 
 #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use peer_sender_core::{Config, LinkError, MessageId, StopMode};
 
 use super::delivery::DELIVERED;
-use super::world::*;
+use super::nodes::*;
+use super::world::World;
 use crate::Trust;
 
 #[test]

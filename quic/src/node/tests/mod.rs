@@ -1,9 +1,11 @@
 //! Whole nodes against each other, with real QUIC and real TLS, in virtual time.
 
 mod delivery;
+mod hostile;
 mod identity;
 mod limits;
 mod loss;
+mod nodes;
 mod stopping;
 mod world;
 

@@ -6,7 +6,8 @@ use peer_sender_core::{
     CloseCode, FailReason, LinkError, Outcome, PeerEvent, StopMode, StopReason, UnknownReason,
 };
 
-use super::world::*;
+use super::nodes::*;
+use super::world::World;
 use crate::Trust;
 use crate::node::AddPeerError;
 

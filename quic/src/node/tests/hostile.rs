@@ -1,0 +1,222 @@
+//! Diallers that hold a trusted key and misbehave: bare QUIC against a node.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use peer_sender_core::{CloseCode, LinkError, Time};
+use quinn_proto::{
+    Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, Event, StreamId, VarInt,
+};
+
+use super::nodes::*;
+use crate::node::{DatagramMeta, NodeEvent, NodeMachine, Output};
+use crate::{Trust, tls, transport};
+
+/// OPEN with the flag `fresh`, lane 0, base 0.
+const OPEN: &[u8] = &[
+    1, 20, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0,
+];
+
+/// A bare QUIC client and a node, with nothing but a wire between them.
+struct Duel {
+    base: Instant,
+    now: Time,
+    node: NodeMachine<String>,
+    turned_away: Vec<LinkError>,
+    received: usize,
+    endpoint: Endpoint,
+    handle: ConnectionHandle,
+    client: Connection,
+    closed: Option<String>,
+}
+
+impl Duel {
+    fn new() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an origin to count from, never seen"
+        )]
+        let base = Instant::now();
+        let node = NodeMachine::new(listener(2, Trust::Any), [2; 32], base);
+        let config = transport::endpoint_config(&identity(1), [1; 32]);
+        let mut endpoint = Endpoint::new(config.into(), None, true, None);
+        let (config, _) = transport::client_config(&dialler(1), identity(2).key(), [3; 32]);
+        let connected = endpoint.connect(base, config, address(2), tls::SERVER_NAME);
+        let (handle, client) = connected.unwrap();
+        let mut duel = Self {
+            base,
+            now: Time::ZERO,
+            node,
+            turned_away: Vec::new(),
+            received: 0,
+            endpoint,
+            handle,
+            client,
+            closed: None,
+        };
+        duel.exchange();
+        assert_eq!(duel.node.stats().accepted, 1);
+        duel
+    }
+
+    /// Lets both talk until they have nothing more to say.
+    fn exchange(&mut self) {
+        for _ in 0..50 {
+            self.now = self.now + Duration::from_millis(1);
+            let now = self.base + self.now.saturating_since(Time::ZERO);
+            self.client.handle_timeout(now);
+            while let Some(event) = self.client.poll_endpoint_events() {
+                if let Some(event) = self.endpoint.handle_event(self.handle, event) {
+                    self.client.handle_event(event);
+                }
+            }
+            while let Some(event) = self.client.poll() {
+                if let Event::ConnectionLost { reason } = event {
+                    self.closed = Some(reason.to_string());
+                }
+            }
+            let mut buffer = Vec::new();
+            while let Some(transmit) = self.client.poll_transmit(now, 1, &mut buffer) {
+                let data = BytesMut::from(&buffer[..transmit.size]);
+                let meta = DatagramMeta {
+                    remote: address(1),
+                    local_ip: None,
+                    ecn: None,
+                };
+                self.node.handle_datagram(self.now, meta, data);
+                buffer.clear();
+            }
+            self.node.handle_timeout(self.now);
+            self.drain_node(now);
+        }
+    }
+
+    fn drain_node(&mut self, now: Instant) {
+        let mut buffer = Vec::new();
+        loop {
+            match self.node.poll_output(self.now, &mut buffer) {
+                Output::Transmit(transmit) => {
+                    let data = BytesMut::from(&buffer[..transmit.size]);
+                    let mut answer = Vec::new();
+                    let from = address(2);
+                    let event = self
+                        .endpoint
+                        .handle(now, from, None, None, data, &mut answer);
+                    if let Some(DatagramEvent::ConnectionEvent(_, event)) = event {
+                        self.client.handle_event(event);
+                    }
+                }
+                Output::Event(NodeEvent::InboundRejected { error, key, .. }) => {
+                    assert_eq!(key, Some(identity(1).key()));
+                    self.turned_away.push(error);
+                }
+                Output::Event(NodeEvent::Incoming { messages, .. }) => {
+                    self.received += messages.len();
+                }
+                Output::Event(_) => {}
+                Output::Timeout(_) => return,
+            }
+        }
+    }
+
+    fn open(&mut self) -> Option<StreamId> {
+        self.client.streams().open(Dir::Bi)
+    }
+
+    fn write(&mut self, stream: StreamId, bytes: &[u8]) {
+        let mut chunks = [Bytes::copy_from_slice(bytes)];
+        let written = self
+            .client
+            .send_stream(stream)
+            .write_chunks(&mut chunks)
+            .unwrap();
+        assert_eq!(written.bytes, bytes.len());
+    }
+}
+
+#[test]
+fn a_message_from_bare_quic_arrives() {
+    let mut duel = Duel::new();
+    let stream = duel.open().unwrap();
+    duel.write(stream, OPEN);
+    duel.write(stream, &[3, 2, b'h', b'i']);
+    duel.exchange();
+    assert_eq!((duel.received, duel.closed.as_deref()), (1, None));
+}
+
+#[test]
+fn a_broken_frame_closes_the_connection_and_is_reported() {
+    let mut duel = Duel::new();
+    let stream = duel.open().unwrap();
+    duel.write(stream, OPEN);
+    duel.exchange();
+    // Kind 0x3f is neither known nor an extension.
+    duel.write(stream, &[0x3f, 0]);
+    duel.exchange();
+    let [
+        LinkError::Closed {
+            code: CloseCode::Protocol,
+            reason,
+        },
+    ] = &duel.turned_away[..]
+    else {
+        panic!("{:?}", duel.turned_away);
+    };
+    assert!(!reason.is_empty());
+    assert_eq!(duel.node.stats().protocol_errors, 1);
+    assert!(
+        duel.closed.is_some_and(|told| told.contains(reason)),
+        "the dialler was told"
+    );
+}
+
+#[test]
+fn streams_beyond_the_limit_cannot_be_opened() {
+    let mut duel = Duel::new();
+    let opened = std::iter::from_fn(|| duel.open()).count();
+    assert_eq!(opened, 8);
+    assert_eq!(duel.client.streams().open(Dir::Uni), None);
+}
+
+#[test]
+fn ended_streams_leave_nothing_behind() {
+    let mut duel = Duel::new();
+    for round in 0..200 {
+        let stream = duel.open().expect("credit comes back");
+        duel.client
+            .send_stream(stream)
+            .reset(VarInt::from_u32(5))
+            .unwrap();
+        duel.client
+            .recv_stream(stream)
+            .stop(VarInt::from_u32(6))
+            .unwrap();
+        duel.exchange();
+        if duel.closed.is_some() {
+            assert!(round > 0, "one stream that is cut is no offence");
+            break;
+        }
+    }
+    let kept = duel
+        .node
+        .net
+        .links()
+        .map(|link| link.streams.len())
+        .sum::<usize>();
+    assert!(kept <= 8, "{kept} streams are kept");
+}
+
+#[test]
+fn a_dialler_that_goes_silent_in_a_message_is_forgotten() {
+    let mut duel = Duel::new();
+    let stream = duel.open().unwrap();
+    duel.write(stream, OPEN);
+    duel.write(stream, &[3, 0x80, 0x01, 0, 0, 1, 2, 3]);
+    duel.exchange();
+    duel.now = duel.now + Duration::from_secs(30);
+    let now = duel.base + duel.now.saturating_since(Time::ZERO);
+    duel.node.handle_timeout(duel.now);
+    duel.drain_node(now);
+    assert_eq!(duel.node.stats().connections, 0);
+    assert_eq!(duel.node.stats().sessions, 1);
+}
