@@ -11,7 +11,8 @@ use quinn_proto::{
     EndpointConfig, Event, ServerConfig, VarInt,
 };
 
-use crate::tls;
+use crate::transport::{endpoint_config, server_config};
+use crate::{Identity, NodeConfig, Trust, tls};
 
 pub(crate) const DIALLER: usize = 0;
 pub(crate) const LISTENER: usize = 1;
@@ -213,6 +214,33 @@ impl Pair {
     fn instant(&self) -> Instant {
         self.base + self.now
     }
+}
+
+pub(crate) fn identity(n: u8) -> Identity {
+    Identity::from_secret([n; 32])
+}
+
+pub(crate) fn dialling() -> NodeConfig {
+    NodeConfig::new(identity(1))
+}
+
+pub(crate) fn accepting() -> NodeConfig {
+    NodeConfig::builder(identity(2))
+        .accept(Trust::Any)
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn dialler(seed: u8) -> End {
+    End::new(endpoint_config(&identity(1), [seed; 32]), None)
+}
+
+pub(crate) fn listener(seed: u8) -> End {
+    listener_with(seed, server_config(&accepting(), [seed; 32]))
+}
+
+pub(crate) fn listener_with(seed: u8, server: Arc<ServerConfig>) -> End {
+    End::new(endpoint_config(&identity(2), [seed; 32]), Some(server))
 }
 
 /// Closes with the code that refuses an identity.

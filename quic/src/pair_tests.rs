@@ -12,40 +12,16 @@ use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use crate::Identity;
 use crate::error::{DialContext, link_error};
-use crate::pair::{DIALLER, End, LISTENER, ONE_WAY, Pair, refuse_identity};
+use crate::pair::{
+    DIALLER, End, LISTENER, ONE_WAY, Pair, accepting, dialler, dialling, identity, listener,
+    listener_with, refuse_identity,
+};
 use crate::tls::{self, OfferedKey};
 use crate::transport::{client_config, endpoint_config, server_config};
-use crate::{Identity, NodeConfig, Trust};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn identity(n: u8) -> Identity {
-    Identity::from_secret([n; 32])
-}
-
-fn dialling() -> NodeConfig {
-    NodeConfig::new(identity(1))
-}
-
-fn accepting() -> NodeConfig {
-    NodeConfig::builder(identity(2))
-        .accept(Trust::Any)
-        .build()
-        .unwrap()
-}
-
-fn dialler(seed: u8) -> End {
-    End::new(endpoint_config(&identity(1), [seed; 32]), None)
-}
-
-fn listener(seed: u8) -> End {
-    listener_with(seed, server_config(&accepting(), [seed; 32]))
-}
-
-fn listener_with(seed: u8, server: Arc<ServerConfig>) -> End {
-    End::new(endpoint_config(&identity(2), [seed; 32]), Some(server))
-}
 
 /// A listener whose TLS is not ours.
 fn foreign_listener(tls: rustls::ServerConfig) -> End {
