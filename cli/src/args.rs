@@ -40,7 +40,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) peers: u32,
     /// How many messages in all.
-    #[arg(long, value_name = "N", default_value_t = 120_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 120_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(crate) messages: u64,
     /// Bytes of each message, from 8 (they carry their number) to 1048576.
     #[arg(long, value_name = "B", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1_048_576))]

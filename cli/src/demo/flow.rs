@@ -11,7 +11,7 @@ use ring::digest::{self, Digest};
 use tokio::sync::watch;
 use tokio::time::{self, MissedTickBehavior};
 
-use super::Id;
+use super::{Id, first_number};
 use crate::transfer::source::MadeUp;
 use crate::transfer::{Fate, NotAMessage, Pump, Source, Tally};
 
@@ -69,7 +69,7 @@ impl Flow {
         } = self;
         let mut events = peer.events();
         let (mut connected, mut stopped) = (0u64, false);
-        let source = Digested::new(MadeUp::new(count, size));
+        let source = Digested::new(MadeUp::new(first_number(id), count, size));
         let mut pump = Pump::new(peer.clone(), source, move || node.now());
         let mut tick = time::interval(Duration::from_millis(100));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -172,9 +172,9 @@ mod tests {
 
     #[test]
     fn the_digest_is_of_what_was_accepted() {
-        let mut plain = MadeUp::new(3, 16);
+        let mut plain = MadeUp::new(0, 3, 16);
         let all: Vec<Bytes> = std::iter::from_fn(|| plain.next()).collect();
-        let mut source = Digested::new(MadeUp::new(3, 16));
+        let mut source = Digested::new(MadeUp::new(0, 3, 16));
         assert_eq!(source.digest_of(0).as_ref(), sha256(&[]));
         let mut cx = Context::from_waker(Waker::noop());
         while let Poll::Ready(Some(_)) = source.poll_next(&mut cx) {}

@@ -30,11 +30,17 @@ const DRAIN: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Enough to keep a connection on loopback busy, and so few that the latencies tell of the
 /// delivery more than of the queue.
-const IN_FLIGHT_MAX: usize = 1_024;
-const QUEUED_MAX: usize = 256;
+const IN_FLIGHT_MAX: usize = 512;
+const QUEUED_MAX: usize = 128;
 
 /// A receiver's number, from 0.
 type Id = u32;
+
+/// The number of a receiver's first message: no two receivers expect the same, so that what
+/// arrives at the wrong one is noticed.
+fn first_number(id: Id) -> u64 {
+    u64::from(id) << 40
+}
 
 pub(crate) async fn run(args: DemoArgs) -> Result<Verdict, Failure> {
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;

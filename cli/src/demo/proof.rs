@@ -8,6 +8,7 @@ use ring::digest::{self, Digest};
 pub(super) struct Proof {
     /// One bit for each number that is expected.
     seen: Vec<u64>,
+    first: u64,
     expected: u64,
     received: u64,
     next: u64,
@@ -26,9 +27,10 @@ impl std::fmt::Debug for Proof {
 }
 
 impl Proof {
-    /// Of messages numbered from 0 to before `expected`.
-    pub(super) fn new(expected: u64) -> Self {
+    /// Of as many messages as `expected`, numbered from `first`.
+    pub(super) fn new(first: u64, expected: u64) -> Self {
         Self {
+            first,
             seen: vec![0; expected.div_ceil(64) as usize],
             expected,
             received: 0,
@@ -46,7 +48,8 @@ impl Proof {
         self.digest.update(payload);
         let number = payload
             .first_chunk()
-            .map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
+            .and_then(|bytes| u64::from_le_bytes(*bytes).checked_sub(self.first))
+            .unwrap_or(u64::MAX);
         let word = usize::try_from(number / 64)
             .ok()
             .and_then(|word| self.seen.get_mut(word));
@@ -69,7 +72,7 @@ impl Proof {
         self.received
     }
 
-    /// Of the first `sent` numbers, those that never came.
+    /// Of the first `sent` messages, those that never came.
     pub(super) fn lost(&self, sent: u64) -> u64 {
         let came = |number: &u64| {
             let word = usize::try_from(number / 64)
@@ -105,10 +108,10 @@ mod tests {
     use super::*;
 
     fn proof(numbers: &[u64]) -> Proof {
-        let mut proof = Proof::new(100);
+        let mut proof = Proof::new(1_000, 100);
         numbers
             .iter()
-            .for_each(|number| proof.note(&number.to_le_bytes()));
+            .for_each(|number| proof.note(&(1_000 + number).to_le_bytes()));
         proof
     }
 
@@ -130,12 +133,17 @@ mod tests {
         assert_eq!(findings(&[0, 1, 2, 3]), [1, 0, 0, 0]);
         assert_eq!(findings(&[0, 1, 1, 2, 3, 4]), [0, 1, 0, 0]);
         assert_eq!(findings(&[0, 2, 1, 3, 4]), [0, 0, 1, 0]);
-        assert_eq!(findings(&[0, 1, 2, 3, 4, 100, u64::MAX]), [0, 0, 0, 2]);
+        assert_eq!(findings(&[0, 1, 2, 3, 4, 100]), [0, 0, 0, 1]);
+        // Numbers of another receiver, below and above.
+        let mut proof = proof(&[0]);
+        proof.note(&999u64.to_le_bytes());
+        proof.note(&u64::MAX.to_le_bytes());
+        assert_eq!([proof.unexpected(), proof.received()], [2, 3]);
     }
 
     #[test]
     fn a_message_too_short_for_a_number_is_unexpected() {
-        let mut proof = Proof::new(1);
+        let mut proof = Proof::new(0, 1);
         proof.note(b"short");
         assert_eq!(
             [proof.unexpected(), proof.received(), proof.lost(1)],

@@ -2,8 +2,8 @@
 
 use peer_sender_tokio::Node;
 
-use super::Id;
 use super::proof::Proof;
+use super::{Id, first_number};
 
 /// One receiver at work.
 pub(super) struct Receiver {
@@ -42,7 +42,7 @@ impl Receiver {
             mut cut_at,
         } = self;
         let mut incoming = node.incoming();
-        let mut proof = Proof::new(expected);
+        let mut proof = Proof::new(first_number(id), expected);
         let mut was_cut_at = None;
         while let Some(message) = incoming.next().await {
             if cut_at.take_if(|at| *at <= proof.received()).is_some() {

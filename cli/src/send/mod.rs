@@ -129,7 +129,7 @@ fn source(args: &SendArgs, bytes_max: usize) -> Result<(Box<dyn Source>, Option<
         if args.size > bytes_max {
             return Err(too_large("--size".to_owned(), args.size as u64));
         }
-        return Ok((Box::new(MadeUp::new(count, args.size)), Some(count)));
+        return Ok((Box::new(MadeUp::new(0, count, args.size)), Some(count)));
     }
     if !args.message.is_empty() {
         let total = args.message.len() as u64;

@@ -29,7 +29,7 @@ pub(crate) struct NotAMessage(pub(crate) String);
 #[derive(Clone, Debug)]
 pub(crate) struct MadeUp {
     next: u64,
-    count: u64,
+    end: u64,
     size: usize,
     filling: Vec<u8>,
 }
@@ -37,12 +37,13 @@ pub(crate) struct MadeUp {
 impl MadeUp {
     const SHIFTS: usize = 251;
 
-    pub(crate) fn new(count: u64, size: usize) -> Self {
+    /// Numbered from `first`.
+    pub(crate) fn new(first: u64, count: u64, size: usize) -> Self {
         let length = size + Self::SHIFTS;
         let filling = (0..length).map(|place| (place * 167 % 256) as u8).collect();
         Self {
-            next: 0,
-            count,
+            next: first,
+            end: first.saturating_add(count),
             size,
             filling,
         }
@@ -51,7 +52,7 @@ impl MadeUp {
     /// The next one: its number, little-endian, cut off at the size, then a filling that shifts
     /// from message to message.
     pub(crate) fn next(&mut self) -> Option<Bytes> {
-        if self.next == self.count {
+        if self.next == self.end {
             return None;
         }
         let shift = (self.next % Self::SHIFTS as u64) as usize;
@@ -289,12 +290,12 @@ mod tests {
     #[test]
     fn made_up_messages_differ_and_end() {
         for (count, size) in [(1_000, 8), (1_000, 1_024), (60_000, 2), (250, 1)] {
-            let mut source = MadeUp::new(count, size);
+            let mut source = MadeUp::new(0, count, size);
             let all: BTreeSet<_> = std::iter::from_fn(|| source.next()).collect();
             assert_eq!(all.len() as u64, count, "of {size} bytes");
             assert!(all.iter().all(|message| message.len() == size));
         }
-        let mut empty = MadeUp::new(3, 0);
+        let mut empty = MadeUp::new(0, 3, 0);
         assert_eq!(std::iter::from_fn(|| empty.next()).count(), 3);
     }
 
