@@ -282,6 +282,7 @@ fn a_runtime_that_is_dropped_leaves_nothing_hanging() {
             peer.try_send("late").unwrap_err().reason,
             RejectReason::Stopped
         );
+        held.accept();
     }));
 }
 

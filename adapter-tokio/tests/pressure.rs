@@ -2,14 +2,24 @@
 
 mod common;
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
 use common::*;
-use peer_sender_tokio::{RejectReason, Rejected};
-use tokio::time::timeout;
+use peer_sender_tokio::{Node, RejectReason, Rejected};
 
-/// Long enough that what could happen has happened.
-const A_WHILE: Duration = Duration::from_millis(300);
+/// Lets both nodes do what they can.
+async fn turns(one: &Node<String>, other: &Node<String>) {
+    for _ in 0..200 {
+        one.stats().await;
+        other.stats().await;
+    }
+}
+
+async fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
 
 #[test]
 fn a_full_queue_hands_the_message_back() {
@@ -58,67 +68,70 @@ fn a_message_above_the_limit_is_handed_back_at_once() {
 fn a_consumer_that_does_not_poll_holds_the_sender_back_and_loses_nothing() {
     run(async {
         const SIZE: usize = 10_000;
-        const QUEUED: usize = 8;
-        const IN_FLIGHT: usize = 8;
-        const BUDGET: usize = 20 * SIZE;
+        const QUEUED: u64 = 8;
+        const IN_FLIGHT: u64 = 6;
         let listener =
-            listener_with(|config| config.message_bytes_max(SIZE).inbound_bytes_max(BUDGET)).await;
+            listener_with(|config| config.message_bytes_max(SIZE).inbound_bytes_max(20 * SIZE))
+                .await;
         let node = dialler().await;
         let peer = peer_with(&node, bob().key(), listener.local_addr(), |config| {
             config
-                .queue_messages_max(QUEUED)
-                .flight_messages_max(IN_FLIGHT)
+                .queue_messages_max(QUEUED as usize)
+                .flight_messages_max(IN_FLIGHT as usize)
         });
+        let payload = |number: u64| vec![number as u8; SIZE];
         let mut receipts = Vec::new();
-        while let Ok(sent) = timeout(A_WHILE, peer.send(vec![receipts.len() as u8; SIZE])).await {
-            receipts.push(sent.unwrap());
+        while {
+            let stats = peer.stats().await.machine;
             assert!(
-                receipts.len() <= QUEUED + IN_FLIGHT,
-                "nothing holds the sender back"
+                stats.queued <= QUEUED && stats.in_flight <= IN_FLIGHT,
+                "{stats:?}"
             );
+            (stats.queued, stats.in_flight) != (QUEUED, IN_FLIGHT)
+        } {
+            receipts.extend(peer.try_send(payload(receipts.len() as u64)));
         }
-        let held_back = receipts.len();
-        assert!(
-            held_back >= QUEUED + IN_FLIGHT - 1,
-            "held back too early: {held_back}"
-        );
-        let stats = peer.stats().await.machine;
-        assert_eq!(stats.queued + stats.in_flight, held_back as u64);
+        let held_back = receipts.len() as u64;
+        assert_eq!(held_back, QUEUED + IN_FLIGHT);
+        let mut send = Box::pin(peer.send(payload(held_back)));
+        assert!(poll_once(&mut send).await.is_pending());
+        turns(&node, &listener).await;
+        assert!(poll_once(&mut send).await.is_pending());
 
         let mut incoming = listener.incoming();
         let more = {
             let peer = peer.clone();
-            tokio::spawn(async move {
-                let mut receipts = Vec::new();
-                for number in held_back..200 {
-                    receipts.push(peer.send(vec![number as u8; SIZE]).await.unwrap());
+            async move {
+                let mut receipts = vec![send.await.unwrap()];
+                for number in held_back + 1..200 {
+                    receipts.push(peer.send(payload(number)).await.unwrap());
                 }
                 receipts
-            })
+            }
         };
-        for number in 0..200 {
-            let payload = incoming.next().await.unwrap().accept();
-            assert!(
-                payload == vec![number as u8; SIZE],
-                "message {number} differs"
-            );
-        }
-        receipts.extend(more.await.unwrap());
-        for receipt in receipts {
+        let taking = async {
+            for number in 0..200 {
+                let taken = incoming.next().await.unwrap().accept();
+                assert!(taken == payload(number), "message {number} differs");
+            }
+        };
+        let (more, ()) = tokio::join!(more, taking);
+        for receipt in receipts.into_iter().chain(more) {
             assert!(receipt.await.is_delivered());
         }
     });
 }
 
-/// The receiver's own bound: with room for any number in flight, only the inbound budget and QUIC's
-/// flow control hold the sender back.
+/// The receiver's own bound: with room for any number in flight, only its inbound budget holds the
+/// sender back.
 #[test]
 fn the_inbound_budget_bounds_what_waits_for_the_application() {
     run(async {
         const SIZE: usize = 100_000;
-        const BUDGET: usize = 4 * SIZE;
+        const FIT: usize = 4;
+        let budget = FIT * SIZE + SIZE / 2;
         let listener =
-            listener_with(|config| config.message_bytes_max(SIZE).inbound_bytes_max(BUDGET)).await;
+            listener_with(|config| config.message_bytes_max(SIZE).inbound_bytes_max(budget)).await;
         let node = dialler().await;
         let peer = peer(&node, listener.local_addr());
         let mut receipts = Vec::new();
@@ -126,27 +139,21 @@ fn the_inbound_budget_bounds_what_waits_for_the_application() {
             receipts.push(peer.send(vec![number; SIZE]).await.unwrap());
         }
         let mut incoming = listener.incoming();
-        let first = incoming.next().await.unwrap();
-        let mut held = vec![first];
-        while let Ok(message) = timeout(A_WHILE, incoming.next()).await {
-            held.push(message.unwrap());
-        }
-        assert!(
-            held.len() <= BUDGET / SIZE,
-            "{} messages are above the budget",
-            held.len()
-        );
-        for message in held.drain(..) {
-            message.accept();
+        let mut held = Vec::new();
+        for number in 0..40_u8 {
+            held.push(incoming.next().await.unwrap());
+            assert!(held.last().unwrap().payload() == &vec![number; SIZE]);
+            if held.len() == FIT {
+                turns(&node, &listener).await;
+                assert!(
+                    incoming.try_next().is_none(),
+                    "more is held than the budget allows"
+                );
+                held.drain(..).for_each(|message| drop(message.accept()));
+            }
         }
         for receipt in receipts {
-            tokio::pin!(receipt);
-            loop {
-                tokio::select! {
-                    outcome = &mut receipt => { assert!(outcome.is_delivered()); break }
-                    message = incoming.next() => drop(message.unwrap().accept()),
-                }
-            }
+            assert!(receipt.await.is_delivered());
         }
     });
 }
@@ -163,8 +170,11 @@ fn a_send_that_is_given_up_leaves_no_trace() {
         let first = peer.send("first").await.unwrap();
         let held = incoming.next().await.unwrap();
         let second = peer.send("second").await.unwrap();
-        let given_up = timeout(A_WHILE, peer.send("given up")).await;
-        assert!(given_up.is_err(), "one in flight and one queued are all");
+        let mut given_up = Box::pin(peer.send("given up"));
+        turns(&node, &listener).await;
+        let polled = poll_once(&mut given_up).await;
+        assert!(polled.is_pending(), "one in flight and one queued are all");
+        drop(given_up);
 
         let third = {
             let peer = peer.clone();
