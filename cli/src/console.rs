@@ -1,10 +1,12 @@
 //! What a person sees: stderr, its colours and its progress bars.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::failure::Failure;
+use crate::figures;
 
 /// Prints a line on stderr. That nobody reads it is no reason to stop.
 pub(crate) fn say(line: &str) {
@@ -86,16 +88,21 @@ impl Screen {
         let (bar, template) = match length {
             Some(length) => (
                 ProgressBar::new(length),
-                "{prefix} [{bar:28}] {human_pos}/{human_len} {per_sec:>14} {msg}",
+                "{prefix} [{bar:28}] {human_pos}/{human_len} {rate:>12} {msg}",
             ),
             None => (
                 ProgressBar::no_length(),
-                "{prefix} {human_pos} delivered {per_sec} {msg}",
+                "{prefix} {human_pos} delivered {rate} {msg}",
             ),
         };
         let bar = bars.add(bar).with_prefix(name.to_owned());
         // A template that does not parse would be a slip in the two above; the default serves too.
         if let Ok(style) = ProgressStyle::with_template(template) {
+            let style =
+                style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                    // A bar that cannot be drawn is no reason to stop.
+                    let _ = write!(out, "{}/s", figures::thousands(state.per_sec() as u64));
+                });
             bar.set_style(style.progress_chars("=> "));
         }
         bar
