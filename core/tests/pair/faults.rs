@@ -55,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) cut: u64,
     pub(crate) linger: u64,
     pub(crate) cut_bytes_max: u64,
+    /// The sender's node reads nothing of it before it is lost: what came back counts only then.
+    pub(crate) dies_unread: u64,
     pub(crate) connect_fails: u64,
     pub(crate) connect_silent: u64,
     pub(crate) connect_refused: u64,
@@ -75,6 +77,8 @@ pub(crate) struct Plan {
     /// Stops in the very first step, before anything was dialled.
     pub(crate) stop_first: Option<StopMode>,
     pub(crate) stops: Vec<(Time, StopMode)>,
+    /// A lost connection is followed by a stop, per mille.
+    pub(crate) stop_at_loss: u64,
     /// Stops after that many steps of the sender, whatever the time.
     pub(crate) stop_after_step: Option<(u64, StopMode)>,
     /// When the faults end.
@@ -138,6 +142,7 @@ impl Plan {
             cut: on(rng).map_or(0, |rng| rng.between(50, 900)),
             linger: on(rng).map_or(0, |rng| rng.between(50, 700)),
             cut_bytes_max: rng.pick(&[40, 400, 4_000, 100_000]),
+            dies_unread: on(rng).map_or(0, |rng| rng.between(50, 800)),
             connect_fails: on(rng).map_or(0, |rng| rng.between(50, 600)),
             connect_silent: on(rng).map_or(0, |rng| rng.between(20, 400)),
             connect_refused: on(rng).map_or(0, |rng| rng.between(10, 150)),
@@ -155,6 +160,11 @@ impl Plan {
             stale: on(rng).map_or(0, |rng| rng.between(1, 200)),
             stop_first: rng.chance(10).then(|| StopMode::Drain(rng.wait(span))),
             stops: draw_stops(rng, span),
+            stop_at_loss: if rng.chance(250) {
+                rng.between(20, 300)
+            } else {
+                0
+            },
             stop_after_step: None,
             heals_at: Time::ZERO + span,
         }
@@ -165,6 +175,7 @@ impl Plan {
     pub(crate) fn outcomes_fixed(mut self) -> Self {
         self.stop_first = None;
         self.stops.clear();
+        self.stop_at_loss = 0;
         self.faults
             .retain(|(_, fault)| matches!(fault, Fault::Cut | Fault::Linger));
         self.sessions = SessionsConfig {

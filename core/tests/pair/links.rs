@@ -77,7 +77,7 @@ impl World {
         } else {
             self.let_in(conn, round_trip);
             if draw < closed {
-                let code = self.rng.pick(&[1, 2, 3, 6, 900]);
+                let code = self.rng.pick(&[1, 1, 1, 2, 3, 6, 900]);
                 let code = CloseCode::from_wire(code);
                 let error = LinkError::Closed {
                     code,
@@ -118,6 +118,28 @@ impl World {
             } else if self.rng.chance(self.plan.linger) {
                 let after = self.rng.scale(bytes_max);
                 self.connection(conn).lingers_after = Some(after);
+            } else if self.rng.chance(self.plan.dies_unread) {
+                self.connection(conn).unread = true;
+                let after = round_trip * 2 + self.rng.wait(Duration::from_secs(4));
+                let error = LinkError::Reset;
+                self.schedule(
+                    after,
+                    Happening::Lost {
+                        conn,
+                        end: End::Dialler,
+                        error,
+                    },
+                );
+                let error = LinkError::IdleTimeout;
+                let after = after + self.rng.wait(IDLE);
+                self.schedule(
+                    after,
+                    Happening::Lost {
+                        conn,
+                        end: End::Acceptor,
+                        error,
+                    },
+                );
             }
         }
     }

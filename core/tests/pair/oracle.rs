@@ -77,7 +77,8 @@ pub(crate) struct Oracle {
     pub(crate) epochs: BTreeMap<u32, Epoch>,
     forgotten: BTreeSet<(u32, SessionHandle)>,
     current_log: BTreeMap<u32, SessionHandle>,
-    offered: Vec<(MessageId, Bytes)>,
+    /// This step's messages, and whether a stop came before each.
+    offered: Vec<(MessageId, (Bytes, bool))>,
     /// What this step must, and what it may, settle.
     pub(crate) due: BTreeMap<MessageId, Outcome>,
     pub(crate) allowed: BTreeMap<MessageId, Outcome>,
@@ -123,7 +124,7 @@ impl Oracle {
     /// What the sender is about to be told that is no connection's.
     pub(crate) fn told(&mut self, now: Time, event: &Event) {
         if let Event::MessageQueued { id, payload, .. } = event {
-            self.offered.push((*id, payload.clone()));
+            self.offered.push((*id, (payload.clone(), self.stop_at.is_some())));
         }
         if let Event::Stop { mode } = event {
             let at = match mode {
@@ -179,18 +180,14 @@ impl Oracle {
             else {
                 continue;
             };
-            let handed_back = offered.remove(id);
-            assert_eq!(
-                handed_back.as_ref(),
-                Some(payload),
-                "I8 another message came back"
-            );
+            let (handed_back, stopped) = offered.remove(id).expect("I8 nobody offered it");
+            assert_eq!(handed_back, payload, "I8 another message came back");
             self.rejected += 1;
             let bytes = payload.len();
             let max = self.config.message_bytes_max;
             let fits = bytes <= max;
             match reason {
-                RejectReason::Stopped => assert!(self.stop_at.is_some(), "I8 nobody stopped it"),
+                RejectReason::Stopped => assert!(stopped, "I8 nobody stopped it"),
                 RejectReason::TooLarge { .. } => assert!(!fits, "I8 {bytes} is within {max}"),
                 RejectReason::QueueFull => {
                     assert!(fits && alone_fits != Some(true), "I8 there was room");
@@ -201,8 +198,8 @@ impl Oracle {
         if offers == 1 && offered.len() == 1 {
             assert_ne!(alone_fits, Some(false), "I8 accepted beyond its limits");
         }
-        for (id, payload) in offered {
-            assert!(self.stop_at.is_none(), "I28 {id} was accepted after a stop");
+        for (id, (payload, stopped)) in offered {
+            assert!(!stopped, "I28 {id} was accepted after a stop");
             self.live_bytes += payload.len() as u64;
             self.live.insert(id);
             self.waiting.push_back(id);

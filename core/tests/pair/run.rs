@@ -72,7 +72,10 @@ fn deliver_one_more(world: &mut World) {
     world.flush_sender();
     let limit = world.now + healing_time(world);
     let stopped = world.oracle.stop_at.is_some();
-    assert!(stopped || world.oracle.is_live(id), "I8 an empty queue has room");
+    assert!(
+        stopped || world.oracle.is_live(id),
+        "I8 an empty queue has room"
+    );
     while world.oracle.is_live(id) {
         assert!(
             world.advance(limit),

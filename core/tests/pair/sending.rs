@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Action, Attempt, CloseCode, Event, Lane, LinkError, MessageId, StreamId, Time, TransferId,
+    Action, Attempt, CloseCode, Event, Lane, LinkError, MessageId, StopMode, StreamId, Time,
+    TransferId,
 };
 
 use crate::log::{self, brief_action, brief_event};
@@ -76,6 +77,7 @@ impl World {
         let stand = *self.connection(conn).stand(end);
         match notice {
             Notice::Event(event) => vec![event],
+            Notice::Read { .. } if self.connection(conn).unread => Vec::new(),
             Notice::Read { stream } => self.read(conn, end, stream, false),
             Notice::Opened { .. } => Vec::new(),
             Notice::Lost { error } => {
@@ -106,10 +108,22 @@ impl World {
             (Event::Connected { .. }, Stand::Up) => return false,
             (Event::ConnectFailed { .. } | Event::ConnectionLost { .. }, _) => {
                 *stand = Stand::Gone;
+                self.stop_at_loss();
             }
             (_, _) => {}
         }
         true
+    }
+
+    fn stop_at_loss(&mut self) {
+        if !self.healed && self.rng.chance(self.plan.stop_at_loss) {
+            let after = self.rng.wait(self.plan.limits.backoff.0 * 2);
+            let mode = match self.rng.chance(500) {
+                true => StopMode::Abort,
+                false => StopMode::Drain(self.rng.wait(Duration::from_secs(5))),
+            };
+            self.schedule(after, Happening::Stop(mode));
+        }
     }
 
     pub(crate) fn step_sender(&mut self, events: Vec<Event>) {

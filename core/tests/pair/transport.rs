@@ -56,6 +56,8 @@ pub(crate) struct Connection {
     /// The path dies once the dialler's or the acceptor's transport has taken that many bytes.
     pub(crate) cut_after: Option<(End, u64)>,
     pub(crate) lingers_after: Option<u64>,
+    /// The dialler reads nothing before it is lost.
+    pub(crate) unread: bool,
 }
 
 impl Connection {
@@ -76,6 +78,7 @@ impl Connection {
             cut: false,
             cut_after: None,
             lingers_after: None,
+            unread: false,
         }
     }
 
