@@ -9,7 +9,8 @@ use std::fs;
 use std::time::Duration;
 
 use common::{
-    Directory, Listener, Logged, Ran, Running, assert_accounted, assert_counts, json, run,
+    Directory, Listener, Logged, Ran, Running, assert_accounted, assert_counts, json, last_word,
+    run,
 };
 use serde_json::json;
 
@@ -360,6 +361,28 @@ fn a_listener_whose_stdout_is_closed_leaves_its_messages_to_the_next() {
     );
     let (log, _) = second.finish();
     assert!(!log.is_empty());
+}
+
+#[test]
+fn nothing_is_delivered_before_its_line_is_out() {
+    let pair = Pair::new("full-pipe");
+    let key = pair.directory.file("listener");
+    let line = format!("listen --bind 127.0.0.1:0 --key {key} --allow-any --json");
+    let mut listener = Running::start_unread(&line);
+    let to = last_word(&listener.stderr_line("listening on"));
+    // Far more lines than the pipe holds.
+    let sent = pair.send(&to, "--count 20000 --size 8 --give-up 1");
+    assert_eq!(sent.code, Some(1), "{sent:?}");
+    let report = json(&sent.stdout);
+    assert_accounted(&report);
+    listener.signal("KILL");
+    listener.read_stdout();
+    let lines = listener.end().stdout.matches('\n').count() as u64;
+    assert!((1..20_000).contains(&lines), "{lines}");
+    assert!(
+        report["delivered"].as_u64() <= Some(lines),
+        "{lines} lines, but {report}"
+    );
 }
 
 #[test]

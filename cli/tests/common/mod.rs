@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, ExitStatus, Output, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 use std::{fs, process, thread};
@@ -116,12 +116,25 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(arguments: &str) -> Self {
+        let mut running = Self::start_unread(arguments);
+        running.read_stdout();
+        running
+    }
+
+    /// Nobody reads its stdout until [`read_stdout`](Self::read_stdout): it meets a full pipe.
+    pub(crate) fn start_unread(arguments: &str) -> Self {
         Self::spawn(command(arguments).stdin(Stdio::null()))
+    }
+
+    pub(crate) fn read_stdout(&mut self) {
+        self.stdout.read();
     }
 
     /// With a stdin that [`say`](Self::say) writes to.
     pub(crate) fn start_with_stdin(arguments: &str) -> Self {
-        Self::spawn(command(arguments).stdin(Stdio::piped()))
+        let mut running = Self::spawn(command(arguments).stdin(Stdio::piped()));
+        running.read_stdout();
+        running
     }
 
     fn spawn(command: &mut Command) -> Self {
@@ -130,7 +143,7 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
-        let stdout = Lines::of(child.stdout.take().expect("a pipe"));
+        let stdout = Lines::held(child.stdout.take().expect("a pipe"));
         let stderr = Lines::of(child.stderr.take().expect("a pipe"));
         let (pid, stdin) = (child.id(), child.stdin.take());
         let (tell, status) = mpsc::channel();
@@ -224,6 +237,7 @@ impl Drop for Running {
 
 /// The lines of a pipe as they come.
 struct Lines {
+    held: Option<ChildStdout>,
     next: Option<Receiver<String>>,
     seen: Vec<String>,
 }
@@ -241,8 +255,23 @@ impl Lines {
             }
         });
         Self {
+            held: None,
             next: Some(next),
             seen: Vec::new(),
+        }
+    }
+
+    fn held(pipe: ChildStdout) -> Self {
+        Self {
+            held: Some(pipe),
+            next: None,
+            seen: Vec::new(),
+        }
+    }
+
+    fn read(&mut self) {
+        if let Some(pipe) = self.held.take() {
+            *self = Self::of(pipe);
         }
     }
 
