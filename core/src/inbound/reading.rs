@@ -1,5 +1,6 @@
 //! The bytes of one stream that nobody has taken yet.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -15,8 +16,9 @@ const FIRST_EXTENSION: u8 = 0x40;
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Reading {
     pub(crate) decoder: Decoder,
-    input: Bytes,
-    /// `input` is a part of somebody else's buffer.
+    /// None of them empty.
+    input: VecDeque<Bytes>,
+    /// Whether `input` has parts of somebody else's buffers.
     borrowed: bool,
     /// The stream ends behind `input`.
     pub(crate) fin: bool,
@@ -33,41 +35,57 @@ impl Reading {
             return;
         }
         self.fin = fin;
-        if self.input.is_empty() {
+        if !bytes.is_empty() {
             self.borrowed = true;
-            self.input = bytes;
-        } else if !bytes.is_empty() {
-            let mut joined = Vec::with_capacity(self.input.len() + bytes.len());
-            joined.extend_from_slice(&self.input);
-            joined.extend_from_slice(&bytes);
-            self.borrowed = false;
-            self.input = Bytes::from(joined);
+            self.input.push_back(bytes);
         }
     }
 
     /// The next item; see [`Decoder::next`].
     pub(crate) fn next(&mut self) -> Result<Option<Item>, ProtocolError> {
-        self.decoder.next(&mut self.input)
+        self.read(Decoder::next)
     }
 
     /// The OPEN that a stream must start with; none while it is cut short.
     pub(crate) fn next_open(&mut self) -> Result<Option<Open>, ProtocolError> {
-        read_open(&mut self.decoder, &mut self.input)
+        self.read(read_open)
     }
 
-    /// Lets go of the buffer that the bytes came in: what is left is copied.
+    /// Reads from one chunk after the other until there is something, or nothing is left.
+    fn read<T>(
+        &mut self,
+        read: fn(&mut Decoder, &mut Bytes) -> Result<Option<T>, ProtocolError>,
+    ) -> Result<Option<T>, ProtocolError> {
+        loop {
+            // A payload of no bytes is an item that needs no input.
+            let mut nothing = Bytes::new();
+            let chunk = self.input.front_mut().unwrap_or(&mut nothing);
+            let item = read(&mut self.decoder, chunk)?;
+            if chunk.is_empty() {
+                self.input.pop_front();
+            }
+            if item.is_some() || self.input.is_empty() {
+                return Ok(item);
+            }
+        }
+    }
+
+    /// Lets go of the buffers that the bytes came in: what is left is copied.
     pub(crate) fn own(&mut self) {
-        if self.input.is_empty() {
-            self.input = Bytes::new();
-        } else if self.borrowed {
-            self.input = Bytes::copy_from_slice(&self.input);
+        if self.borrowed && !self.input.is_empty() {
+            let mut left = Vec::with_capacity(self.input.iter().map(Bytes::len).sum());
+            self.input
+                .iter()
+                .for_each(|chunk| left.extend_from_slice(chunk));
+            self.input.clear();
+            self.input.push_back(Bytes::from(left));
         }
         self.borrowed = false;
     }
 
     /// Forgets what was not taken.
     pub(crate) fn clear(&mut self) {
-        self.input = Bytes::new();
+        self.input.clear();
         self.borrowed = false;
         self.decoder = Decoder::default();
     }
@@ -77,7 +95,10 @@ impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading")
             .field("decoder", &self.decoder)
-            .field("input_bytes", &self.input.len())
+            .field(
+                "input_bytes",
+                &self.input.iter().map(Bytes::len).sum::<usize>(),
+            )
             .field("fin", &self.fin)
             .field("cut", &self.cut)
             .field("paused", &self.paused)
@@ -127,10 +148,10 @@ mod tests {
             Ok(Some(Item::Frame(Frame::Receipt { taken: 9 })))
         );
         reading.own();
-        assert!(!buffer.as_ptr_range().contains(&reading.input.as_ptr()));
-        let owned_at = reading.input.as_ptr();
+        assert!(!buffer.as_ptr_range().contains(&reading.input[0].as_ptr()));
+        let owned_at = reading.input[0].as_ptr();
         reading.own();
-        assert_eq!(reading.input.as_ptr(), owned_at, "copied once only");
+        assert_eq!(reading.input[0].as_ptr(), owned_at, "copied once only");
         reading.push(Bytes::from_static(&[8]), true);
         assert_eq!(
             reading.next(),
