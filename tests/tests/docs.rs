@@ -39,6 +39,34 @@ fn every_link_of_a_document_leads_somewhere() -> TestResult {
 }
 
 #[test]
+fn every_place_that_a_document_names_is_there() -> TestResult {
+    let folders = [
+        "adapter-tokio/",
+        "cli/",
+        "core/",
+        "docs/",
+        "driver/",
+        "quic/",
+        "tests/",
+    ];
+    let mut missing = BTreeSet::new();
+    for page in files("md")? {
+        let text = fs::read_to_string(&page)?;
+        for word in text
+            .split('`')
+            .filter(|word| !word.contains(char::is_whitespace))
+        {
+            let is_place = folders.iter().any(|folder| word.starts_with(folder));
+            if is_place && !root().join(word).exists() {
+                missing.insert(format!("{}: {word}", page.display()));
+            }
+        }
+    }
+    assert_eq!(missing, BTreeSet::new(), "places that are not there");
+    Ok(())
+}
+
+#[test]
 fn every_document_that_the_source_names_is_there() -> TestResult {
     let mut missing = BTreeSet::new();
     for source in files("rs")? {
@@ -91,6 +119,55 @@ fn every_invariant_is_listed_once_and_every_violation_names_one() -> TestResult 
     );
     let unknown: Vec<_> = used.iter().filter(|id| !listed.contains(id)).collect();
     assert!(unknown.is_empty(), "not in docs/invariants.md: {unknown:?}");
+    Ok(())
+}
+
+/// What the last column names in backquotes: `check`, a folder or file whose text names the
+/// invariant, or a test.
+#[test]
+fn what_is_said_to_check_an_invariant_does() -> TestResult {
+    let mut sources = Vec::new();
+    for path in files("rs")? {
+        let text = fs::read_to_string(&path)?;
+        sources.push((path, text));
+    }
+    let names = |place: &str, id: &str| {
+        sources.iter().any(|(path, text)| {
+            path.starts_with(root().join(place))
+                && text
+                    .split(|c: char| !c.is_alphanumeric())
+                    .any(|word| word == id)
+        })
+    };
+    let page = fs::read_to_string(root().join("docs/invariants.md"))?;
+    let mut wrong = Vec::new();
+    for line in page.lines() {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let [id, _, checks] = cells[..] else { continue };
+        let id = id.trim_start_matches("| ");
+        if !is_invariant(id) {
+            continue;
+        }
+        for check in checks.split('`').skip(1).step_by(2) {
+            let holds = match check {
+                "check" => sources.iter().any(|(path, text)| {
+                    path.starts_with(root().join("core/src")) && text.contains(&format!("\"{id}\""))
+                }),
+                place if place.contains('/') => names(place, id),
+                test => sources
+                    .iter()
+                    .any(|(_, text)| text.contains(&format!("fn {test}("))),
+            };
+            if !holds {
+                wrong.push(format!("{id}: {check}"));
+            }
+        }
+    }
+    assert_eq!(
+        wrong,
+        Vec::<String>::new(),
+        "docs/invariants.md names checks that are not there"
+    );
     Ok(())
 }
 
@@ -224,6 +301,7 @@ fn no_dependency_is_known_to_be_faulty_or_unwanted() -> TestResult {
         ("rustls", [0, 23, 18], "RUSTSEC-2024-0399"),
         ("slab", [0, 4, 11], "RUSTSEC-2025-0047"),
         ("tokio", [1, 44, 2], "RUSTSEC-2025-0023"),
+        ("tracing-subscriber", [0, 3, 20], "RUSTSEC-2025-0055"),
     ];
     let locked = locked_versions()?;
     for (name, floor, reason) in floors {
@@ -275,7 +353,7 @@ fn no_text_names_a_path_of_some_machine() -> TestResult {
 
 #[test]
 fn no_source_file_outgrows_its_reader() -> TestResult {
-    const LINES_MAX: usize = 600;
+    const LINES_MAX: usize = 700;
     for path in files("rs")? {
         let lines = fs::read_to_string(&path)?.lines().count();
         assert!(
