@@ -63,7 +63,7 @@ impl Duel {
     fn exchange(&mut self) {
         for _ in 0..50 {
             self.now = self.now + Duration::from_millis(1);
-            let now = self.base + self.now.saturating_since(Time::ZERO);
+            let now = self.instant();
             self.client.handle_timeout(now);
             while let Some(event) = self.client.poll_endpoint_events() {
                 if let Some(event) = self.endpoint.handle_event(self.handle, event) {
@@ -75,20 +75,29 @@ impl Duel {
                     self.closed = Some(reason.to_string());
                 }
             }
-            let mut buffer = Vec::new();
-            while let Some(transmit) = self.client.poll_transmit(now, 1, &mut buffer) {
-                let data = BytesMut::from(&buffer[..transmit.size]);
-                let meta = DatagramMeta {
-                    remote: address(1),
-                    local_ip: None,
-                    ecn: None,
-                };
-                self.node.handle_datagram(self.now, meta, data);
-                buffer.clear();
-            }
+            self.flush_client(now);
             self.node.handle_timeout(self.now);
             self.drain_node(now);
         }
+    }
+
+    /// Hands the node what the client sends, without letting it act on it.
+    fn flush_client(&mut self, now: Instant) {
+        let mut buffer = Vec::new();
+        while let Some(transmit) = self.client.poll_transmit(now, 1, &mut buffer) {
+            let data = BytesMut::from(&buffer[..transmit.size]);
+            let meta = DatagramMeta {
+                remote: address(1),
+                local_ip: None,
+                ecn: None,
+            };
+            self.node.handle_datagram(self.now, meta, data);
+            buffer.clear();
+        }
+    }
+
+    fn instant(&self) -> Instant {
+        self.base + self.now.saturating_since(Time::ZERO)
     }
 
     fn drain_node(&mut self, now: Instant) {
@@ -214,9 +223,45 @@ fn a_dialler_that_goes_silent_in_a_message_is_forgotten() {
     duel.write(stream, &[3, 0x80, 0x01, 0, 0, 1, 2, 3]);
     duel.exchange();
     duel.now = duel.now + Duration::from_secs(30);
-    let now = duel.base + duel.now.saturating_since(Time::ZERO);
+    let now = duel.instant();
     duel.node.handle_timeout(duel.now);
     duel.drain_node(now);
     assert_eq!(duel.node.stats().connections, 0);
     assert_eq!(duel.node.stats().sessions, 1);
+}
+
+#[test]
+fn everything_that_came_before_a_close_is_read_first() {
+    let mut duel = Duel::new();
+    let stream = duel.open().unwrap();
+    duel.write(stream, OPEN);
+    let mut message = vec![3, 0x80, 0, 0x40, 0];
+    message.resize(5 + (16 << 10), 7);
+    // Enough to widen the congestion window beyond what a connection reads in one turn.
+    let mut sent = 0;
+    for _ in 0..20 {
+        for _ in 0..24 {
+            duel.write(stream, &message);
+            sent += 1;
+        }
+        duel.exchange();
+    }
+    assert_eq!((duel.received, duel.closed.as_deref()), (sent, None));
+
+    for _ in 0..26 {
+        duel.write(stream, &message);
+        sent += 1;
+    }
+    // All of it and the close reach the node before it acts on any.
+    let now = duel.instant();
+    for _ in 0..100 {
+        duel.now = duel.now + Duration::from_millis(5);
+        let now = duel.instant();
+        duel.client.handle_timeout(now);
+        duel.flush_client(now);
+    }
+    duel.client.close(now, VarInt::from_u32(0), Bytes::new());
+    duel.flush_client(now);
+    duel.drain_node(now);
+    assert_eq!(duel.received, sent);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use peer_sender_core::LinkError;
+use peer_sender_core::{Config, LinkError};
 
 use super::nodes::*;
 use super::world::World;
@@ -20,7 +20,9 @@ fn a_consumer_that_does_not_answer_holds_the_sender_back() {
         .build()
         .unwrap();
     world.place(2, config, 2).consumes = false;
-    let peer = world.dial(1, 2, identity(2).key());
+    // The sender itself would send all of it.
+    let sender = Config::builder(address(2)).flight_bytes_max(64 << 20);
+    let peer = world.dial_with(1, identity(2).key(), sender.build().unwrap());
     let (size, count) = (64 << 10, 200);
     world.queue(
         1,
@@ -30,6 +32,11 @@ fn a_consumer_that_does_not_answer_holds_the_sender_back() {
     world.run(Duration::from_secs(120));
     let held = world.end(2).received.len() * size;
     assert!(held > 1 << 20 && held <= 2 << 20, "{held} bytes held");
+    let sent: usize = world.sent.iter().filter(|s| s.1 == 1).map(|s| s.3).sum();
+    assert!(
+        sent < 4 << 20,
+        "{sent} bytes are beyond budget, stream window and one turn"
+    );
     assert_eq!(world.end(1).settled(peer), []);
     assert_eq!(world.end(1).errors(peer), [], "slow is not an error");
 

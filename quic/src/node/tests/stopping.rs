@@ -209,3 +209,29 @@ fn a_peer_that_was_removed_may_be_added_again() {
         "a new sender is a new session"
     );
 }
+
+#[test]
+fn a_node_has_stopped_only_when_its_closes_are_sent() {
+    let mut world = World::new(8);
+    world.place(1, dialler(1), 1);
+    world.place(2, listener(2, trust(1)), 2);
+    let peer = world.dial(1, 2, identity(2).key());
+    world.run(Duration::from_secs(1));
+    let now = world.now;
+    world.end(2).node.stop(now, StopMode::Abort);
+    assert!(!world.end(2).node.is_stopped(), "the close is not sent");
+    world.run(Duration::from_millis(1));
+    assert!(world.end(2).node.is_stopped());
+    world.run(Duration::from_millis(5));
+    let errors = world.end(1).errors(peer);
+    assert!(
+        matches!(
+            errors[..],
+            [LinkError::Closed {
+                code: CloseCode::GoingAway,
+                ..
+            }]
+        ),
+        "{errors:?}"
+    );
+}
