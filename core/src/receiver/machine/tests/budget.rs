@@ -100,3 +100,27 @@ fn a_stream_that_has_ended_is_not_paused_and_its_rest_is_taken_later() {
     let step = rig.consume(3);
     assert_eq!((step.written, step.fins), (vec![(1, receipt(3))], vec![1]));
 }
+
+#[test]
+fn neither_messages_nor_what_waits_pin_the_buffer_that_it_came_in() {
+    let mut rig = small();
+    rig.connect(1, Frames::fresh());
+    let frames = (0..4).fold(Frames::default(), |it, n| it.message(&[n; 300]));
+    let buffer = frames.bytes();
+    let (attempt, stream) = (Attempt(1), remote(0));
+    let bytes = buffer.clone();
+    let mut actions = Vec::new();
+    let received = Event::BytesReceived {
+        attempt,
+        stream,
+        bytes,
+        fin: false,
+    };
+    rig.machine.handle(Time::ZERO, [received], &mut actions);
+    assert_eq!(
+        actions.len(),
+        3,
+        "two are delivered, the stream is paused: {actions:?}"
+    );
+    assert!(buffer.is_unique());
+}

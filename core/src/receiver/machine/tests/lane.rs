@@ -92,6 +92,27 @@ fn messages_below_next_are_dropped_unseen_and_cost_nothing() {
 }
 
 #[test]
+fn nothing_of_a_dropped_message_is_kept_while_it_comes() {
+    let mut rig = Rig::new();
+    rig.connect(1, Frames::fresh().messages(1));
+    rig.lose(1);
+    rig.connect(
+        2,
+        Frames([Frames::open(0).0, vec![0x03, 0x40, 0x64], vec![0; 60]].concat()),
+    );
+    let connection = rig.machine.connections.get(&Attempt(2)).unwrap();
+    assert_eq!(
+        connection
+            .streams
+            .get(&remote(0))
+            .unwrap()
+            .decoder
+            .buffered(),
+        0
+    );
+}
+
+#[test]
 fn a_dropped_message_is_passed_over_wherever_the_stream_is_cut() {
     let frames = Frames::open(0)
         .message(b"old")
