@@ -55,7 +55,11 @@ impl Application {
 
     /// Messages and bytes of a session that it has not answered.
     pub(crate) fn held_bytes(&self, handle: SessionHandle) -> (usize, usize) {
-        let held = self.shelves.get(&handle).into_iter().flat_map(|shelf| &shelf.held);
+        let held = self
+            .shelves
+            .get(&handle)
+            .into_iter()
+            .flat_map(|shelf| &shelf.held);
         let open = held.filter(|held| !held.answered);
         open.fold((0, 0), |(count, bytes), held| {
             (count + 1, bytes + held.bytes)

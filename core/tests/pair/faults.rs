@@ -121,7 +121,7 @@ impl Plan {
         let span = Duration::from_millis(rng.between(500, 60_000));
         let ms = Duration::from_millis;
         let delay_max = ms(rng.scale(1_500));
-        Self {
+        let mut plan = Self {
             seed,
             config: limits.config(),
             limits,
@@ -167,7 +167,25 @@ impl Plan {
             },
             stop_after_step: None,
             heals_at: Time::ZERO + span,
+        };
+        if rng.chance(150) {
+            plan.shorten_lives(rng);
         }
+        plan
+    }
+
+    /// Few messages, and connections that get hardly further than RESUME: what it proves of
+    /// earlier ones then still stands when the sender is stopped.
+    fn shorten_lives(&mut self, rng: &mut Rng) {
+        self.messages = self.messages.min(rng.between(3, 30));
+        self.cut = rng.between(300, 700);
+        self.cut_bytes_max = rng.pick(&[60, 400]);
+        self.dies_unread = rng.between(300, 700);
+        self.confirmed_then_closed = rng.pick(&[0, 150, 400]);
+        self.connect_fails = 0;
+        self.connect_silent = 0;
+        self.stop_at_loss = rng.pick(&[0, 100, 250]);
+        self.stops.clear();
     }
 
     /// The same offers over a network that only loses connections and nodes that only refuse by

@@ -131,20 +131,29 @@ impl Reader {
     }
 }
 
-/// The bytes of a fresh OPEN of lane 0.
-pub(crate) fn open(session: SessionId, fresh: bool) -> Vec<u8> {
+/// The bytes of an OPEN of lane 0, with a base below 64.
+pub(crate) fn open(session: SessionId, fresh: bool, base: u64) -> Vec<u8> {
     let mut frame = vec![0x01, 20, 1, u8::from(fresh)];
     frame.extend(session.0);
-    frame.extend([0, 0]);
-    frame[1] = (frame.len() - 2) as u8;
+    frame.extend([0, base as u8]);
     frame
 }
 
-/// The bytes of a MESSAGE of under 64 bytes.
-pub(crate) fn short_message(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x03, payload.len() as u8];
+/// The bytes of a MESSAGE of under 16 KiB.
+pub(crate) fn message(payload: &[u8]) -> Vec<u8> {
+    let length = payload.len();
+    let mut frame = vec![0x03];
+    match length {
+        0..64 => frame.push(length as u8),
+        _ => frame.extend((0x4000 | length as u16).to_be_bytes()),
+    }
     frame.extend(payload);
     frame
+}
+
+/// The bytes of a SKIP of under 64.
+pub(crate) fn skip(count: u8) -> Vec<u8> {
+    vec![0x04, 1, count]
 }
 
 struct Body<'a>(&'a [u8]);

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use peer_sender_core::{
-    Attempt, CloseCode, Event, LinkError, PeerKey, SessionId, Side, StreamId, TransferId,
-};
+use peer_sender_core::{Attempt, CloseCode, Event, LinkError, PeerKey, Side, StreamId, TransferId};
 
 use crate::faults::{Fault, IDLE};
-use crate::frames;
 use crate::transport::{Conn, Connection, End, Stand, Stream};
 use crate::world::{Happening, Notice, World};
 
@@ -118,7 +115,8 @@ impl World {
             } else if self.rng.chance(self.plan.linger) {
                 let after = self.rng.scale(bytes_max);
                 self.connection(conn).lingers_after = Some(after);
-            } else if self.rng.chance(self.plan.dies_unread) {
+            }
+            if self.rng.chance(self.plan.dies_unread) {
                 self.connection(conn).unread = true;
                 let after = round_trip * 2 + self.rng.wait(Duration::from_secs(4));
                 let error = LinkError::Reset;
@@ -540,44 +538,6 @@ impl World {
         let error = LinkError::IdleTimeout;
         self.schedule(
             within,
-            Happening::Lost {
-                conn,
-                end: End::Acceptor,
-                error,
-            },
-        );
-    }
-
-    /// Somebody else connects and sends a little, so that sessions compete for their places.
-    fn rogue(&mut self, same_key: bool, same_session: bool) {
-        if self.is_down {
-            return;
-        }
-        let ours = self.oracle.session.filter(|_| same_session);
-        let session = ours.unwrap_or_else(|| SessionId(self.rng.array()));
-        let conn = Conn(self.connections.len());
-        let mut connection = Connection::new(None, self.incarnation);
-        let mut bytes = frames::open(session, self.rng.chance(700));
-        for _ in 0..self.rng.below(3) {
-            bytes.extend(frames::short_message(b"from somebody else"));
-        }
-        let mut stream = Stream::new(1 << 20);
-        stream
-            .way_mut(End::Dialler)
-            .write(TransferId(0), vec![bytes.into()], self.rng.chance(200));
-        connection.streams.insert(0, stream);
-        connection.foreign = !same_key;
-        self.rogues += 1;
-        self.connections.push(connection);
-        self.accept(conn);
-        self.pump(conn, 0, End::Dialler);
-        let stays = self.delay() + self.rng.wait(Duration::from_secs(20));
-        let error = LinkError::Closed {
-            code: CloseCode::Done,
-            reason: String::new(),
-        };
-        self.schedule(
-            stays,
             Happening::Lost {
                 conn,
                 end: End::Acceptor,

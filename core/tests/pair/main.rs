@@ -16,6 +16,7 @@ mod recovery;
 mod rng;
 mod run;
 mod sending;
+mod strangers;
 mod transport;
 mod witness;
 mod world;
@@ -45,7 +46,7 @@ fn every_seed_keeps_the_contract() {
         sum(&|report| report.redelivered),
         sum(&|report| report.handed_twice),
         sum(&|report| u64::from(report.lives)),
-        sum(&|report| u64::from(report.rogues)),
+        sum(&|report| report.strangers),
     );
     if reports.len() < 500 {
         return;

@@ -124,7 +124,8 @@ impl Oracle {
     /// What the sender is about to be told that is no connection's.
     pub(crate) fn told(&mut self, now: Time, event: &Event) {
         if let Event::MessageQueued { id, payload, .. } = event {
-            self.offered.push((*id, (payload.clone(), self.stop_at.is_some())));
+            self.offered
+                .push((*id, (payload.clone(), self.stop_at.is_some())));
         }
         if let Event::Stop { mode } = event {
             let at = match mode {

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use peer_sender_core::{
-    Action, Attempt, Event, IncomingMessage, PeerKey, SessionHandle, Sessions, StopMode, Time,
+    Action, Attempt, CloseCode, Event, IncomingMessage, PeerKey, SessionHandle, Sessions, StopMode,
+    Time,
 };
 
 use crate::application::Application;
 use crate::faults::IDLE;
 use crate::log::{self, brief_action, brief_event};
 use crate::sending::any_event_of;
-use crate::transport::{Conn, End, Stand};
+use crate::transport::{Conn, Connection, End, Stand};
 use crate::world::{Clock, Happening, Notice, World};
 
 impl World {
@@ -166,6 +166,7 @@ impl World {
     /// written in the same step may speak of it.
     fn execute_for_receiver(&mut self, session: Option<SessionHandle>, actions: Vec<Action>) {
         self.receiver_steps += 1;
+        self.strangers.step_begins();
         self.note(&actions);
         for action in &actions {
             log::line(self.now, || format!("R <- {}", brief_action(action)));
@@ -197,10 +198,13 @@ impl World {
             } => {
                 let conn = self.accepted_conn(attempt);
                 let connection = self.connection(conn);
-                let (rogue, session) = (connection.dialler.is_none(), connection.session);
-                if !rogue {
-                    let log = (self.incarnation, session.expect("W an answer before OPEN"));
-                    self.oracle.receiver_wrote(conn, log, &chunks.concat(), fin);
+                let stranger = connection.dialler.is_none();
+                let session = connection.session.expect("W an answer before OPEN");
+                let log = (self.incarnation, session);
+                let bytes = chunks.concat();
+                match stranger {
+                    true => self.strangers.answered(conn, log, &bytes),
+                    false => self.oracle.receiver_wrote(conn, log, &bytes, fin),
                 }
                 self.write((conn, end), stream, (transfer, chunks, fin));
             }
@@ -218,6 +222,7 @@ impl World {
                 code,
             } => {
                 let conn = self.accepted_conn(attempt);
+                self.check_superseded(conn, code);
                 self.sever(conn, end, stream, code);
             }
             Action::StopSending {
@@ -234,10 +239,29 @@ impl World {
                 reason,
             } => {
                 let conn = self.accepted_conn(attempt);
+                self.check_superseded(conn, code);
+                if let Some(session) = self.connection(conn).session {
+                    self.strangers
+                        .closed(conn, (self.incarnation, session), code);
+                }
                 self.close(conn, end, code, reason);
             }
             other => panic!("A {other:?} from the receiver"),
         }
+    }
+
+    /// Only a connection that was accepted later takes a lane over.
+    fn check_superseded(&mut self, conn: Conn, code: CloseCode) {
+        if code != CloseCode::Superseded {
+            return;
+        }
+        let superseded = self.connection(conn);
+        let (attempt, session) = (superseded.acceptor, superseded.session);
+        let newer = |c: &Connection| c.acceptor > attempt && c.session == session;
+        assert!(
+            self.connections.iter().any(newer),
+            "W superseded, and nothing is newer"
+        );
     }
 
     fn accepted_conn(&self, attempt: Attempt) -> Conn {
@@ -253,19 +277,14 @@ impl World {
             number, payload, ..
         } = message;
         let name = (self.incarnation, handle);
+        let bound = self.connections.iter().position(|connection| {
+            connection.incarnation == name.0 && connection.session == Some(handle)
+        });
+        let conn = Conn(bound.expect("I5 a session without a connection"));
         let id = if self.rogue_handles.contains(&name) {
-            assert_eq!(
-                payload,
-                Bytes::from_static(b"from somebody else"),
-                "I5 mixed up"
-            );
+            self.strangers.handed(conn, name, number, &payload);
             None
         } else {
-            let of_session = |c: &&crate::transport::Connection| {
-                c.incarnation == name.0 && c.session == Some(handle)
-            };
-            let bound = self.connections.iter().position(|c| of_session(&c));
-            let conn = Conn(bound.expect("I5 a session without a connection"));
             let session = self.oracle.witnesses[&conn].session.expect("OPEN came");
             Some(self.oracle.handed(name, session, number, &payload))
         };
@@ -364,7 +383,7 @@ impl World {
             let aged = unbound.is_some_and(|since| {
                 now.saturating_since(*since) >= self.plan.sessions.session_ttl
             });
-            let crowded = self.rogues > 0 || self.oracle.sessions_seen > 1;
+            let crowded = self.strangers.count() > 0 || self.oracle.sessions_seen > 1;
             let need = aged || crowded || self.is_down;
             assert!(need, "I6 {handle:?} is forgotten without need");
             self.oracle.forgot(self.incarnation, handle);

@@ -21,7 +21,7 @@ pub(crate) struct Report {
     pub(crate) redelivered: u64,
     pub(crate) handed_twice: u64,
     pub(crate) lives: u32,
-    pub(crate) rogues: u32,
+    pub(crate) strangers: u64,
     pub(crate) sessions_seen: u32,
     pub(crate) connections: usize,
 }
@@ -186,7 +186,7 @@ impl World {
             redelivered: self.sender.stats().redelivered,
             handed_twice: handed_twice as u64,
             lives: self.incarnation + 1,
-            rogues: self.rogues,
+            strangers: self.strangers.count() as u64,
             sessions_seen: self.oracle.sessions_seen,
             connections: self.connections.len(),
         }

@@ -15,6 +15,7 @@ use crate::log::{self, Digest};
 use crate::oracle::Oracle;
 use crate::recovery::Recovery;
 use crate::rng::Rng;
+use crate::strangers::Strangers;
 use crate::transport::{Conn, Connection, End};
 
 /// No seed needs as many happenings; more of them go round in circles.
@@ -164,7 +165,7 @@ pub(crate) struct World {
     pub(crate) application: Application,
     pub(crate) rogue_handles: BTreeSet<(u32, SessionHandle)>,
     pub(crate) unbound_since: BTreeMap<(u32, SessionHandle), Time>,
-    pub(crate) rogues: u32,
+    pub(crate) strangers: Strangers,
 
     pub(crate) oracle: Oracle,
     pub(crate) recovery: Recovery,
@@ -204,7 +205,7 @@ impl World {
             application: Application::default(),
             rogue_handles: BTreeSet::new(),
             unbound_since: BTreeMap::new(),
-            rogues: 0,
+            strangers: Strangers::default(),
             oracle: Oracle::new(&plan),
             recovery: Recovery::new(plan.limits),
             digest: Digest::default(),
