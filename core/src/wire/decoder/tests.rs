@@ -268,3 +268,18 @@ fn debug_never_shows_a_payload() {
     let item = Item::Message(Bytes::from_static(b"secret"));
     assert_eq!(format!("{item:?}"), "Message(6 bytes)");
 }
+
+#[test]
+fn a_message_discarded_halfway_ends_where_it_would_have() {
+    let bytes = [message(b"unwanted"), message(b"kept")].concat();
+    let mut decoder = Decoder::default();
+    let mut half = Bytes::copy_from_slice(&bytes[..6]);
+    decoder.next(&mut half).unwrap();
+    assert_eq!(decoder.next(&mut half), Ok(None));
+    assert_eq!(decoder.buffered(), 4);
+    decoder.discard_message();
+    assert_eq!(decoder.buffered(), 0);
+    let mut rest = Bytes::copy_from_slice(&bytes[6..]);
+    let begins = Item::MessageBegins { length: 4 };
+    assert_eq!(decoder.next(&mut rest), Ok(Some(begins)));
+}

@@ -155,6 +155,17 @@ fn a_second_stop_may_shorten_the_first() {
 }
 
 #[test]
+fn of_two_stops_in_one_step_the_shorter_counts() {
+    for stops in [[drain(10), drain(5)], [drain(5), drain(10)]] {
+        let mut rig = Rig::new();
+        rig.connect(1, Frames::fresh().messages(1));
+        rig.step(stops);
+        let at = Time::from_secs(5);
+        assert_eq!(rig.machine.next_deadline().unwrap().at, at);
+    }
+}
+
+#[test]
 fn an_abort_closes_all_at_once() {
     let mut rig = Rig::new();
     rig.connect(1, Frames::fresh().messages(1));
