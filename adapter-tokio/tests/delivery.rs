@@ -25,8 +25,9 @@ fn a_message_goes_there_and_its_receipt_comes_back() {
         assert_eq!(message.accept(), "hello");
         assert!(receipt.await.is_delivered());
 
-        let stats = peer.stats().await.machine;
-        assert_eq!((stats.accepted, stats.delivered), (1, 1));
+        let stats = peer.stats().await;
+        assert_eq!((stats.machine.accepted, stats.machine.delivered), (1, 1));
+        assert!(stats.rtt.is_some() && stats.mtu >= 1_200, "{stats:?}");
         assert_eq!(listener.stats().await.accepted, 1);
     });
 }
@@ -160,7 +161,7 @@ fn a_message_of_every_size_class_arrives_whole() {
         let mut receipts = Vec::new();
         for size in sizes {
             let payload: Vec<u8> = (0..size)
-                .map(|place: usize| (place * 31 >> 3) as u8)
+                .map(|place: usize| ((place * 31) >> 3) as u8)
                 .collect();
             receipts.push(peer.send(payload.clone()).await.unwrap());
             let message = incoming.next().await.unwrap();

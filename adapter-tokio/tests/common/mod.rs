@@ -1,6 +1,7 @@
 //! What the tests share: nodes on loopback, and a bound for every wait.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -8,6 +8,7 @@
 
 mod alarm;
 mod complaints;
+mod end;
 mod peers;
 mod socket;
 
@@ -18,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use peer_sender_core::{PeerEvent, StopMode, StopReason, Time};
+use peer_sender_core::{PeerEvent, StopReason, Time};
 use peer_sender_quic::{NodeEvent, NodeMachine, Output, PeerHandle, PeerId, PeerStats, Transmit};
 
 use self::alarm::Alarm;
@@ -36,8 +37,6 @@ const ROUNDS_PER_POLL: usize = 4;
 const SENDS_PER_ROUND: usize = 32;
 /// Events told in a round.
 const EVENTS_PER_ROUND: usize = 512;
-/// Rounds of outputs that are followed when the task is dropped.
-const ABORT_ROUNDS_MAX: usize = 100_000;
 /// How long to leave a socket alone that fails, or that is not writable although it says so.
 const PAUSE: Duration = Duration::from_millis(1);
 /// The timer is never armed for later than this; it then rings for nothing.
@@ -204,11 +203,8 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         self.shared.bell.attend(&mut self.mailboxes);
         let commands = lock(&self.shared.control).take_commands();
         for added in commands.added {
-            if let Err(added) = self.peers.add(&mut self.machine, now, added) {
-                lock(&self.shared.control).remove(&added.name);
-                added
-                    .shared
-                    .finish(StopReason::Aborted, PeerStats::default());
+            if let Err((name, shared)) = self.peers.add(&mut self.machine, now, added) {
+                self.end_peer(&name, &shared, StopReason::Aborted, PeerStats::default());
             }
         }
         for place in self.mailboxes.drain(..) {
@@ -329,22 +325,6 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         }
     }
 
-    /// Peers that have stopped end here, when every outcome that came before was written down.
-    /// False if there were none.
-    fn end_stopped_peers(&mut self) -> bool {
-        let stopped = std::mem::take(&mut self.stopped);
-        let any = !stopped.is_empty();
-        for (handle, reason) in stopped {
-            let stats = self.machine.peer_stats(handle).unwrap_or_default();
-            self.machine.remove_peer(handle);
-            if let Some((name, shared)) = self.peers.remove(handle) {
-                lock(&self.shared.control).remove(&name);
-                shared.finish(reason, stats);
-            }
-        }
-        any
-    }
-
     /// Arms everything that wakes this task. False if there is something to do already.
     fn fall_asleep(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let now = self.now();
@@ -398,44 +378,5 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
 
     fn now(&self) -> Time {
         self.shared.time(R::now())
-    }
-}
-
-impl<P: PeerId, R: Runtime> Driver<P, R> {
-    /// Stops the node at once, without the runtime: the machine says what is true of each
-    /// message, and what it wants to tell the other ends is tried once.
-    fn abort(&mut self) {
-        let now = self.now();
-        self.shared.bell.wake_up();
-        self.shared.stop(StopMode::Abort);
-        self.take_news(now);
-        for _ in 0..ABORT_ROUNDS_MAX {
-            let outputs = self.follow_outputs(now);
-            self.unsent = None;
-            if outputs == Outputs::All && !self.end_stopped_peers() {
-                break;
-            }
-        }
-    }
-}
-
-impl<P: PeerId, R: Runtime> Drop for Driver<P, R> {
-    /// The node's end, in good order or not: what is still open gets the outcome that is true of
-    /// it, every stream ends, and whoever waits is woken.
-    fn drop(&mut self) {
-        if !self.machine.is_stopped() && !std::thread::panicking() {
-            self.abort();
-        }
-        let commands = self.shared.finish(self.machine.stats());
-        for added in commands.added {
-            added
-                .shared
-                .finish(StopReason::Aborted, PeerStats::default());
-        }
-        for shared in self.peers.drain() {
-            shared.finish(StopReason::Aborted, PeerStats::default());
-        }
-        wake_takers(&self.shared.inbox);
-        self.peers.wake();
     }
 }

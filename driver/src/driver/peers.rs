@@ -41,21 +41,22 @@ impl<P: PeerId> Peers<P> {
         }
     }
 
-    /// Makes the peer known to the machine. One that the machine does not take is handed back.
+    /// Makes the peer known to the machine. The name and handle of one that the machine does not
+    /// take are handed back.
     pub(super) fn add(
         &mut self,
         machine: &mut NodeMachine<P>,
         now: Time,
         added: Added<P>,
-    ) -> Result<(), Added<P>> {
-        match machine.add_peer(now, added.name.clone(), added.config.clone()) {
+    ) -> Result<(), (P, Arc<PeerShared>)> {
+        let Added {
+            index,
+            name,
+            config,
+            shared,
+        } = added;
+        match machine.add_peer(now, name.clone(), config) {
             Ok(handle) => {
-                let Added {
-                    index,
-                    name,
-                    shared,
-                    ..
-                } = added;
                 self.places.insert(handle, index);
                 self.peers.insert(
                     index,
@@ -68,8 +69,8 @@ impl<P: PeerId> Peers<P> {
                 Ok(())
             }
             Err(error) => {
-                tracing::debug!(peer = %added.name, %error, "a peer was not added");
-                Err(added)
+                tracing::debug!(peer = %name, %error, "a peer was not added");
+                Err((name, shared))
             }
         }
     }

@@ -37,8 +37,9 @@ impl Ledger {
         if std::mem::replace(&mut line.answered, true) {
             return false;
         }
-        while let Some(line) = self.open.pop_front_if(|line| line.answered) {
+        while let Some(line) = self.open.front().filter(|line| line.answered) {
             self.below = line.number + 1;
+            self.open.pop_front();
         }
         true
     }

@@ -1,0 +1,171 @@
+//! A node over sockets that block, fail, or are taken away: it goes on, or ends and says so.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
+mod common;
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use common::*;
+use peer_sender_tokio::{
+    AsyncUdp, NodeConfig, Outcome, PeerConfig, PeerSender, RejectReason, Runtime, Socket, StopMode,
+    StopReason, Timer, Tokio, Trust,
+};
+
+/// Every third datagram has to wait, for a socket that says at once that it can be written.
+const BLOCKS: u8 = 0;
+/// Calls fail now and then.
+const FAILS: u8 = 1;
+/// After some waits the runtime takes the socket away.
+const GOES: u8 = 2;
+
+/// Tokio, with a socket of that kind.
+enum Moody<const KIND: u8> {}
+
+struct MoodySocket<const KIND: u8> {
+    inner: Socket,
+    reads: AtomicU32,
+    writes: AtomicU32,
+    waits: u32,
+}
+
+impl<const KIND: u8> Runtime for Moody<KIND> {
+    type Socket = MoodySocket<KIND>;
+    type Timer = Timer;
+
+    fn socket(socket: std::net::UdpSocket) -> io::Result<MoodySocket<KIND>> {
+        let (reads, writes) = (AtomicU32::new(0), AtomicU32::new(0));
+        Ok(MoodySocket {
+            inner: Tokio::socket(socket)?,
+            reads,
+            writes,
+            waits: 0,
+        })
+    }
+
+    fn timer() -> Timer {
+        Tokio::timer()
+    }
+
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        Tokio::spawn(task);
+    }
+
+    fn now() -> Instant {
+        Tokio::now()
+    }
+}
+
+impl<const KIND: u8> AsyncUdp for MoodySocket<KIND> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.waits += 1;
+        if KIND == GOES && self.waits > 20 {
+            return Poll::Ready(Err(io::Error::other("shutting down")));
+        }
+        self.inner.poll_readable(cx)
+    }
+
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner.poll_writable(cx)
+    }
+
+    fn poll_error(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_error(cx)
+    }
+
+    fn try_read<T>(&self, io: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let count = self.reads.fetch_add(1, Ordering::Relaxed);
+        if KIND == FAILS && count % 7 == 3 {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        self.inner.try_read(io)
+    }
+
+    fn try_write<T>(&self, io: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        const EMSGSIZE: i32 = 90;
+        let count = self.writes.fetch_add(1, Ordering::Relaxed);
+        match (KIND, count % 15) {
+            (BLOCKS, 2 | 5 | 8 | 11 | 14) => Err(ErrorKind::WouldBlock.into()),
+            (FAILS, 4) => Err(ErrorKind::NetworkUnreachable.into()),
+            (FAILS, 9) => Err(io::Error::from_raw_os_error(EMSGSIZE)),
+            _ => self.inner.try_write(io),
+        }
+    }
+
+    fn inner(&self) -> socket2::SockRef<'_> {
+        self.inner.inner()
+    }
+}
+
+type Node<const KIND: u8> = peer_sender_driver::Node<String, Moody<KIND>>;
+
+/// A pair of nodes, and a sender from one to the other.
+async fn pair<const KIND: u8>() -> (Node<KIND>, Node<KIND>, PeerSender) {
+    let accept = NodeConfig::builder(bob()).accept(Trust::Any);
+    let listener = Node::<KIND>::bind(ANY, accept.build().unwrap())
+        .await
+        .unwrap();
+    let node = Node::<KIND>::bind(ANY, NodeConfig::new(alice()))
+        .await
+        .unwrap();
+    let config = PeerConfig::new(bob().key(), listener.local_addr()).unwrap();
+    let peer = node.peer("bob".to_string(), config).unwrap();
+    (listener, node, peer)
+}
+
+async fn deliver_some<const KIND: u8>() {
+    const SIZE: usize = 2_000;
+    let (listener, node, peer) = pair::<KIND>().await;
+    let mut receipts = Vec::new();
+    for number in 0..100_u8 {
+        receipts.push(peer.send(vec![number; SIZE]).await.unwrap());
+    }
+    let mut incoming = listener.incoming();
+    for number in 0..100_u8 {
+        assert!(incoming.next().await.unwrap().accept() == vec![number; SIZE]);
+    }
+    for receipt in receipts {
+        assert!(receipt.await.is_delivered());
+    }
+    node.stop(StopMode::Abort).await;
+}
+
+#[test]
+fn a_socket_that_blocks_is_waited_for() {
+    run(deliver_some::<BLOCKS>());
+}
+
+#[test]
+fn a_socket_that_fails_costs_datagrams_and_nothing_else() {
+    run(deliver_some::<FAILS>());
+}
+
+#[test]
+fn a_socket_that_is_taken_away_ends_the_node_with_every_outcome() {
+    run(async {
+        let (listener, node, peer) = pair::<GOES>().await;
+        let mut receipts = Vec::new();
+        let rejected = loop {
+            match peer.send("hello").await {
+                Ok(receipt) => receipts.push(receipt),
+                Err(rejected) => break rejected,
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(rejected.reason, RejectReason::Stopped);
+        for receipt in receipts {
+            let outcome = receipt.await;
+            assert!(
+                matches!(outcome, Outcome::Failed(_) | Outcome::Unknown(_)),
+                "{outcome:?}"
+            );
+        }
+        assert_eq!(peer.stop(StopMode::Abort).await, StopReason::Aborted);
+        node.stop(StopMode::Abort).await;
+        drop(listener);
+    });
+}

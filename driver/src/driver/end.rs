@@ -1,0 +1,80 @@
+//! The ends: of a peer, and of the node, in good order or not.
+
+use peer_sender_core::{StopMode, StopReason};
+use peer_sender_quic::{PeerId, PeerStats};
+
+use super::{Driver, Outputs};
+use crate::bell::lock;
+use crate::incoming::wake_takers;
+use crate::peer::PeerShared;
+use crate::runtime::Runtime;
+
+/// Rounds of outputs that are followed when the task is dropped: far above what a node of any size
+/// has to say at its end.
+const ABORT_ROUNDS_MAX: usize = 100_000;
+
+impl<P: PeerId, R: Runtime> Driver<P, R> {
+    /// Peers that have stopped end here, when every outcome that came before was written down.
+    /// False if there were none.
+    pub(super) fn end_stopped_peers(&mut self) -> bool {
+        let stopped = std::mem::take(&mut self.stopped);
+        let any = !stopped.is_empty();
+        for (handle, reason) in stopped {
+            let stats = self.machine.peer_stats(handle).unwrap_or_default();
+            self.machine.remove_peer(handle);
+            if let Some((name, shared)) = self.peers.remove(handle) {
+                self.end_peer(&name, &shared, reason, stats);
+            }
+        }
+        any
+    }
+
+    /// Gives the name back before anybody hears of the end, so that who hears may use it again.
+    pub(super) fn end_peer(
+        &self,
+        name: &P,
+        peer: &PeerShared,
+        reason: StopReason,
+        stats: PeerStats,
+    ) {
+        lock(&self.shared.control).remove(name);
+        peer.finish(reason, stats);
+    }
+
+    /// Stops the node at once, without the runtime: the machine says what is true of each
+    /// message, and what it wants to tell the other ends is tried once.
+    fn abort(&mut self) {
+        let now = self.now();
+        self.shared.bell.wake_up();
+        self.shared.stop(StopMode::Abort);
+        self.take_news(now);
+        for _ in 0..ABORT_ROUNDS_MAX {
+            let outputs = self.follow_outputs(now);
+            self.unsent = None;
+            if outputs == Outputs::All && !self.end_stopped_peers() {
+                break;
+            }
+        }
+    }
+}
+
+impl<P: PeerId, R: Runtime> Drop for Driver<P, R> {
+    /// The node's end: what is still open gets the outcome that is true of it, every stream ends,
+    /// and whoever waits is woken.
+    fn drop(&mut self) {
+        if !self.machine.is_stopped() && !std::thread::panicking() {
+            self.abort();
+        }
+        let commands = self.shared.finish(self.machine.stats());
+        for added in commands.added {
+            added
+                .shared
+                .finish(StopReason::Aborted, PeerStats::default());
+        }
+        for shared in self.peers.drain() {
+            shared.finish(StopReason::Aborted, PeerStats::default());
+        }
+        wake_takers(&self.shared.inbox);
+        self.peers.wake();
+    }
+}
