@@ -24,7 +24,11 @@ impl OutboundLane {
             };
             if let Some(Slot::Open { evidence, .. }) = self.flight.get_mut(index) {
                 let provable = same_record && *evidence != Evidence::Gone;
-                *evidence = if provable { Evidence::NotReceived } else { Evidence::Gone };
+                *evidence = if provable {
+                    Evidence::NotReceived
+                } else {
+                    Evidence::Gone
+                };
             }
         }
     }

@@ -80,13 +80,12 @@ impl PeerSenderMachine {
     }
 
     fn connected(&mut self, attempt: Attempt) {
-        match self.state.link {
-            Link::Connecting {
-                attempt: current, ..
-            } if current == attempt => {
-                self.state.news.confirmed = true;
-            }
-            _ => self.stats.stale_events += 1,
+        let dialled =
+            matches!(self.state.link, Link::Connecting { attempt: ours, .. } if ours == attempt);
+        if dialled {
+            self.state.news.confirmed = true;
+        } else {
+            self.stats.stale_events += 1;
         }
     }
 

@@ -232,9 +232,11 @@ impl PeerSenderMachine {
             });
         }
         let complete = mem::take(&mut self.state.news.complete);
-        let cause = match self.state.link {
-            Link::Draining(_) if complete => Cause::Done,
-            _ => Cause::Stopped,
+        let said_all = complete && matches!(self.state.link, Link::Draining(_));
+        let cause = if said_all {
+            Cause::Done
+        } else {
+            Cause::Stopped
         };
         self.count(self.state.link.standing(), cause, Standing::Closed);
         self.state.stream = None;
@@ -328,16 +330,14 @@ impl PeerSenderMachine {
 
 /// How a connection is closed that QUIC still has.
 fn close_after(attempt: Attempt, error: &LinkError) -> Action {
-    match error {
-        LinkError::Protocol(error) => Action::Close {
-            attempt,
-            code: CloseCode::Protocol,
-            reason: error.to_string(),
-        },
-        _ => Action::Close {
-            attempt,
-            code: CloseCode::Done,
-            reason: String::new(),
-        },
+    let (code, reason) = if let LinkError::Protocol(error) = error {
+        (CloseCode::Protocol, error.to_string())
+    } else {
+        (CloseCode::Done, String::new())
+    };
+    Action::Close {
+        attempt,
+        code,
+        reason,
     }
 }

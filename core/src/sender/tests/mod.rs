@@ -1,5 +1,10 @@
 //! The sender against a scripted peer. Each test reads as the story of one situation.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a test does not expect fails it"
+)]
+
 mod bench;
 mod connecting;
 mod redelivery;
