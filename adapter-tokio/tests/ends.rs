@@ -196,6 +196,28 @@ fn a_listener_that_stops_ends_its_streams_and_its_senders_go_on_without_it() {
 }
 
 #[test]
+fn a_listener_that_drains_still_hears_what_the_application_says() {
+    run(async {
+        let (listener, node) = (listener().await, dialler().await);
+        let peer = peer(&node, listener.local_addr());
+        let mut incoming = listener.incoming();
+        let receipt = peer.send("held").await.unwrap();
+        let held = incoming.next().await.unwrap();
+        let stopping = {
+            let listener = listener.clone();
+            tokio::spawn(async move { listener.stop(LONG).await })
+        };
+        // Two turns of the driver: the stop is under way.
+        listener.stats().await;
+        listener.stats().await;
+        held.accept();
+        assert!(receipt.await.is_delivered());
+        stopping.await.unwrap();
+        assert!(incoming.next().await.is_none());
+    });
+}
+
+#[test]
 fn the_last_node_handle_ends_everything() {
     run(async {
         let (listener, node) = (listener().await, dialler().await);

@@ -311,13 +311,14 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             }
             NodeEvent::SessionForgotten { session } => self.shared.inbox.forget(session),
             NodeEvent::InboundRejected { remote, key, error } => {
-                tracing::info!(%remote, %error, "turned a connection away");
+                tracing::debug!(%remote, %error, "turned a connection away");
                 self.shared.turn_away(TurnedAway { remote, key, error });
             }
         }
     }
 
     fn tell_of_peer(&mut self, peer: PeerHandle, event: PeerEvent) {
+        tracing::debug!(?peer, ?event, "news of a peer");
         if let PeerEvent::SenderStopped { reason } = event {
             self.stopped.push((peer, reason));
         } else if let Some(shared) = self.peers.get(peer) {
