@@ -30,7 +30,6 @@ mod timers;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -389,15 +388,5 @@ impl<P: PeerId> NodeMachine<P> {
                 }
             }
         }
-    }
-}
-
-impl<P> fmt::Debug for NodeMachine<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeMachine")
-            .field("peers", &self.peers.len())
-            .field("connections", &self.net.len())
-            .field("stopping", &self.stopping)
-            .finish_non_exhaustive()
     }
 }

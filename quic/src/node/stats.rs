@@ -1,8 +1,11 @@
 //! What a node tells of itself when asked.
 
+use std::fmt;
 use std::time::Duration;
 
 use peer_sender_core::Stats;
+
+use super::NodeMachine;
 
 /// Counters of a node since it was made, and what it holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,4 +47,14 @@ pub struct PeerStats {
     pub lost_packets: u64,
     /// The largest datagram that its present connection sends, in bytes; 0 without a connection.
     pub mtu: u16,
+}
+
+impl<P> fmt::Debug for NodeMachine<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeMachine")
+            .field("peers", &self.peers.len())
+            .field("connections", &self.net.len())
+            .field("stopping", &self.stopping)
+            .finish_non_exhaustive()
+    }
 }
