@@ -168,6 +168,7 @@ impl Link {
         }
         let error = self.lost.take()?;
         let owner = std::mem::replace(&mut self.owner, Owner::Nobody);
+        self.streams = Streams::default();
         match &owner {
             &Owner::Dialled {
                 attempt,
