@@ -128,12 +128,17 @@ impl PeerReceiverMachine {
         for (&stream, reading) in streams.iter_mut() {
             let place = Place { attempt, stream };
             let stays = self.take_stream(place, reading, lane_opened, actions)?;
-            if reading.cut {
+            let cut = match stays {
+                _ if reading.cut => Some(CloseCode::Done),
+                false => Some(CloseCode::Superseded),
+                true => None,
+            };
+            if let Some(code) = cut {
                 self.lane.lose(attempt, Some(stream), &mut self.budget);
-                cut_stream(place, CloseCode::Done, actions);
-            }
-            if reading.cut || !stays {
                 gone.push(stream);
+                if !*lost {
+                    cut_stream(place, code, actions);
+                }
                 continue;
             }
             reading.own();
@@ -153,8 +158,8 @@ impl PeerReceiverMachine {
         Ok(())
     }
 
-    /// Takes frames off a stream until it has no whole one, or its next message must wait.
-    /// Whether the stream stays.
+    /// Takes frames off a stream until it has no whole one, or its next message must wait. False
+    /// if a newer connection has the lane.
     fn take_stream(
         &mut self,
         place: Place,
@@ -229,10 +234,7 @@ impl PeerReceiverMachine {
                 }
                 Ok(true)
             }
-            Opened::Superseded => {
-                cut_stream(place, CloseCode::Superseded, actions);
-                Ok(false)
-            }
+            Opened::Superseded => Ok(false),
         }
     }
 

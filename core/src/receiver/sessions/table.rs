@@ -38,18 +38,16 @@ impl Sessions {
                 Progress::Lost => return None,
                 Progress::Broken(error) => {
                     self.past.protocol_errors += 1;
-                    actions.push(broken(attempt, error));
+                    if !are_the_last(events, attempt) {
+                        actions.push(broken(attempt, error));
+                    }
                     return None;
                 }
                 Progress::Opened(open, event) => {
                     let Some(session) = self.session_for(unbound.key, open.session) else {
-                        let code = CloseCode::ExcessiveLoad;
-                        let reason = String::from("no room for another session");
-                        actions.push(Action::Close {
-                            attempt,
-                            code,
-                            reason,
-                        });
+                        if !are_the_last(events, attempt) {
+                            actions.push(no_room(attempt));
+                        }
                         return None;
                     };
                     self.connections.insert(attempt, Owner::Session(session));
@@ -134,18 +132,20 @@ impl Sessions {
                 None
             }
         });
-        for attempt in closed.chain(lost) {
+        for attempt in closed.chain(lost.iter().copied()) {
             let owned = self.connections.get(&attempt);
             let ours = matches!(owned, Some(Owner::Session(owner)) if *owner == handle);
             if ours && !session.machine.has(attempt) {
                 self.connections.remove(&attempt);
             }
         }
-        self.note_times(handle);
+        self.note_times(handle, !lost.is_empty());
     }
 
-    /// Brings the indexes of times up to date with a session, or forgets it if it is done.
-    fn note_times(&mut self, handle: SessionHandle) {
+    /// Brings the indexes of times up to date with a session, or forgets it if it is done. A
+    /// session that `lost` a connection in this step is idle from now on, not from the end of an
+    /// earlier one.
+    fn note_times(&mut self, handle: SessionHandle, lost: bool) {
         let Some(session) = self.sessions.get_mut(&handle) else {
             return;
         };
@@ -162,8 +162,10 @@ impl Sessions {
             }
         } else if session.machine.is_closed() || !session.machine.remembers() {
             self.forget(handle);
-        } else if session.idle_since.is_none() {
-            session.idle_since = Some(self.now);
+        } else if lost || session.idle_since.is_none() {
+            if let Some(since) = session.idle_since.replace(self.now) {
+                self.idle.remove(&(since, handle));
+            }
             self.idle.insert((self.now, handle));
         }
     }
@@ -184,6 +186,20 @@ impl Sessions {
             ..session.machine.stats()
         });
         self.forgotten.push_back(handle);
+    }
+}
+
+/// Whether the connection is lost by these events of it, so that it needs no close.
+fn are_the_last(mut events: impl Iterator<Item = Event>, of: Attempt) -> bool {
+    events.any(|event| matches!(event, Event::ConnectionLost { attempt, .. } if attempt == of))
+}
+
+fn no_room(attempt: Attempt) -> Action {
+    let reason = String::from("no room for another session");
+    Action::Close {
+        attempt,
+        code: CloseCode::ExcessiveLoad,
+        reason,
     }
 }
 
