@@ -1,0 +1,113 @@
+//! How the table and its books end.
+
+use super::*;
+
+#[test]
+fn attempts_that_do_not_increase_are_ignored() {
+    let mut table = Table::new();
+    table.accept(5, key(1));
+    table.accept(5, key(2));
+    table.accept(4, key(2));
+    assert_eq!(table.sessions.stats().stale_events, 2);
+    assert_eq!(table.events(4, [opened(4, 0)]), (None, vec![]));
+}
+
+#[test]
+fn a_drain_ends_each_connection_in_good_order_and_empties_the_table() {
+    let mut table = Table::new();
+    let (busy, first) = table.connect(1, key(1), id(1));
+    let Some(Action::Write { transfer, .. }) = first.first() else {
+        panic!()
+    };
+    table.events(
+        1,
+        [Event::TransferFinished {
+            transfer: *transfer,
+        }],
+    );
+    table.events(1, [received(1, 0, &message(vec![], b"held"))]);
+    let (idle, _) = table.connect(2, key(2), id(1));
+    table.lose(2);
+    table.accept(3, key(3));
+    let away = CloseCode::GoingAway;
+    let actions = table.stop(StopMode::Drain(Duration::from_secs(10)));
+    assert_eq!(closed(&actions), [(3, away)]);
+    assert_eq!(table.forgotten(), [idle.unwrap()]);
+    let due = Deadline {
+        at: Time::from_secs(10),
+        timer: Timer::Drain,
+    };
+    assert_eq!(table.sessions.next_deadline(), Some(due));
+    assert_eq!(closed(&table.accept(4, key(4))), [(4, away)]);
+    let actions = table.consume(busy.unwrap(), 1);
+    assert!(
+        matches!(&actions[..], [Action::Write { fin: true, .. }]),
+        "{actions:?}"
+    );
+    let acknowledged = Event::StreamAcknowledged {
+        attempt: Attempt(1),
+        stream: stream(0),
+    };
+    let (_, actions) = table.events(1, [acknowledged]);
+    assert_eq!(closed(&actions), [(1, away)]);
+    assert_eq!(table.forgotten(), [busy.unwrap()]);
+    assert!(table.sessions.is_empty());
+    assert_eq!(table.sessions.next_deadline(), None);
+}
+
+#[test]
+fn the_drains_deadline_is_a_deadline_of_the_table() {
+    let mut table = Table::new();
+    table.connect(1, key(1), id(1));
+    table.stop(StopMode::Drain(Duration::from_secs(10)));
+    table.now = Time::from_secs(10);
+    assert_eq!(closed(&table.timeout()), [(1, CloseCode::GoingAway)]);
+    assert!(table.sessions.is_empty());
+    assert_eq!(table.sessions.next_deadline(), None);
+}
+
+#[test]
+fn an_abort_closes_every_connection_at_once() {
+    let mut table = Table::new();
+    table.connect(1, key(1), id(1));
+    table.connect(2, key(1), id(1));
+    table.accept(3, key(2));
+    let actions = table.stop(StopMode::Abort);
+    let away = CloseCode::GoingAway;
+    let mut all = closed(&actions);
+    all.sort_unstable();
+    assert_eq!(all, [(1, away), (2, away), (3, away)]);
+    assert!(table.sessions.is_empty());
+}
+
+#[test]
+fn check_sees_what_is_wrong() {
+    let mut table = Table::new();
+    let (standing, _) = table.connect(1, key(1), id(1));
+    let (idle, _) = table.connect(2, key(2), id(1));
+    table.lose(2);
+    let (standing, idle) = (standing.unwrap(), idle.unwrap());
+    let sees = |table: &Table, expected: &str| {
+        assert_eq!(table.sessions.check().unwrap_err().id, expected);
+    };
+    let at = Time::ZERO;
+    table.sessions.idle.remove(&(at, idle));
+    sees(&table, "I15");
+    table.sessions.idle.insert((at, standing));
+    sees(&table, "I15");
+    table.sessions.idle = BTreeSet::from([(at, idle)]);
+    assert_eq!(table.sessions.check(), Ok(()));
+
+    let owner = table.sessions.connections.remove(&Attempt(1)).unwrap();
+    sees(&table, "I10");
+    table.sessions.connections.insert(Attempt(9), owner);
+    sees(&table, "I10");
+    table.sessions.connections = BTreeMap::from([(Attempt(1), Owner::Session(standing))]);
+    assert_eq!(table.sessions.check(), Ok(()));
+
+    table.sessions.config.sessions_max = 1;
+    sees(&table, "I21");
+    table.sessions.config.sessions_max = 2;
+    table.sessions.by_name.insert((key(1), id(1)), idle);
+    sees(&table, "I10");
+}
