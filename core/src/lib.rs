@@ -51,7 +51,9 @@ pub use id::{
     Attempt, Epoch, InvalidPeerKey, Lane, MessageId, PeerKey, SessionId, Side, StreamId, TransferId,
 };
 pub use outcome::{FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason};
-pub use receiver::{PeerReceiverMachine, SessionHandle, Sessions, SessionsConfig};
+pub use receiver::{
+    PeerReceiverMachine, ReceiverCanonical, SessionHandle, Sessions, SessionsConfig,
+};
 pub use sender::{Backoff, Canonical, Established, Link, PeerSenderMachine, Phase, State};
 pub use stats::{Capacity, Deadline, ReceiverStats, Stats, Timer};
 pub use time::Time;

@@ -67,6 +67,22 @@ pub(crate) struct Answer {
 }
 
 impl InboundLane {
+    /// The newest connection on which the lane was opened.
+    pub(crate) fn newest(&self) -> Option<Attempt> {
+        self.known.as_ref().map(|known| known.newest)
+    }
+
+    /// Gives connections and writes other names, for states to be compared across histories.
+    pub(crate) fn rename(&mut self, name: impl Fn(Attempt) -> Attempt) {
+        if let Some(known) = &mut self.known {
+            known.newest = name(known.newest);
+            if let Some(stream) = &mut known.stream {
+                stream.place.attempt = name(stream.place.attempt);
+                stream.write = stream.write.map(|_| TransferId(0));
+            }
+        }
+    }
+
     /// An OPEN of this lane was read. It makes a record if there is none, and takes the lane over
     /// from the stream that held it.
     pub(crate) fn open(

@@ -8,6 +8,7 @@ use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
+use super::ReceiverCanonical;
 use super::phase::Phase;
 use crate::inbound::{Budget, InboundLane, Place, Reading};
 use crate::{
@@ -62,26 +63,26 @@ pub struct PeerReceiverMachine {
     session: SessionId,
     epoch: Epoch,
     record: u64,
-    now: Time,
-    phase: Phase,
+    pub(super) now: Time,
+    pub(super) phase: Phase,
     /// The earliest end that was asked for in this step.
     stop_by: Option<Time>,
     budget: Budget,
-    lane: InboundLane,
-    connections: BTreeMap<Attempt, Connection>,
+    pub(super) lane: InboundLane,
+    pub(super) connections: BTreeMap<Attempt, Connection>,
     /// Connections that have news in this step; empty between steps.
     touched: BTreeSet<Attempt>,
     /// The application refused a message in this step.
     refusal_added: bool,
     /// Messages of this step that were meant for a sender.
     misplaced: Vec<(MessageId, Lane, Bytes)>,
-    transfers: u64,
+    pub(super) transfers: u64,
     tally: Tally,
 }
 
 /// What is known of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-struct Connection {
+pub(super) struct Connection {
     streams: BTreeMap<StreamId, Reading>,
     /// The lane was opened in it, which may happen once.
     lane_opened: bool,
@@ -146,6 +147,12 @@ impl PeerReceiverMachine {
             self.apply(event);
         }
         self.settle(actions);
+    }
+
+    /// Its state with times relative to now and connections renamed, so that two histories that
+    /// will go on alike compare as equal.
+    pub fn canonical(&self) -> ReceiverCanonical {
+        ReceiverCanonical::of(self)
     }
 
     /// The end of a drain, if one is under way: the only timer there is.

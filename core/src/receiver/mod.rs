@@ -4,10 +4,12 @@
 //! [`Sessions`] is the table of all sessions of an accepting node, and binds each accepted
 //! connection to its session by the first OPEN on it.
 
+mod canonical;
 mod machine;
 mod phase;
 mod sessions;
 mod unbound;
 
+pub use canonical::ReceiverCanonical;
 pub use machine::PeerReceiverMachine;
 pub use sessions::{SessionHandle, Sessions, SessionsConfig};

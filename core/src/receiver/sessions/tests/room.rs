@@ -123,7 +123,7 @@ fn a_connection_that_comes_and_goes_in_one_step_prolongs_its_session() {
     table.connect(1, key(1), id(1));
     table.lose(1);
     let first_end = table.sessions.next_deadline().unwrap();
-    table.now = table.now + core::time::Duration::from_secs(60);
+    table.now = table.now + Duration::from_secs(60);
     table.accept(2, key(1));
     let lost = Event::ConnectionLost {
         attempt: Attempt(2),
@@ -131,5 +131,5 @@ fn a_connection_that_comes_and_goes_in_one_step_prolongs_its_session() {
     };
     table.events(2, [opened(2, 0), received(2, 0, &open(id(1), 0)), lost]);
     let end = table.sessions.next_deadline().unwrap();
-    assert_eq!(end.at, first_end.at + core::time::Duration::from_secs(60));
+    assert_eq!(end.at, first_end.at + Duration::from_secs(60));
 }
