@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     /// The accepting node stops in good order, and its process is back after this time.
     GoAway(StopMode, Duration),
     /// Somebody else connects, with this key (of two) and a session of that name (of two).
-    Rogue { same_key: bool, same_session: bool },
+    Stranger { same_key: bool, same_session: bool },
     /// One end's clock jumps ahead.
     Jump { dialler: bool, by: Duration },
 }
@@ -61,6 +61,7 @@ pub(crate) struct Plan {
     pub(crate) connect_silent: u64,
     pub(crate) connect_refused: u64,
     pub(crate) confirmed_then_closed: u64,
+    pub(crate) sessions_refused: u64,
     pub(crate) notice_max: Duration,
     pub(crate) reads_paused_at_loss: bool,
     pub(crate) faults: Vec<(Time, Fault)>,
@@ -79,6 +80,9 @@ pub(crate) struct Plan {
     pub(crate) stops: Vec<(Time, StopMode)>,
     /// A lost connection is followed by a stop, per mille.
     pub(crate) stop_at_loss: u64,
+    /// A RESUME that came with its connection's end is followed by a stop, per mille: what it
+    /// has shown of earlier connections' messages then decides how they end.
+    pub(crate) stop_at_judgement: u64,
     /// Stops after that many steps of the sender, whatever the time.
     pub(crate) stop_after_step: Option<(u64, StopMode)>,
     /// When the faults end.
@@ -147,6 +151,7 @@ impl Plan {
             connect_silent: on(rng).map_or(0, |rng| rng.between(20, 400)),
             connect_refused: on(rng).map_or(0, |rng| rng.between(10, 150)),
             confirmed_then_closed: on(rng).map_or(0, |rng| rng.between(20, 300)),
+            sessions_refused: if rng.chance(200) { rng.between(100, 700) } else { 0 },
             notice_max: rng.pick(&[ms(5), ms(1_000), ms(12_000)]),
             reads_paused_at_loss: rng.chance(500),
             faults: draw_faults(rng, span),
@@ -160,6 +165,7 @@ impl Plan {
             stale: on(rng).map_or(0, |rng| rng.between(1, 200)),
             stop_first: rng.chance(10).then(|| StopMode::Drain(rng.wait(span))),
             stops: draw_stops(rng, span),
+            stop_at_judgement: 0,
             stop_at_loss: if rng.chance(250) {
                 rng.between(20, 300)
             } else {
@@ -181,10 +187,11 @@ impl Plan {
         self.cut = rng.between(300, 700);
         self.cut_bytes_max = rng.pick(&[60, 400]);
         self.dies_unread = rng.between(300, 700);
-        self.confirmed_then_closed = rng.pick(&[0, 150, 400]);
+        self.confirmed_then_closed = rng.pick(&[0, 100]);
+        self.sessions_refused = rng.pick(&[0, 600]);
         self.connect_fails = 0;
         self.connect_silent = 0;
-        self.stop_at_loss = rng.pick(&[0, 100, 250]);
+        self.stop_at_judgement = rng.pick(&[200, 600]);
         self.stops.clear();
     }
 
@@ -194,6 +201,7 @@ impl Plan {
         self.stop_first = None;
         self.stops.clear();
         self.stop_at_loss = 0;
+        self.stop_at_judgement = 0;
         self.faults
             .retain(|(_, fault)| matches!(fault, Fault::Cut | Fault::Linger));
         self.sessions = SessionsConfig {
@@ -203,6 +211,7 @@ impl Plan {
             ..self.sessions
         };
         self.confirmed_then_closed = 0;
+        self.sessions_refused = 0;
         self.limits.queue_messages_max = 8_192;
         self.limits.queue_bytes_max = 1 << 30;
         self.config = self.limits.config();
@@ -312,7 +321,7 @@ fn draw_faults(rng: &mut Rng, span: Duration) -> Vec<(Time, Fault)> {
     });
     some(rng, 8, &mut |rng| {
         let same_key = rng.chance(500);
-        Fault::Rogue {
+        Fault::Stranger {
             same_key,
             same_session: !same_key && rng.chance(500),
         }

@@ -6,6 +6,8 @@
 //! command that repeats it, and the last lines of the run.
 
 mod application;
+mod breaking;
+mod dialling;
 mod faults;
 mod frames;
 mod links;
@@ -38,13 +40,14 @@ fn every_seed_keeps_the_contract() {
     let sum = |of: &dyn Fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     println!(
         "{} seeds, {} sender steps, {} receiver steps, {} connections, {} messages written again, \
-         {} handed over twice, {} lives, {} strangers",
+         {} handed over twice, {} proven lost at a stop, {} lives, {} strangers",
         reports.len(),
         sum(&|report| report.sender_steps),
         sum(&|report| report.receiver_steps),
         sum(&|report| report.connections as u64),
         sum(&|report| report.redelivered),
         sum(&|report| report.handed_twice),
+        sum(&|report| report.failed_as_proven),
         sum(&|report| u64::from(report.lives)),
         sum(&|report| report.strangers),
     );

@@ -72,6 +72,10 @@ pub(crate) struct Oracle {
     /// Sessions that the sender has had.
     pub(crate) sessions_seen: u32,
     pub(crate) record: Option<(Epoch, u64)>,
+    /// A RESUME of this step has judged a message that it says was not received.
+    pub(crate) judged: bool,
+    /// Whose each record of each life is: no two sessions may ever share one.
+    records: BTreeMap<(u32, u64), SessionHandle>,
     pub(crate) witnesses: BTreeMap<Conn, Witness>,
     pub(crate) logs: BTreeMap<(u32, SessionHandle), Log>,
     pub(crate) epochs: BTreeMap<u32, Epoch>,
@@ -106,6 +110,8 @@ impl Oracle {
             session_refused: false,
             sessions_seen: 0,
             record: None,
+            judged: false,
+            records: BTreeMap::new(),
             witnesses: BTreeMap::new(),
             logs: BTreeMap::new(),
             epochs: BTreeMap::new(),
@@ -425,6 +431,21 @@ impl Oracle {
         if let Some(log) = self.logs.get_mut(&log) {
             log.decided.insert(id);
         }
+    }
+
+    /// A RESUME names a record.
+    pub(crate) fn note_record(&mut self, (life, handle): (u32, SessionHandle), record: u64) {
+        let owner = *self.records.entry((life, record)).or_insert(handle);
+        assert_eq!(owner, handle, "W record {record} is used again");
+    }
+
+    /// Messages that a RESUME had proven lost when the stop came.
+    pub(crate) fn failed_as_proven(&self) -> u64 {
+        let proven = self
+            .messages
+            .values()
+            .filter(|message| message.begun && matches!(message.outcome, Some(Outcome::Failed(_))));
+        proven.count() as u64
     }
 
     pub(crate) fn forgot(&mut self, incarnation: u32, handle: SessionHandle) {

@@ -11,7 +11,7 @@ use crate::application::Application;
 use crate::faults::IDLE;
 use crate::log::{self, brief_action, brief_event};
 use crate::sending::any_event_of;
-use crate::transport::{Conn, Connection, End, Stand};
+use crate::transport::{Conn, Connection, End, Path, Stand};
 use crate::world::{Clock, Happening, Notice, World};
 
 impl World {
@@ -115,15 +115,15 @@ impl World {
         let Some(handle) = session else { return };
         let known = *connection.session.get_or_insert(handle);
         assert_eq!(known, handle, "I6 a connection changes its session");
-        let rogue = connection.dialler.is_none();
+        let strange = connection.dialler.is_none();
         let up = connection.acceptor_end == Stand::Up;
         let name = (incarnation, handle);
-        if rogue {
-            self.rogue_handles.insert(name);
+        if strange {
+            self.strange_handles.insert(name);
         }
         assert_eq!(
-            self.rogue_handles.contains(&name),
-            rogue,
+            self.strange_handles.contains(&name),
+            strange,
             "I5 somebody else's session"
         );
         if up {
@@ -202,9 +202,10 @@ impl World {
                 let session = connection.session.expect("W an answer before OPEN");
                 let log = (self.incarnation, session);
                 let bytes = chunks.concat();
-                match stranger {
-                    true => self.strangers.answered(conn, log, &bytes),
-                    false => self.oracle.receiver_wrote(conn, log, &bytes, fin),
+                if !stranger {
+                    self.oracle.receiver_wrote(conn, log, &bytes, fin);
+                } else if let Some(record) = self.strangers.answered(conn, log, &bytes) {
+                    self.oracle.note_record(log, record);
                 }
                 self.write((conn, end), stream, (transfer, chunks, fin));
             }
@@ -240,6 +241,7 @@ impl World {
             } => {
                 let conn = self.accepted_conn(attempt);
                 self.check_superseded(conn, code);
+                self.check_drained(conn, code);
                 if let Some(session) = self.connection(conn).session {
                     self.strangers
                         .closed(conn, (self.incarnation, session), code);
@@ -264,6 +266,26 @@ impl World {
         );
     }
 
+    /// A drain ends a lane's connection once its FIN is acknowledged, or at the deadline.
+    fn check_drained(&mut self, conn: Conn, code: CloseCode) {
+        let now = self.receiver_clock.latest;
+        let early = self.receiver_stop_at.is_some_and(|at| now < at);
+        let connection = &self.connections[conn.0];
+        let (attempt, session) = (connection.acceptor, connection.session);
+        let newer = |c: &Connection| c.acceptor > attempt && c.session == session;
+        let holds = session.is_some() && !self.connections.iter().any(newer);
+        if code != CloseCode::GoingAway || !early || !holds {
+            return;
+        }
+        if let Some(way) = connection.streams.get(&0).map(|s| s.way(End::Acceptor)) {
+            let open = way.taken > 0 && !way.severed;
+            assert!(
+                !open || way.is_whole(),
+                "I28 a drain closes before its last RECEIPT"
+            );
+        }
+    }
+
     fn accepted_conn(&self, attempt: Attempt) -> Conn {
         let place = self
             .connections
@@ -281,7 +303,7 @@ impl World {
             connection.incarnation == name.0 && connection.session == Some(handle)
         });
         let conn = Conn(bound.expect("I5 a session without a connection"));
-        let id = if self.rogue_handles.contains(&name) {
+        let id = if self.strange_handles.contains(&name) {
             self.strangers.handed(conn, name, number, &payload);
             None
         } else {
@@ -444,7 +466,7 @@ impl World {
         }
         for conn in self.accepted_conns() {
             self.connection(conn).acceptor_end = Stand::Gone;
-            self.connection(conn).cut = true;
+            self.connection(conn).path = Path::Dead;
             let within = if self.rng.chance(500) {
                 Duration::from_millis(50)
             } else {
@@ -465,6 +487,10 @@ impl World {
         let reading = self.read_receiver_clock();
         let mut actions = Vec::new();
         log::line(self.now, || format!("R -> stop {mode:?}"));
+        self.receiver_stop_at = match mode {
+            StopMode::Drain(within) => Some(self.receiver_clock.latest + within),
+            StopMode::Abort => None,
+        };
         self.sessions.stop(reading, mode, &mut actions);
         self.execute_for_receiver(None, actions);
         let grace = match mode {
@@ -497,6 +523,7 @@ impl World {
         self.sessions = Sessions::new(self.plan.sessions.clone(), seed);
         self.application = Application::default();
         self.receiver_inbox.clear();
+        self.receiver_stop_at = None;
         // A process has a clock of its own.
         self.receiver_clock = Clock::default();
     }

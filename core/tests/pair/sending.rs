@@ -138,7 +138,9 @@ impl World {
             .iter()
             .filter(|e| matches!(e, Event::MessageQueued { .. }))
             .count();
+        self.oracle.judged = false;
         self.announce(now, &events);
+        let judged_at_the_end = self.oracle.judged && self.recovery.error.is_some();
         let mut actions = Vec::new();
         self.sender.handle(reading, events, &mut actions);
         self.sender_steps += 1;
@@ -159,6 +161,9 @@ impl World {
         }
         self.check_sender(now);
         self.probe(reading);
+        if judged_at_the_end && !self.healed && self.rng.chance(self.plan.stop_at_judgement) {
+            self.schedule(Duration::ZERO, Happening::Stop(StopMode::Abort));
+        }
         if let Some((step, mode)) = self.plan.stop_after_step
             && self.sender_steps == step
         {

@@ -10,7 +10,7 @@ use peer_sender_core::{CloseCode, LinkError, SessionHandle, SessionId, TransferI
 use crate::frames::{self, Piece, Reader};
 use crate::rng::Rng;
 use crate::transport::{Conn, Connection, End, Stream};
-use crate::world::{Happening, World};
+use crate::world::World;
 
 /// The sessions of each key among the strangers.
 const SESSIONS: u64 = 2;
@@ -70,13 +70,26 @@ impl Strangers {
         *next = number + 1;
     }
 
-    /// The receiver answers a stranger.
-    pub(crate) fn answered(&mut self, conn: Conn, log: (u32, SessionHandle), bytes: &[u8]) {
+    /// The receiver answers a stranger. The record that it names, if it does.
+    pub(crate) fn answered(
+        &mut self,
+        conn: Conn,
+        log: (u32, SessionHandle),
+        bytes: &[u8],
+    ) -> Option<u64> {
+        let mut named = None;
         let known = self.resumed.contains(&log);
         let before = self.next_before.get(&log).copied().unwrap_or(0);
         let script = self.links.get_mut(&conn).expect("a stranger's connection");
         for piece in script.back.read(bytes) {
-            if let Piece::Resume { taken, next, .. } = piece {
+            if let Piece::Resume {
+                taken,
+                next,
+                record,
+                ..
+            } = piece
+            {
+                named = Some(record);
                 assert!(!known || !script.fresh, "W a fresh OPEN of a known session");
                 assert!(next >= script.base, "W the base does not raise next");
                 assert!(taken <= next, "W RESUME out of order");
@@ -86,6 +99,7 @@ impl Strangers {
                 *known = (*known).max(script.base);
             }
         }
+        named
     }
 
     /// The receiver closes a stranger's connection.
@@ -102,7 +116,7 @@ impl Strangers {
 
 impl World {
     /// A stranger connects and says its piece.
-    pub(crate) fn rogue(&mut self, same_key: bool, same_session: bool) {
+    pub(crate) fn stranger(&mut self, same_key: bool, same_session: bool) {
         if self.is_down {
             return;
         }
@@ -128,18 +142,8 @@ impl World {
         self.accept(conn);
         self.pump(conn, 0, End::Dialler);
         let stays = self.delay() + self.rng.wait(std::time::Duration::from_secs(20));
-        let error = LinkError::Closed {
-            code: CloseCode::Done,
-            reason: String::new(),
-        };
-        self.schedule(
-            stays,
-            Happening::Lost {
-                conn,
-                end: End::Acceptor,
-                error,
-            },
-        );
+        let error = LinkError::Closed { code: CloseCode::Done, reason: String::new() };
+        self.lose(stays, conn, End::Acceptor, error);
     }
 }
 

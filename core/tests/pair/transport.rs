@@ -34,6 +34,15 @@ pub(crate) enum Stand {
     Gone,
 }
 
+/// Which way packets still travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    Whole,
+    /// Only what the acceptor sends arrives.
+    DownOnly,
+    Dead,
+}
+
 /// One connection, by its place in the world's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Conn(pub(crate) usize);
@@ -51,8 +60,7 @@ pub(crate) struct Connection {
     pub(crate) incarnation: u32,
     pub(crate) session: Option<SessionHandle>,
     pub(crate) streams: BTreeMap<u64, Stream>,
-    /// Nothing that is sent from now on arrives.
-    pub(crate) cut: bool,
+    pub(crate) path: Path,
     /// The path dies once the dialler's or the acceptor's transport has taken that many bytes.
     pub(crate) cut_after: Option<(End, u64)>,
     pub(crate) lingers_after: Option<u64>,
@@ -75,7 +83,7 @@ impl Connection {
             incarnation,
             session: None,
             streams: BTreeMap::new(),
-            cut: false,
+            path: Path::Whole,
             cut_after: None,
             lingers_after: None,
             unread: false,
@@ -86,6 +94,15 @@ impl Connection {
         match end {
             End::Dialler => &mut self.dialler_end,
             End::Acceptor => &mut self.acceptor_end,
+        }
+    }
+
+    /// Whether nothing that this end sends arrives any more.
+    pub(crate) fn is_cut(&self, from: End) -> bool {
+        match self.path {
+            Path::Whole => false,
+            Path::DownOnly => from == End::Dialler,
+            Path::Dead => true,
         }
     }
 

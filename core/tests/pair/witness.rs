@@ -251,6 +251,7 @@ impl Oracle {
             } else if *number >= next {
                 message.unproven |= !same_memory;
                 message.proven = !message.unproven;
+                self.judged = true;
             }
         }
     }
@@ -289,12 +290,13 @@ impl Oracle {
         match piece {
             Piece::Resume {
                 epoch,
-                record: _,
+                record,
                 taken,
                 next,
                 message_bytes_max,
             } => {
                 assert!(witness.taken_written.is_none(), "W a second RESUME");
+                self.note_record(log, record);
                 assert_eq!(
                     message_bytes_max, self.receiver_message_bytes_max as u64,
                     "W limit"

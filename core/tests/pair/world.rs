@@ -162,8 +162,10 @@ pub(crate) struct World {
     pub(crate) next_accepted: u64,
     /// Not there, or on its way out: nobody is accepted.
     pub(crate) is_down: bool,
+    /// The end of the accepting node's drain.
+    pub(crate) receiver_stop_at: Option<Time>,
     pub(crate) application: Application,
-    pub(crate) rogue_handles: BTreeSet<(u32, SessionHandle)>,
+    pub(crate) strange_handles: BTreeSet<(u32, SessionHandle)>,
     pub(crate) unbound_since: BTreeMap<(u32, SessionHandle), Time>,
     pub(crate) strangers: Strangers,
 
@@ -202,8 +204,9 @@ impl World {
             incarnation: 0,
             next_accepted: 0,
             is_down: false,
+            receiver_stop_at: None,
             application: Application::default(),
-            rogue_handles: BTreeSet::new(),
+            strange_handles: BTreeSet::new(),
             unbound_since: BTreeMap::new(),
             strangers: Strangers::default(),
             oracle: Oracle::new(&plan),
