@@ -13,13 +13,19 @@ impl World {
         if self.healed {
             return;
         }
-        let live = self.recovery.attempt().and_then(|attempt| self.dialled(attempt));
+        let live = self
+            .recovery
+            .attempt()
+            .and_then(|attempt| self.dialled(attempt));
         match fault {
             Fault::Cut => live.map_or((), |conn| self.cut(conn)),
             Fault::Linger => live.map_or((), |conn| self.linger(conn)),
             Fault::Crash(down) => self.crash(down),
             Fault::GoAway(mode, down) => self.go_away(mode, down),
-            Fault::Stranger { same_key, same_session } => self.stranger(same_key, same_session),
+            Fault::Stranger {
+                same_key,
+                same_session,
+            } => self.stranger(same_key, same_session),
             Fault::Jump { dialler: true, by } => self.sender_clock.jump(by),
             Fault::Jump { dialler: false, by } => self.receiver_clock.jump(by),
         }
@@ -32,7 +38,10 @@ impl World {
             return;
         }
         let up = connection.taken(End::Dialler);
-        if connection.cut_after.is_some_and(|(from, after)| connection.taken(from) > after) {
+        if connection
+            .cut_after
+            .is_some_and(|(from, after)| connection.taken(from) > after)
+        {
             self.cut(conn);
         } else if connection.lingers_after.is_some_and(|after| up > after) {
             self.linger(conn);
@@ -47,7 +56,11 @@ impl World {
         if connection.path != Path::Whole {
             return;
         }
-        connection.path = if down_only { Path::DownOnly } else { Path::Dead };
+        connection.path = if down_only {
+            Path::DownOnly
+        } else {
+            Path::Dead
+        };
         for stream in connection.streams.values_mut() {
             stream.way_mut(End::Dialler).lose_tail(&mut self.rng);
             if !down_only {
@@ -55,7 +68,11 @@ impl World {
             }
         }
         // What still comes down should have the time to.
-        let least = if down_only { self.plan.delay_max * 3 } else { Duration::ZERO };
+        let least = if down_only {
+            self.plan.delay_max * 3
+        } else {
+            Duration::ZERO
+        };
         for end in [End::Dialler, End::Acceptor] {
             let after = least + self.rng.wait(self.plan.notice_max);
             self.lose(after, conn, end, LinkError::IdleTimeout);
@@ -89,7 +106,11 @@ impl World {
     /// The end will notice that the connection is gone, within this time.
     pub(crate) fn schedule_loss(&mut self, conn: Conn, end: End, within: Duration) {
         let reset = self.rng.chance(300);
-        let error = if reset { LinkError::Reset } else { LinkError::IdleTimeout };
+        let error = if reset {
+            LinkError::Reset
+        } else {
+            LinkError::IdleTimeout
+        };
         let late = self.rng.chance(300);
         let after = if late { within } else { self.rng.wait(within) };
         self.lose(after, conn, end, error);

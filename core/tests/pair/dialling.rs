@@ -51,14 +51,20 @@ impl World {
         match self.rng.below(3) {
             0 => LinkError::Unreachable,
             1 => LinkError::Busy,
-            _ => LinkError::Transport { code: 0x128, reason },
+            _ => LinkError::Transport {
+                code: 0x128,
+                reason,
+            },
         }
     }
 
     fn any_refusal(&mut self) -> LinkError {
         match self.rng.chance(500) {
             true => LinkError::IdentityRefused { ours: OUR_KEY },
-            false => LinkError::WrongIdentity { expected: OUR_KEY, offered: OTHER_KEY },
+            false => LinkError::WrongIdentity {
+                expected: OUR_KEY,
+                offered: OTHER_KEY,
+            },
         }
     }
 
@@ -87,7 +93,11 @@ impl World {
             self.close_by_node(conn, code, after);
         }
         if self.rng.chance(self.plan.cut) {
-            let end = if self.rng.chance(700) { End::Dialler } else { End::Acceptor };
+            let end = if self.rng.chance(700) {
+                End::Dialler
+            } else {
+                End::Acceptor
+            };
             let open = self.rng.pick(&[0, OPEN_BYTES_MIN]);
             let after = open + self.rng.scale(bytes_max);
             self.connection(conn).cut_after = Some((end, after));
@@ -107,8 +117,15 @@ impl World {
     /// The accepting node closes a connection by itself, as a limit of its own may ask for.
     fn close_by_node(&mut self, conn: Conn, code: CloseCode, after: Duration) {
         let reason = String::from("by the node");
-        let ours = LinkError::Local { reason: reason.clone() };
-        self.lose(after, conn, End::Dialler, LinkError::Closed { code, reason });
+        let ours = LinkError::Local {
+            reason: reason.clone(),
+        };
+        self.lose(
+            after,
+            conn,
+            End::Dialler,
+            LinkError::Closed { code, reason },
+        );
         let before = after.saturating_sub(self.plan.delay_min);
         self.lose(before, conn, End::Acceptor, ours);
     }
@@ -126,7 +143,11 @@ impl World {
         }
         connection.acceptor = Some(attempt);
         connection.acceptor_end = Stand::Up;
-        let key = if connection.foreign { OTHER_KEY } else { OUR_KEY };
+        let key = if connection.foreign {
+            OTHER_KEY
+        } else {
+            OUR_KEY
+        };
         let abandoned = connection.dialler.is_some() && connection.dialler_end == Stand::Gone;
         if abandoned || connection.path == Path::Dead {
             self.schedule_loss(conn, End::Acceptor, IDLE);
@@ -141,6 +162,10 @@ impl World {
             return;
         }
         let attempt = connection.attempt(End::Dialler);
-        self.notice(conn, End::Dialler, Notice::Event(Event::Connected { attempt }));
+        self.notice(
+            conn,
+            End::Dialler,
+            Notice::Event(Event::Connected { attempt }),
+        );
     }
 }

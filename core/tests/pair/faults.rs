@@ -151,7 +151,11 @@ impl Plan {
             connect_silent: on(rng).map_or(0, |rng| rng.between(20, 400)),
             connect_refused: on(rng).map_or(0, |rng| rng.between(10, 150)),
             confirmed_then_closed: on(rng).map_or(0, |rng| rng.between(20, 300)),
-            sessions_refused: if rng.chance(200) { rng.between(100, 700) } else { 0 },
+            sessions_refused: if rng.chance(200) {
+                rng.between(100, 700)
+            } else {
+                0
+            },
             notice_max: rng.pick(&[ms(5), ms(1_000), ms(12_000)]),
             reads_paused_at_loss: rng.chance(500),
             faults: draw_faults(rng, span),

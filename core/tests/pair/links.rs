@@ -194,9 +194,10 @@ impl World {
 
     fn sever_way(&mut self, conn: Conn, by: End, stream: u64, from: End, code: u64, reset: bool) {
         let connection = self.connection(conn);
-        if !connection.is_up(by) {
-            return;
-        } // B1
+        assert!(
+            connection.is_up(by),
+            "A cuts a stream of a connection that is gone"
+        );
         let cut = connection.is_cut(by);
         if let Some(entry) = connection.streams.get_mut(&stream) {
             entry.way_mut(from).sever();
@@ -227,9 +228,6 @@ impl World {
     /// A machine closes its end: it hears no more of it, and the other end does, some time.
     pub(crate) fn close(&mut self, conn: Conn, by: End, code: CloseCode, reason: String) {
         let stand = std::mem::replace(self.connection(conn).stand(by), Stand::Gone);
-        if stand == Stand::Gone && by == End::Acceptor {
-            return;
-        } // B2
         assert_ne!(stand, Stand::Gone, "A closes a connection that is gone");
         let cut = self.connection(conn).is_cut(by);
         let lost = cut || !self.healed && self.rng.chance(100);

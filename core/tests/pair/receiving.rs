@@ -44,6 +44,7 @@ impl World {
         }
         if let Some(conn) = batch_conn {
             self.step_receiver(conn, batch);
+            self.probe_receiver();
         }
     }
 
@@ -105,7 +106,6 @@ impl World {
             self.unbind(conn);
         }
         self.execute_for_receiver(session, actions);
-        self.probe_receiver(reading);
     }
 
     /// Notes which session the connection belongs to; it never changes.
@@ -144,9 +144,7 @@ impl World {
                 && connection.session == Some(handle)
         });
         if !others {
-            self.unbound_since
-                .entry((incarnation, handle))
-                .or_insert(now); // B3
+            self.unbound_since.insert((incarnation, handle), now);
         }
     }
 
@@ -425,7 +423,7 @@ impl World {
     }
 
     /// I10 at the accepting end.
-    fn probe_receiver(&mut self, reading: Time) {
+    fn probe_receiver(&mut self) {
         if !self.rng.chance(self.plan.stale) {
             return;
         }
@@ -440,22 +438,24 @@ impl World {
         };
         let event = any_event_of(attempt, None, &mut self.rng);
         log::line(self.now, || format!("R -> stale {}", brief_event(&event)));
+        let reading = self.receiver_clock.latest;
+        let before = without_stale_count(&self.sessions);
         let mut stats = self.sessions.stats();
-        let (deadline, len) = (self.sessions.next_deadline(), self.sessions.len());
         let mut actions = Vec::new();
+        let event = [event];
         self.sessions
-            .handle_connection(reading, attempt, [event.clone()], &mut actions);
+            .handle_connection(reading, attempt, event.clone(), &mut actions);
         assert_eq!(actions, [], "I10 {event:?} is answered");
+        assert_eq!(
+            without_stale_count(&self.sessions),
+            before,
+            "I10 {event:?} changes the state"
+        );
         stats.stale_events = self.sessions.stats().stale_events;
         assert_eq!(
             self.sessions.stats(),
             stats,
             "I10 {event:?} is counted otherwise"
-        );
-        assert_eq!(
-            (self.sessions.next_deadline(), self.sessions.len()),
-            (deadline, len),
-            "I10"
         );
     }
 
@@ -553,4 +553,14 @@ impl World {
             );
         }
     }
+}
+
+/// All that the table shows of itself, but for the one counter that a stale event may change.
+fn without_stale_count(sessions: &Sessions) -> String {
+    let text = format!("{sessions:?}");
+    let mut parts = text.split("stale_events: ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + part.trim_start_matches(|c: char| c.is_ascii_digit())
+    })
 }

@@ -142,7 +142,10 @@ impl World {
         self.accept(conn);
         self.pump(conn, 0, End::Dialler);
         let stays = self.delay() + self.rng.wait(std::time::Duration::from_secs(20));
-        let error = LinkError::Closed { code: CloseCode::Done, reason: String::new() };
+        let error = LinkError::Closed {
+            code: CloseCode::Done,
+            reason: String::new(),
+        };
         self.lose(stays, conn, End::Acceptor, error);
     }
 }
