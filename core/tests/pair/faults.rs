@@ -118,11 +118,11 @@ impl Plan {
         let messages = match sizes {
             8 => rng.between(10, 60),
             9 => rng.between(3, 12),
-            _ => rng.between(10, 250),
+            _ => rng.between(10, 500),
         };
         let limits = draw_limits(rng, payload_bytes_max);
         let (sessions, receiver_message_bytes_max) = draw_sessions(rng, payload_bytes_max);
-        let span = Duration::from_millis(rng.between(500, 60_000));
+        let span = Duration::from_millis(rng.between(500, 120_000));
         let ms = Duration::from_millis;
         let delay_max = ms(rng.scale(1_500));
         let mut plan = Self {
@@ -311,8 +311,8 @@ fn draw_faults(rng: &mut Rng, span: Duration) -> Vec<(Time, Fault)> {
         }
     };
     let down = Duration::from_secs(15);
-    some(rng, 6, &mut |_| Fault::Cut);
-    some(rng, 6, &mut |_| Fault::Linger);
+    some(rng, 12, &mut |_| Fault::Cut);
+    some(rng, 8, &mut |_| Fault::Linger);
     some(rng, 3, &mut |rng| Fault::Crash(rng.wait(down)));
     some(rng, 2, &mut |rng| {
         let drain = StopMode::Drain(rng.wait(Duration::from_secs(12)));

@@ -91,23 +91,21 @@ fn a_seed_repeats_exactly() {
     assert_ne!(run(Plan::draw(1)).digest, run(Plan::draw(2)).digest);
 }
 
-/// I18: steps may be split or merged anywhere: each message ends alike, and the lane's order stays.
+/// I18: steps may be split or merged anywhere, and timers may fire for nothing: each message ends
+/// alike, and the lane's order stays.
 #[test]
 fn step_boundaries_change_no_outcome() {
-    let with_splits = |split: u64| {
-        move |seed| {
-            let mut plan = Plan::draw(seed).outcomes_fixed();
-            plan.split_steps = split;
-            plan
+    let with = |split: u64, spurious: u64| {
+        move |seed| Plan {
+            split_steps: split,
+            timer_spurious: spurious,
+            ..Plan::draw(seed).outcomes_fixed()
         }
     };
-    let merged = run_all(0..250, &with_splits(0));
-    for split in [500, 1_000] {
-        for (seed, (a, b)) in merged
-            .iter()
-            .zip(run_all(0..250, &with_splits(split)))
-            .enumerate()
-        {
+    let merged = run_all(0..250, &with(0, 0));
+    for (split, spurious) in [(500, 0), (1_000, 0), (0, 500)] {
+        let others = run_all(0..250, &with(split, spurious));
+        for (seed, (a, b)) in merged.iter().zip(others).enumerate() {
             assert_eq!(
                 a.outcomes, b.outcomes,
                 "I18 outcomes of seed {seed}, split {split}"
@@ -118,6 +116,11 @@ fn step_boundaries_change_no_outcome() {
             );
         }
     }
+    let order = |report: &Report| report.lane_order.is_sorted();
+    assert!(
+        merged.iter().all(order),
+        "I7 the order is that of acceptance"
+    );
 }
 
 /// I28: a stop is legal after every single step of a run.

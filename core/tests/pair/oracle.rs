@@ -78,6 +78,8 @@ pub(crate) struct Oracle {
     records: BTreeMap<(u32, u64), SessionHandle>,
     pub(crate) witnesses: BTreeMap<Conn, Witness>,
     pub(crate) logs: BTreeMap<(u32, SessionHandle), Log>,
+    /// Messages in the order in which the application first saw each.
+    seen: Vec<MessageId>,
     pub(crate) epochs: BTreeMap<u32, Epoch>,
     forgotten: BTreeSet<(u32, SessionHandle)>,
     current_log: BTreeMap<u32, SessionHandle>,
@@ -114,6 +116,7 @@ impl Oracle {
             records: BTreeMap::new(),
             witnesses: BTreeMap::new(),
             logs: BTreeMap::new(),
+            seen: Vec::new(),
             epochs: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             current_log: BTreeMap::new(),
@@ -383,6 +386,9 @@ impl Oracle {
             message.outcome
         );
         message.handed += 1;
+        if message.handed == 1 {
+            self.seen.push(id);
+        }
         assert!(
             message.handed <= message.written,
             "I6 more copies of {id} than were written"
@@ -491,11 +497,6 @@ impl Oracle {
 
     /// The order in which the application first saw each message.
     pub(crate) fn lane_order(&self) -> Vec<MessageId> {
-        let mut seen = BTreeSet::new();
-        let handed = self
-            .logs
-            .values()
-            .flat_map(|log| log.handed.iter().copied());
-        handed.filter(|id| seen.insert(*id)).collect()
+        self.seen.clone()
     }
 }
