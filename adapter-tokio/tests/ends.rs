@@ -279,7 +279,7 @@ fn a_runtime_that_is_dropped_leaves_nothing_hanging() {
             let peer = peer.clone();
             tokio::spawn(async move { peer.send("waiting").await })
         };
-        tokio::task::yield_now().await;
+        while peer.stats().await.machine.queued == 0 {}
         (sent, held, accepted, waiting)
     }));
 
