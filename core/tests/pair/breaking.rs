@@ -51,7 +51,7 @@ impl World {
     /// The path dies, or its way up alone: a part of what is on the way still arrives, and each
     /// end notices by itself.
     fn cut(&mut self, conn: Conn) {
-        let down_only = self.rng.chance(300);
+        let down_only = self.rng.chance(self.plan.down_only);
         let connection = &mut self.connections[conn.0];
         if connection.path != Path::Whole {
             return;

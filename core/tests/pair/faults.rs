@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) turn: Duration,
     /// Faults of connections, per mille of attempts.
     pub(crate) cut: u64,
+    /// Of the cuts, those that leave the way down whole.
+    pub(crate) down_only: u64,
     pub(crate) linger: u64,
     pub(crate) cut_bytes_max: u64,
     /// The sender's node reads nothing of it before it is lost: what came back counts only then.
@@ -144,6 +146,7 @@ impl Plan {
             take_delay_max: on(rng).map_or(Duration::ZERO, |rng| ms(rng.scale(500))),
             turn: Duration::from_micros(rng.pick(&[1, 1_000, 20_000])),
             cut: on(rng).map_or(0, |rng| rng.between(50, 900)),
+            down_only: rng.pick(&[0, 300]),
             linger: on(rng).map_or(0, |rng| rng.between(50, 700)),
             cut_bytes_max: rng.pick(&[40, 400, 4_000, 100_000]),
             dies_unread: on(rng).map_or(0, |rng| rng.between(50, 800)),
@@ -178,25 +181,46 @@ impl Plan {
             stop_after_step: None,
             heals_at: Time::ZERO + span,
         };
-        if rng.chance(150) {
-            plan.shorten_lives(rng);
+        match rng.below(100) {
+            0..25 => plan.shorten_lives(rng, span),
+            25 => plan.refuse_everything(rng),
+            _ => {}
         }
         plan
     }
 
     /// Few messages, and connections that get hardly further than RESUME: what it proves of
     /// earlier ones then still stands when the sender is stopped.
-    fn shorten_lives(&mut self, rng: &mut Rng) {
+    fn shorten_lives(&mut self, rng: &mut Rng, span: Duration) {
         self.messages = self.messages.min(rng.between(3, 30));
         self.cut = rng.between(300, 700);
         self.cut_bytes_max = rng.pick(&[60, 400]);
+        self.down_only = 700;
         self.dies_unread = rng.between(300, 700);
         self.confirmed_then_closed = rng.pick(&[0, 100]);
-        self.sessions_refused = rng.pick(&[0, 600]);
+        self.sessions_refused = rng.pick(&[0, 600, 800]);
         self.connect_fails = 0;
         self.connect_silent = 0;
         self.stop_at_judgement = rng.pick(&[200, 600]);
         self.stops.clear();
+        self.offer_gap_max = self.offer_gap_max.min(Duration::from_millis(500));
+        for _ in 0..rng.between(0, 5) {
+            let crash = Fault::Crash(rng.wait(Duration::from_millis(500)));
+            self.faults.push((rng.moment_before(span / 2), crash));
+        }
+        self.faults.sort_by_key(|(at, _)| *at);
+    }
+
+    /// More refusals than a receiver remembers.
+    fn refuse_everything(&mut self, rng: &mut Rng) {
+        self.messages = rng.between(1_100, 2_600);
+        self.burst_max = 200;
+        self.payload_bytes_max = self.payload_bytes_max.min(10);
+        self.limits.queue_messages_max = 8_192;
+        self.config = self.limits.config();
+        self.refuses = 995;
+        self.cut = self.cut.min(100);
+        self.segment_bytes_max = 1 << 20;
     }
 
     /// The same offers over a network that only loses connections and nodes that only refuse by

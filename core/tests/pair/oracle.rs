@@ -439,6 +439,15 @@ impl Oracle {
         }
     }
 
+    /// How many messages of a session the application, or a limit, has refused.
+    pub(crate) fn refusals_of(&self, log: (u32, SessionHandle)) -> usize {
+        let Some(log) = self.logs.get(&log) else {
+            return 0;
+        };
+        let refused = |id: &&MessageId| !self.messages[id].refusals.is_empty();
+        log.decided.iter().filter(refused).count()
+    }
+
     /// A RESUME names a record.
     pub(crate) fn note_record(&mut self, (life, handle): (u32, SessionHandle), record: u64) {
         let owner = *self.records.entry((life, record)).or_insert(handle);

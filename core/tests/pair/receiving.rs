@@ -10,6 +10,7 @@ use peer_sender_core::{
 use crate::application::Application;
 use crate::faults::IDLE;
 use crate::log::{self, brief_action, brief_event};
+use crate::oracle::Message;
 use crate::sending::any_event_of;
 use crate::transport::{Conn, Connection, End, Path, Stand};
 use crate::world::{Clock, Happening, Notice, World};
@@ -240,6 +241,7 @@ impl World {
                 let conn = self.accepted_conn(attempt);
                 self.check_superseded(conn, code);
                 self.check_drained(conn, code);
+                self.check_overload(conn, code);
                 if let Some(session) = self.connection(conn).session {
                     self.strangers
                         .closed(conn, (self.incarnation, session), code);
@@ -281,6 +283,32 @@ impl World {
                 !open || way.is_whole(),
                 "I28 a drain closes before its last RECEIPT"
             );
+        }
+    }
+
+    /// Only a table without room, or a memory full of refusals, is an excessive load.
+    fn check_overload(&mut self, conn: Conn, code: CloseCode) {
+        let connection = &self.connections[conn.0];
+        if code != CloseCode::ExcessiveLoad {
+            return;
+        }
+        match connection.session {
+            Some(session) => {
+                let too_large = |message: &&Message| {
+                    message.payload.len() > self.plan.receiver_message_bytes_max
+                };
+                let too_large = self.oracle.messages.values().filter(too_large).count();
+                let refused = self.oracle.refusals_of((self.incarnation, session));
+                assert!(
+                    refused + too_large > 1_024,
+                    "R {refused} refusals are too many"
+                );
+                self.overloads += 1;
+            }
+            None => assert!(
+                self.strangers.count() > 0,
+                "I21 no room, and nobody else is there"
+            ),
         }
     }
 
@@ -519,6 +547,7 @@ impl World {
 
     fn begin_life(&mut self) {
         self.incarnation += 1;
+        self.taken_over += self.sessions.stats().taken_over;
         let seed = self.rng.array();
         self.sessions = Sessions::new(self.plan.sessions.clone(), seed);
         self.application = Application::default();

@@ -176,20 +176,21 @@ impl World {
     /// Tells the oracles what the sender is about to be told.
     fn announce(&mut self, now: Time, events: &[Event]) {
         let current = self.recovery.attempt();
+        let mut going_away = false;
         for event in events {
             log::line(self.now, || format!("S -> {}", brief_event(event)));
             self.oracle.told(now, event);
-            let Some(attempt) = attempt_of(event).filter(|named| Some(*named) == current) else {
+            let ours = attempt_of(event).filter(|named| Some(*named) == current);
+            // Behind the event that ends a connection nothing of it counts.
+            let Some(attempt) = ours.filter(|_| self.recovery.error.is_none()) else {
                 continue;
             };
-            // Behind the event that ends a connection nothing of it counts.
-            if self.recovery.error.is_some() {
-                continue;
-            }
             let conn = self.dialled(attempt).expect("it was dialled");
             self.recovery.error = match event {
-                Event::BytesReceived { bytes, .. } => {
+                Event::BytesReceived { bytes, fin, .. } => {
                     self.oracle.sender_reads(conn, bytes);
+                    let witness = self.oracle.witnesses.get(&conn);
+                    going_away |= *fin && !witness.is_some_and(|witness| witness.is_finished());
                     None
                 }
                 Event::ConnectFailed { error, .. } | Event::ConnectionLost { error, .. } => {
@@ -200,22 +201,25 @@ impl World {
                 }
                 _ => None,
             };
-            let refused = LinkError::Closed {
-                code: CloseCode::Protocol,
-                reason: String::new(),
-            };
-            let same_kind = |error: &LinkError| match (error, &refused) {
-                (LinkError::Closed { code: ours, .. }, LinkError::Closed { code, .. }) => {
-                    ours == code
-                }
-                _ => false,
-            };
+            self.note_refused_session(conn);
+        }
+        // The way back has ended before ours: the other end stops.
+        if going_away && self.recovery.error.is_none() {
+            let (code, reason) = (CloseCode::GoingAway, String::new());
+            self.recovery.error = Some(LinkError::Closed { code, reason });
+        }
+    }
+
+    /// A close with code 1 in answer to a fresh OPEN lets the sender change its session.
+    fn note_refused_session(&mut self, conn: Conn) {
+        if let Some(LinkError::Closed {
+            code: CloseCode::Protocol,
+            ..
+        }) = self.recovery.error
+        {
             let witness = self.oracle.witnesses.get(&conn);
-            if self.recovery.error.as_ref().is_some_and(same_kind)
-                && witness.is_some_and(|witness| witness.awaits_first_resume())
-            {
-                self.oracle.session_refused = true;
-            }
+            let refused = witness.is_some_and(|witness| witness.awaits_first_resume());
+            self.oracle.session_refused |= refused;
         }
     }
 

@@ -30,13 +30,17 @@ pub(crate) struct Witness {
     refusals_read: Vec<(u64, u64)>,
     /// What the receiver has written: the last `taken`, none before RESUME.
     taken_written: Option<u64>,
-    refusals_written: Vec<u64>,
 }
 
 impl Witness {
     /// A fresh OPEN that no RESUME has answered: a close with code 1 refuses the session.
     pub(crate) fn awaits_first_resume(&self) -> bool {
         self.session.is_some() && self.fresh && self.resumed.is_none()
+    }
+
+    /// Whether the sender's FIN is written.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.fin
     }
 
     pub(crate) fn is_resumed(&self) -> bool {
@@ -332,7 +336,6 @@ impl Oracle {
                 let known =
                     message.refusals.contains(&code) || too_large && code == RefuseCode::TooLarge;
                 assert!(known, "W {id} was not refused with {code:?}");
-                witness.refusals_written.push(number);
             }
             other => panic!("W {other:?} from the receiver"),
         }

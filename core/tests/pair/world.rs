@@ -173,6 +173,10 @@ pub(crate) struct World {
     pub(crate) recovery: Recovery,
     pub(crate) digest: Digest,
     pub(crate) receiver_steps: u64,
+    /// Connections that were closed because too much was refused.
+    pub(crate) overloads: u64,
+    /// Take-overs in earlier lives.
+    pub(crate) taken_over: u64,
 }
 
 impl World {
@@ -213,6 +217,8 @@ impl World {
             recovery: Recovery::new(plan.limits),
             digest: Digest::default(),
             receiver_steps: 0,
+            overloads: 0,
+            taken_over: 0,
             plan,
         };
         world.schedule(Duration::ZERO, Happening::Offer);
