@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use peer_sender_core::{Event, Lane, MessageId, RefuseCode, SessionHandle};
 
 use crate::faults::Plan;
-use crate::oracle::Answer;
+use crate::receiver_log::Answer;
 use crate::rng::Rng;
 
 #[derive(Debug, Default)]

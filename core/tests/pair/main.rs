@@ -5,19 +5,30 @@
 //! mass test runs (2,000 by default), or which: `17..18` runs seed 17 alone. A failure prints the
 //! command that repeats it, and the last lines of the run.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a violation ends the test that finds it"
+)]
+
 mod application;
 mod breaking;
+mod clock;
 mod dialling;
 mod faults;
 mod frames;
 mod links;
+mod lives;
 mod log;
 mod oracle;
+mod receiver_checks;
+mod receiver_log;
 mod receiving;
 mod recovery;
 mod rng;
 mod run;
 mod sending;
+mod stale;
 mod strangers;
 mod transport;
 mod witness;

@@ -1,7 +1,7 @@
 //! What is written on each connection, read as it is written and judged by `docs/wire.md`; and
 //! what the sender has read of it, from which its verdicts must follow.
 
-use peer_sender_core::{Level, Outcome, RefuseCode, SessionHandle, SessionId};
+use peer_sender_core::{Epoch, Level, MessageId, Outcome, RefuseCode, SessionHandle, SessionId};
 
 use crate::frames::{Piece, Reader};
 use crate::oracle::Oracle;
@@ -22,7 +22,7 @@ pub(crate) struct Witness {
     /// The number of the next MESSAGE.
     position: u64,
     /// The message that is being written, and how much of it was.
-    writing: Option<(peer_sender_core::MessageId, usize)>,
+    writing: Option<(MessageId, usize)>,
     fin: bool,
     /// What the sender has read: RESUME.next, the last `taken`, refusals.
     resumed: Option<u64>,
@@ -171,7 +171,7 @@ impl Oracle {
     }
 
     /// The message with this number: the next in order if the number is new.
-    fn number(&mut self, session: SessionId, number: u64) -> peer_sender_core::MessageId {
+    fn number(&mut self, session: SessionId, number: u64) -> MessageId {
         if let Some(id) = self.numbers.get(&(session, number)) {
             return *id;
         }
@@ -238,7 +238,7 @@ impl Oracle {
         &mut self,
         conn: Conn,
         witness: &Witness,
-        record: (peer_sender_core::Epoch, u64),
+        record: (Epoch, u64),
         taken: u64,
         next: u64,
     ) {
@@ -260,7 +260,7 @@ impl Oracle {
         }
     }
 
-    fn open_number(&self, witness: &Witness, number: u64) -> Option<peer_sender_core::MessageId> {
+    fn open_number(&self, witness: &Witness, number: u64) -> Option<MessageId> {
         let id = self.numbers.get(&(witness.session?, number))?;
         self.live.contains(id).then_some(*id)
     }
