@@ -240,3 +240,17 @@ pub(crate) fn mapped(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => address,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv4_addresses_go_in_and_out_of_their_wrapping() {
+        let plain: SocketAddr = "192.0.2.1:443".parse().unwrap();
+        let wrapped: SocketAddr = "[::ffff:192.0.2.1]:443".parse().unwrap();
+        let ipv6: SocketAddr = "[2001:db8::1]:443".parse().unwrap();
+        assert_eq!((mapped(plain), unmapped(wrapped)), (wrapped, plain));
+        assert_eq!((mapped(ipv6), unmapped(ipv6)), (ipv6, ipv6));
+    }
+}
