@@ -32,6 +32,7 @@
 //! [`PeerKey`]: peer_sender_core::PeerKey
 
 mod config;
+mod congestion;
 mod connection_id;
 mod derive;
 mod error;

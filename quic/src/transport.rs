@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peer_sender_core::PeerKey;
-use quinn_proto::congestion::CubicConfig;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn_proto::{
     ClientConfig, ConnectionId, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, NoneTokenLog,
@@ -13,6 +12,7 @@ use quinn_proto::{
 };
 use ring::{hkdf, hmac};
 
+use crate::congestion::CongestionControl;
 use crate::connection_id::ConnectionIds;
 use crate::derive::Derive;
 use crate::tls::{self, NoClock, OfferedKey};
@@ -124,8 +124,7 @@ fn transport_config(config: &NodeConfig, lanes: u32) -> TransportConfig {
     transport.datagram_receive_buffer_size(None);
     transport.datagram_send_buffer_size(0);
 
-    // Not BBR, which draws from the system's randomness and is slower here.
-    transport.congestion_controller_factory(Arc::new(CubicConfig::default()));
+    transport.congestion_controller_factory(Arc::new(CongestionControl::default()));
     transport.mtu_discovery_config(Some(MtuDiscoveryConfig::default()));
     transport
 }

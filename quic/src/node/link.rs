@@ -9,6 +9,7 @@ use quinn_proto::{Connection, ConnectionHandle, Endpoint};
 use super::PeerHandle;
 use super::clock::Clock;
 use super::streams::{Streams, quic_code};
+use crate::congestion::exempt_close;
 use crate::error::{DialContext, link_error};
 
 /// Names a link. Never given out twice by one node, while QUIC's own handles are used again.
@@ -135,6 +136,8 @@ impl Link {
                     };
                     let error = link_error(&reason, context);
                     self.lost.get_or_insert(error);
+                    // If it was QUIC that found a fault, the close is all that it sends now.
+                    exempt_close(&self.connection);
                 }
                 quinn_proto::Event::Connected => {
                     if let Owner::Handshaking { .. } = self.owner {
@@ -220,6 +223,7 @@ impl Link {
     /// Closes it towards the other end; the owner hears nothing more of it.
     pub(super) fn close(&mut self, clock: &Clock, code: CloseCode, reason: String) {
         let now = clock.instant(clock.latest());
+        exempt_close(&self.connection);
         self.connection
             .close(now, quic_code(code), Bytes::from(reason));
         self.abandon();

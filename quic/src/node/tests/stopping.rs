@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use peer_sender_core::{
     CloseCode, FailReason, LinkError, Outcome, PeerEvent, StopMode, StopReason, UnknownReason,
 };
@@ -234,4 +235,32 @@ fn a_node_has_stopped_only_when_its_closes_are_sent() {
         ),
         "{errors:?}"
     );
+}
+
+#[test]
+fn a_close_waits_neither_for_the_congestion_window_nor_for_the_pacer() {
+    let mut held_back = Vec::new();
+    for after in (70..=400).step_by(10).map(Duration::from_millis) {
+        let mut world = World::new(9);
+        world.one_way = Duration::from_millis(20);
+        world.place(1, dialler(1), 1);
+        world.place(2, listener(2, trust(1)), 2);
+        let peer = world.dial(1, 2, identity(2).key());
+        let large = (0..2_000).map(|id| (id, Bytes::from(vec![7; 4_000])));
+        world.queue(1, peer, large);
+        world.run(after);
+        assert!(world.end(1).settled(peer).len() < 2_000, "still sending");
+        let now = world.now;
+        world.end(1).node.stop(now, StopMode::Abort);
+        world.run(Duration::from_millis(1));
+        assert!(world.end(1).node.is_stopped());
+
+        // The process ends as soon as it may, and the listener's idle timeout is 10 s.
+        world.ends.remove(&1);
+        let over = |world: &mut World| world.end(2).node.stats().connections == 0;
+        if !world.wait(Duration::from_secs(2), over) {
+            held_back.push(after);
+        }
+    }
+    assert_eq!(held_back, [] as [Duration; 0]);
 }
