@@ -363,16 +363,8 @@ impl<P: PeerId> NodeMachine<P> {
         let now = self.net.clock.advance(now);
         buffer.clear();
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.next_event(now) {
                 return Output::Event(event);
-            }
-            if let Some(peer) = self.concerned.pop_front() {
-                self.tell_peer(now, peer);
-                continue;
-            }
-            if let Some(link) = self.net.next_dirty() {
-                self.serve(now, link);
-                continue;
             }
             if let Some(transmit) = self.net.poll_transmit(now, buffer) {
                 return Output::Transmit(transmit);
@@ -386,6 +378,36 @@ impl<P: PeerId> NodeMachine<P> {
                     buffer.clear();
                     return Output::Timeout(at);
                 }
+            }
+        }
+    }
+
+    /// What [`poll_output`](Self::poll_output) would answer as long as that is an event; none when
+    /// a datagram or the timeout would come next. For a driver whose socket takes no datagram now:
+    /// what has happened is told all the same.
+    pub fn poll_event(&mut self, now: Time) -> Option<NodeEvent<P>> {
+        let now = self.net.clock.advance(now);
+        self.next_event(now)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do, as far as is known
+    /// before everything was sent: a connection with datagrams left to send sets its timer when
+    /// they are sent. For a driver that stops before [`Output::Timeout`] comes.
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.net.timers.next()
+    }
+
+    /// Has everybody act who has something to do, until that makes an event.
+    fn next_event(&mut self, now: Time) -> Option<NodeEvent<P>> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if let Some(peer) = self.concerned.pop_front() {
+                self.tell_peer(now, peer);
+            } else {
+                let link = self.net.next_dirty()?;
+                self.serve(now, link);
             }
         }
     }
