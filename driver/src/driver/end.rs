@@ -49,9 +49,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         self.shared.stop(StopMode::Abort);
         self.take_news(now);
         for _ in 0..ABORT_ROUNDS_MAX {
-            let outputs = self.follow_outputs(now);
-            self.unsent = None;
-            if outputs == Outputs::All && !self.end_stopped_peers() {
+            if self.follow_outputs(now) == Outputs::All && !self.end_stopped_peers() {
                 break;
             }
         }

@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use peer_sender_core::{PeerEvent, StopReason, Time};
+use peer_sender_core::{PeerEvent, StopMode, StopReason, Time};
 use peer_sender_quic::{NodeEvent, NodeMachine, Output, PeerHandle, PeerId, PeerStats, Transmit};
 
 use self::alarm::Alarm;
@@ -37,6 +37,10 @@ const ROUNDS_PER_POLL: usize = 4;
 const SENDS_PER_ROUND: usize = 32;
 /// Events told in a round.
 const EVENTS_PER_ROUND: usize = 512;
+/// For how long a socket that takes nothing is waited for. After that it counts as a path that
+/// loses everything: QUIC knows how to deal with one, and only what is sent can be lost and
+/// forgotten, so that the node can end.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How long to leave a socket alone that fails, or that is not writable although it says so.
 const PAUSE: Duration = Duration::from_millis(1);
 /// The timer is never armed for later than this; it then rings for nothing.
@@ -55,6 +59,8 @@ pub(crate) struct Driver<P: PeerId, R: Runtime> {
     buffer: Vec<u8>,
     /// A transmit that waits for the socket: its bytes are in `buffer`.
     unsent: Option<Transmit>,
+    /// Since when the socket takes nothing.
+    blocked: Option<Time>,
     /// When the machine wants to be called again.
     deadline: Option<Time>,
     /// Until when the socket is left alone.
@@ -64,6 +70,8 @@ pub(crate) struct Driver<P: PeerId, R: Runtime> {
     /// Peers that have said their last, and why.
     stopped: Vec<(PeerHandle, StopReason)>,
     stopping: bool,
+    /// The node is stopped at once: it waits for nothing, the socket included.
+    aborting: bool,
     complaints: Complaints,
 }
 
@@ -83,10 +91,20 @@ enum Round {
 enum Outputs {
     /// To the end.
     All,
-    /// To the end of the budget.
+    /// To the last event, and as many datagrams as the budget allows.
+    Events,
+    /// To as many events as the budget allows.
     Some,
-    /// To a datagram that the socket does not take now.
+    /// To the last event, and a datagram that the socket does not take now.
     Blocked,
+}
+
+/// What a round has told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    events: usize,
+    /// Messages came in.
+    delivered: bool,
 }
 
 impl<P: PeerId, R: Runtime> Driver<P, R> {
@@ -104,11 +122,13 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             mailboxes: Vec::new(),
             buffer: Vec::new(),
             unsent: None,
+            blocked: None,
             deadline: None,
             pause: None,
             reports: false,
             stopped: Vec::new(),
             stopping: false,
+            aborting: false,
             complaints: Complaints::default(),
         })
     }
@@ -146,14 +166,14 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         }
         self.take_news(now);
         let outputs = self.follow_outputs(now);
-        let ended = outputs == Outputs::All && self.end_stopped_peers();
+        let ended = outputs != Outputs::Some && self.end_stopped_peers();
         self.peers.wake();
         match outputs {
             // To forget a peer may close its connection.
-            Outputs::All if ended => Round::More,
+            Outputs::All | Outputs::Blocked if ended => Round::More,
             Outputs::All if self.stopping && self.machine.is_stopped() => Round::Over,
             Outputs::All | Outputs::Blocked if !received => Round::Idle,
-            Outputs::All | Outputs::Blocked | Outputs::Some => Round::More,
+            Outputs::All | Outputs::Blocked | Outputs::Events | Outputs::Some => Round::More,
         }
     }
 
@@ -227,6 +247,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             self.peers.collect_all(&mut self.machine, now);
             self.machine.stop(now, mode);
             self.stopping = true;
+            self.aborting |= mode == StopMode::Abort;
         }
         for to in commands.stats {
             to.send(self.machine.stats());
@@ -235,51 +256,83 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
 
     /// Sends and tells what the machine has decided.
     fn follow_outputs(&mut self, now: Time) -> Outputs {
-        if let Some(transmit) = self.unsent.take() {
-            if !self.send(now, transmit) {
-                return Outputs::Blocked;
-            }
-            self.pause = None;
+        let mut told = Told::default();
+        let waits = self
+            .unsent
+            .take()
+            .is_some_and(|transmit| !self.send_at_last(now, transmit));
+        let reached = match waits {
+            true => self.tell_all(now, &mut told),
+            false => self.send_and_tell(now, &mut told),
+        };
+        if told.delivered {
+            wake_takers(&self.shared.inbox);
         }
-        let (mut sends, mut events) = (0, 0);
-        let mut delivered = false;
-        let reached = loop {
-            if sends == SENDS_PER_ROUND || events == EVENTS_PER_ROUND {
-                break Outputs::Some;
+        reached
+    }
+
+    /// Does what the machine wants, in its order.
+    fn send_and_tell(&mut self, now: Time, told: &mut Told) -> Outputs {
+        let mut sends = 0;
+        while sends < SENDS_PER_ROUND {
+            if told.events == EVENTS_PER_ROUND {
+                return self.interrupted(Outputs::Some);
             }
             self.machine.set_segments_max(self.udp.segments_max());
             match self.machine.poll_output(now, &mut self.buffer) {
                 Output::Transmit(transmit) => {
                     sends += 1;
                     if !self.send(now, transmit) {
-                        break Outputs::Blocked;
+                        return self.interrupted(Outputs::Blocked);
                     }
                 }
-                Output::Event(event) => {
-                    events += 1;
-                    delivered |= matches!(event, NodeEvent::Incoming { .. });
-                    self.tell(event);
-                }
+                Output::Event(event) => self.tell(event, told),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
-                    break Outputs::All;
+                    return Outputs::All;
                 }
             }
-        };
-        if delivered {
-            wake_takers(&self.shared.inbox);
         }
+        // Datagrams come after all events.
+        self.interrupted(Outputs::Events)
+    }
+
+    /// Tells what has happened, while nothing can be sent.
+    fn tell_all(&mut self, now: Time, told: &mut Told) -> Outputs {
+        while told.events < EVENTS_PER_ROUND {
+            let Some(event) = self.machine.poll_event(now) else {
+                return self.interrupted(Outputs::Blocked);
+            };
+            self.tell(event, told);
+        }
+        self.interrupted(Outputs::Some)
+    }
+
+    /// The machine has not come to its timeout, but its timers go on.
+    fn interrupted(&mut self, reached: Outputs) -> Outputs {
+        self.deadline = self.machine.next_timeout();
         reached
     }
 
-    /// False if the socket takes nothing now: then the transmit is kept.
+    /// As [`send`](Self::send), for a transmit that has waited.
+    fn send_at_last(&mut self, now: Time, transmit: Transmit) -> bool {
+        let over = self.send(now, transmit);
+        if over {
+            self.pause = None;
+        }
+        over
+    }
+
+    /// False if the socket takes nothing now: then the transmit is kept, for a while.
     fn send(&mut self, now: Time, transmit: Transmit) -> bool {
         let contents = self.buffer.get(..transmit.size).unwrap_or(&self.buffer);
         match self.udp.send(&transmit, contents) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.unsent = Some(transmit);
-                return false;
+                let since = *self.blocked.get_or_insert(now);
+                let waits = !self.aborting && now < since + PATIENCE;
+                self.unsent = waits.then_some(transmit);
+                return !waits;
             }
             // A probe for a larger path MTU, which the host itself knows to be too large.
             Err(error) if quinn_udp::is_msg_size_err(&error) => {
@@ -290,10 +343,12 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
                 self.complaints.sending(now, transmit.destination, &error);
             }
         }
+        self.blocked = None;
         true
     }
 
-    fn tell(&mut self, event: NodeEvent<P>) {
+    fn tell(&mut self, event: NodeEvent<P>, told: &mut Told) {
+        told.events += 1;
         match event {
             NodeEvent::Settled { peer, settled } => self.peers.settle(peer, settled),
             NodeEvent::Rejected { peer, id, rejected } => {
@@ -307,6 +362,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
                 from,
                 messages,
             } => {
+                told.delivered = true;
                 self.shared.inbox.deliver(session, from, messages);
             }
             NodeEvent::SessionForgotten { session } => self.shared.inbox.forget(session),
@@ -333,10 +389,14 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         if latest <= now {
             return Ok(false);
         }
-        let latest = self
-            .pause
-            .map_or(latest, |pause| pause.min(latest))
-            .min(now + SLEEP_MAX);
+        let given_up = match self.unsent {
+            Some(_) => self.blocked.map(|since| since + PATIENCE),
+            None => None,
+        };
+        let latest = [self.pause, given_up]
+            .into_iter()
+            .flatten()
+            .fold(latest.min(now + SLEEP_MAX), Time::min);
         if let Some(at) = self.shared.instant(latest) {
             self.alarm.at_latest(at);
         }
