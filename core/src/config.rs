@@ -25,7 +25,22 @@ pub struct Config {
 
 impl Config {
     /// A configuration with every default, for the peer at this address.
-    pub fn new(address: SocketAddr) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// The address has no port, or names no host.
+    pub fn new(address: SocketAddr) -> Result<Self, ConfigError> {
+        Self::builder(address).build()
+    }
+
+    /// Starts from the defaults.
+    pub fn builder(address: SocketAddr) -> ConfigBuilder {
+        ConfigBuilder {
+            config: Self::with_defaults(address),
+        }
+    }
+
+    fn with_defaults(address: SocketAddr) -> Self {
         Self {
             address,
             message_bytes_max: 16 << 20,
@@ -39,13 +54,6 @@ impl Config {
             refusal_backoff_min: Duration::from_secs(5),
             refusal_backoff_max: Duration::from_secs(300),
             health_after: Duration::from_secs(10),
-        }
-    }
-
-    /// Starts from the defaults.
-    pub fn builder(address: SocketAddr) -> ConfigBuilder {
-        ConfigBuilder {
-            config: Self::new(address),
         }
     }
 
@@ -139,8 +147,8 @@ impl ConfigBuilder {
         /// The most bytes of messages written and not yet answered; a message that is larger may
         /// still go alone. At least 1, 4 MiB by default.
         flight_bytes_max: usize,
-        /// How long one attempt at a connection may take, handshake and confirmation included:
-        /// above 0, 5 s by default.
+        /// How long one attempt at a connection may take, handshake and confirmation included, and
+        /// then how long the peer may take to answer the lane's OPEN: above 0, 5 s by default.
         connect_timeout: Duration,
         /// The wait after the first failure: 1 ms or more, 100 ms by default.
         backoff_min: Duration,
@@ -151,8 +159,8 @@ impl ConfigBuilder {
         /// The longest wait after permanent errors: at least `refusal_backoff_min`, 5 min by
         /// default.
         refusal_backoff_max: Duration,
-        /// How long a connection must stand to count as healthy without a delivery: 10 s by
-        /// default. Only proof of health resets the backoff.
+        /// How long a connection must stand to count as healthy without an answer to a message:
+        /// above 0, 10 s by default. Only proof of health resets the backoff.
         health_after: Duration,
     }
 
@@ -201,6 +209,9 @@ impl ConfigBuilder {
         if config.connect_timeout.is_zero() {
             return Err(ConfigError::new("connect_timeout", "must be above 0"));
         }
+        if config.health_after.is_zero() {
+            return Err(ConfigError::new("health_after", "must be above 0"));
+        }
         if config.backoff_min < shortest {
             return Err(ConfigError::new("backoff_min", "must be at least 1 ms"));
         }
@@ -232,8 +243,8 @@ pub struct ReceiverConfig {
 }
 
 impl ReceiverConfig {
-    /// The most bytes of messages held at once, half-received ones included, 32 MiB by default;
-    /// and the largest message taken, 16 MiB by default.
+    /// `message_bytes_max`: the largest message taken, 16 MiB by default. `inbound_bytes_max`: the
+    /// most bytes held at once by a session, half-received messages included, 32 MiB by default.
     ///
     /// # Errors
     ///

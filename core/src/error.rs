@@ -15,6 +15,10 @@ pub enum LinkError {
         "no confirmed connection within the connect deadline; is the peer running and reachable?"
     )]
     ConnectTimeout,
+    /// The peer accepted the connection and did not answer the lane's OPEN within the connect
+    /// deadline.
+    #[error("the peer accepted the connection but does not answer; is its program stuck?")]
+    NoAnswer,
     /// Nothing was heard from the peer for the idle timeout.
     #[error("nothing heard from the peer for the idle timeout")]
     IdleTimeout,
@@ -94,6 +98,7 @@ impl LinkError {
             | Self::WrongIdentity { .. }
             | Self::IdentityRefused { .. } => ErrorClass::Permanent,
             Self::ConnectTimeout
+            | Self::NoAnswer
             | Self::IdleTimeout
             | Self::Reset
             | Self::Unreachable

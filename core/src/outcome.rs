@@ -78,6 +78,9 @@ pub enum FailReason {
 pub enum UnknownReason {
     /// The sender was stopped after the message had begun, before the receiver answered.
     Stopped,
+    /// The receiver that may have taken it no longer remembers, and the one that answers now takes
+    /// no message of its size, so that it cannot be sent again.
+    Forgotten,
 }
 
 /// A message that was not accepted, handed back.

@@ -25,6 +25,8 @@ pub struct Deadline {
 pub enum Timer {
     /// An attempt at a connection has taken too long.
     Connect,
+    /// The receiver has not answered the lane's OPEN.
+    Resume,
     /// The time to dial again.
     Backoff,
     /// The end of a drain.

@@ -238,7 +238,7 @@ fn the_bytes_in_the_protocol_are_those_on_the_wire() -> TestResult {
 #[test]
 fn the_readme_states_the_defaults_and_the_rust_version() -> TestResult {
     let readme = fs::read_to_string(root().join("README.md"))?;
-    let config = Config::new(([127, 0, 0, 1], 1).into());
+    let config = Config::new(([127, 0, 0, 1], 1).into()).unwrap();
     let queue = format!(
         "| `queue_messages_max`, `queue_bytes_max` | {} and {} MiB |",
         thousands(config.queue_messages_max()),

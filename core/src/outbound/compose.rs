@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{COPIED_BYTES_MAX, Evidence, LaneStream, OutboundLane, Queued, Slot, WRITE_BYTES_MAX};
 use crate::wire::{Frame, MESSAGE_HEAD_MAX, encode_message_head};
-use crate::{Config, Outcome};
+use crate::{Config, Outcome, UnknownReason};
 
 /// A write, composed.
 #[derive(Debug, Default)]
@@ -80,7 +80,13 @@ impl OutboundLane {
                 Ok(true) if write.has_room(payload.len()) => {}
                 Ok(_) => return,
                 Err(code) => {
-                    self.decide(number, Outcome::Refused(code));
+                    let outcome = match evidence {
+                        Evidence::None | Evidence::NotReceived | Evidence::Unproven => {
+                            Outcome::Refused(code)
+                        }
+                        Evidence::Forgotten => Outcome::Unknown(UnknownReason::Forgotten),
+                    };
+                    self.decide(number, outcome);
                     continue;
                 }
             }
@@ -131,10 +137,12 @@ impl OutboundLane {
         }
     }
 
-    /// A message of any legal size may go when nothing else is under way.
+    /// A message of any legal size may go when nothing else is under way. Numbers that are settled
+    /// behind one that is open count too: a receiver that refuses all but one message must not
+    /// make the flight grow without end.
     fn flight_has_room(&self, bytes: usize, config: &Config) -> bool {
         self.in_flight == 0
-            || self.in_flight < config.flight_messages_max
+            || self.flight.len() < config.flight_messages_max
                 && self.in_flight_bytes.saturating_add(bytes) <= config.flight_bytes_max
     }
 
@@ -154,6 +162,9 @@ impl OutboundLane {
     /// the right size.
     fn writable_bytes(&self, stream: &LaneStream, config: &Config) -> usize {
         const HEAD: usize = 3;
+        if !stream.is_flowing() {
+            return 0;
+        }
         if stream.position < self.next_number() {
             return self.in_flight_bytes.saturating_add(self.in_flight * HEAD);
         }
@@ -198,22 +209,20 @@ impl Buffer {
         if payload.len() <= COPIED_BYTES_MAX {
             self.copied.extend_from_slice(payload);
         } else {
-            self.flush();
+            // Copied out, so that a few bytes never keep a buffer of the size of their payload.
+            self.chunks_bytes += self.copied.len();
+            self.chunks.push(Bytes::copy_from_slice(&self.copied));
+            self.copied.clear();
             self.chunks_bytes += payload.len();
             self.chunks.push(payload.clone());
         }
     }
 
-    fn flush(&mut self) {
-        if !self.copied.is_empty() {
-            self.chunks_bytes += self.copied.len();
-            self.chunks
-                .push(Bytes::from(core::mem::take(&mut self.copied)));
-        }
-    }
-
     fn into_chunks(mut self) -> Vec<Bytes> {
-        self.flush();
+        if !self.copied.is_empty() {
+            self.copied.shrink_to(self.copied.len() * 2);
+            self.chunks.push(Bytes::from(self.copied));
+        }
         self.chunks
     }
 }

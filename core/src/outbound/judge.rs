@@ -16,18 +16,21 @@ impl OutboundLane {
             resume.taken.min(end),
             &Outcome::Delivered(Level::Application),
         );
-        let record = Some((resume.epoch, resume.record));
-        let same_record = core::mem::replace(&mut self.record, record) == record;
+        let record = (resume.epoch, resume.record);
+        let known = self.record.replace(record);
+        let forgotten = known.is_some_and(|known| known != record);
         for number in resume.next.max(self.first)..end {
             let Some(index) = self.index(number) else {
                 continue;
             };
             if let Some(Slot::Open { evidence, .. }) = self.flight.get_mut(index) {
-                let provable = same_record && *evidence != Evidence::Gone;
-                *evidence = if provable {
-                    Evidence::NotReceived
-                } else {
-                    Evidence::Gone
+                *evidence = match *evidence {
+                    _ if forgotten => Evidence::Forgotten,
+                    Evidence::None | Evidence::NotReceived if known.is_some() => {
+                        Evidence::NotReceived
+                    }
+                    Evidence::None | Evidence::NotReceived => Evidence::Unproven,
+                    lasting @ (Evidence::Unproven | Evidence::Forgotten) => lasting,
                 };
             }
         }

@@ -72,8 +72,11 @@ enum Evidence {
     None,
     /// It was not received. Holds until its first byte is written again.
     NotReceived,
+    /// No RESUME can prove that it was not received, since none came before it was written.
+    /// Holds for good.
+    Unproven,
     /// A receiver that no longer remembers may have taken it. Holds for good.
-    Gone,
+    Forgotten,
 }
 
 impl OutboundLane {
@@ -153,7 +156,7 @@ impl OutboundLane {
         self.flight.retain(|slot| matches!(slot, Slot::Open { .. }));
         for slot in &mut self.flight {
             if let Slot::Open { evidence, .. } = slot {
-                *evidence = Evidence::Gone;
+                *evidence = Evidence::Unproven;
             }
         }
         self.first = 0;
@@ -264,7 +267,8 @@ impl OutboundLane {
                 what: "the queue is above its limits",
             });
         }
-        if messages > config.flight_messages_max || messages > 1 && bytes > config.flight_bytes_max
+        if self.flight.len() > config.flight_messages_max
+            || messages > 1 && bytes > config.flight_bytes_max
         {
             return Err(Violation {
                 id: "I21",

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{OutboundLane, PIPELINED_BYTES_MAX};
 use crate::wire::{Decoder, Frame, Item, Resume, VARINT_MAX};
 use crate::{Attempt, Lane, Outcome, ProtocolError, RefuseCode, SessionId, StreamId, TransferId};
-use crate::{Level, wire::Open};
+use crate::{Level, Time, wire::Open};
 
 /// One lane's stream. Dropped with its connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,8 @@ pub(crate) struct LaneStream {
     pub(crate) id: StreamId,
     pub(super) open: Open,
     pub(super) open_written: bool,
+    /// When the answer to OPEN is overdue.
+    resume_due: Time,
     /// The receiver's answer to OPEN, once it has come.
     pub(super) resume: Option<Resume>,
     /// Numbers below it were written on earlier connections, so that RESUME judges them.
@@ -46,6 +48,7 @@ impl LaneStream {
         session: SessionId,
         attempt: Attempt,
         id: StreamId,
+        resume_due: Time,
     ) -> Self {
         let fresh = !lane.opened;
         let base = lane.first;
@@ -59,6 +62,7 @@ impl LaneStream {
                 base,
             },
             open_written: false,
+            resume_due,
             resume: None,
             judged_below: if fresh { base } else { lane.next_number() },
             position: base,
@@ -68,6 +72,12 @@ impl LaneStream {
             fin_received: false,
             way_back: Decoder::default(),
         }
+    }
+
+    /// By when RESUME must come; none once it has. RESUME is sent at once, whatever the
+    /// application does, so a receiver that keeps it back is of no use.
+    pub(crate) fn resume_due(&self) -> Option<Time> {
+        self.resume.is_none().then_some(self.resume_due)
     }
 
     /// Whether messages may be written: at once after a fresh OPEN, otherwise after RESUME.
@@ -230,9 +240,12 @@ impl LaneStream {
     }
 
     /// Moves all numbers down by `origin`, which is at most the lowest in use; names of the
-    /// connection and its writes become those of a first connection.
-    pub(crate) fn renumber(&mut self, origin: u64, attempt: Attempt) {
+    /// connection and its writes become those of a first connection, and times count from `now`.
+    pub(crate) fn renumber(&mut self, origin: u64, attempt: Attempt, now: Time) {
         self.attempt = attempt;
+        // Once it has come, when it was due makes no difference.
+        let left = self.resume_due().map(|due| due.saturating_since(now));
+        self.resume_due = Time::ZERO + left.unwrap_or_default();
         self.transfer = self.transfer.map(|_| TransferId(0));
         self.open.base -= origin;
         self.judged_below -= origin;

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn config() -> Config {
-        Config::new("192.0.2.1:1".parse().unwrap())
+        Config::new("192.0.2.1:1".parse().unwrap()).unwrap()
     }
 
     #[test]

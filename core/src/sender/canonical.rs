@@ -45,13 +45,13 @@ impl Canonical {
         state.next_attempt = u64::from(state.link.attempt().is_some());
         state.next_transfer = u64::from(state.stream.as_ref().is_some_and(|s| s.is_writing()));
         state.last_id = state.last_id.map(|_| MessageId(state.lane.rename_ids()));
-        state.renumber();
+        state.renumber(now);
         Self(state)
     }
 }
 
 impl State {
-    fn renumber(&mut self) {
+    fn renumber(&mut self, now: Time) {
         let lowest = self
             .stream
             .as_ref()
@@ -59,7 +59,7 @@ impl State {
         let origin = self.lane.first().min(lowest);
         self.lane.renumber(origin);
         if let Some(stream) = &mut self.stream {
-            stream.renumber(origin, Attempt(0));
+            stream.renumber(origin, Attempt(0), now);
         }
     }
 }

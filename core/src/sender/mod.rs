@@ -30,7 +30,7 @@ use crate::{Action, Capacity, Config, Deadline, Event, Stats, Time};
 /// use peer_sender_core::{Action, Attempt, Config, Event, Lane, MessageId};
 /// use peer_sender_core::{PeerSenderMachine, StopMode, Time};
 ///
-/// let config = Config::new("192.0.2.1:4433".parse().unwrap());
+/// let config = Config::new("192.0.2.1:4433".parse().unwrap()).unwrap();
 /// let mut machine = PeerSenderMachine::new(config, [7; 32]);
 /// let mut actions = Vec::new();
 ///

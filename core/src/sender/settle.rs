@@ -62,7 +62,7 @@ impl PeerSenderMachine {
                 Link::Up(Established {
                     attempt,
                     since,
-                    delivered: false,
+                    answered: false,
                 }),
             );
             self.stats.connected += 1;
@@ -79,10 +79,11 @@ impl PeerSenderMachine {
                 Outcome::Unknown(_) => &mut self.stats.unknown,
             };
             *counter += 1;
-            if let (Outcome::Delivered(_), Link::Up(established) | Link::Draining(established)) =
-                (&outcome, &mut self.state.link)
+            let answered = matches!(outcome, Outcome::Delivered(_) | Outcome::Refused(_));
+            if let (true, Link::Up(established) | Link::Draining(established)) =
+                (answered, &mut self.state.link)
             {
-                established.delivered = true;
+                established.answered = true;
             }
             actions.push(Action::Settle { id, outcome });
         }
@@ -111,15 +112,21 @@ impl PeerSenderMachine {
     }
 
     fn settle_overdue(&mut self) {
-        if let Link::Connecting { until, .. } = self.state.link
-            && until <= self.state.now
-        {
-            let error = LinkError::ConnectTimeout;
-            self.state
-                .news
-                .failed
-                .get_or_insert(Failure { error, open: true });
-        }
+        let now = self.state.now;
+        let unanswered = self.state.stream.as_ref().and_then(LaneStream::resume_due);
+        let error = match self.state.link {
+            Link::Connecting { until, .. } if until <= now => LinkError::ConnectTimeout,
+            Link::Up(_) | Link::Draining(_) if unanswered.is_some_and(|due| due <= now) => {
+                LinkError::NoAnswer
+            }
+            Link::Down
+            | Link::Connecting { .. }
+            | Link::Up(_)
+            | Link::Draining(_)
+            | Link::Backoff { .. } => return,
+        };
+        let failure = Failure { error, open: true };
+        self.state.news.failed.get_or_insert(failure);
     }
 
     fn settle_failed(&mut self, actions: &mut Vec<Action>) {
@@ -184,13 +191,13 @@ impl PeerSenderMachine {
         }
     }
 
-    /// Only a delivery, or having stood for long enough, says that the peer is well: a peer may
-    /// confirm a handshake and close at once, for ever.
+    /// Only the receiver's answer to a message, or having stood for long enough, says that the
+    /// peer is well: a peer may confirm a handshake and close at once, for ever.
     fn is_healthy(&self) -> bool {
         match self.state.link {
             Link::Up(established) | Link::Draining(established) => {
                 let stood = self.state.now.saturating_since(established.since);
-                established.delivered || stood >= self.config.health_after
+                established.answered || stood >= self.config.health_after
             }
             Link::Down | Link::Connecting { .. } | Link::Backoff { .. } => false,
         }
@@ -279,6 +286,7 @@ impl PeerSenderMachine {
                 session,
                 attempt,
                 LANE_STREAM,
+                self.state.now + self.config.connect_timeout,
             ));
         }
         let Some(stream) = self

@@ -39,8 +39,8 @@ pub struct Established {
     pub attempt: Attempt,
     /// When the peer accepted us.
     pub since: Time,
-    /// Whether it has proved healthy by a delivery.
-    pub delivered: bool,
+    /// Whether the receiver has answered a message on it, which proves it healthy.
+    pub answered: bool,
 }
 
 /// The sender's life.
@@ -149,6 +149,11 @@ impl State {
             }),
             Link::Down | Link::Up(_) | Link::Draining(_) => None,
         };
+        let resume_due = self.stream.as_ref().and_then(LaneStream::resume_due);
+        let of_stream = resume_due.map(|at| Deadline {
+            at,
+            timer: Timer::Resume,
+        });
         let of_phase = match self.phase {
             Phase::Stopping { until, .. } => Some(Deadline {
                 at: until,
@@ -156,7 +161,7 @@ impl State {
             }),
             Phase::Running | Phase::Closed => None,
         };
-        of_link.into_iter().chain(of_phase).min()
+        [of_link, of_stream, of_phase].into_iter().flatten().min()
     }
 }
 

@@ -290,7 +290,7 @@ fn draw_limits(rng: &mut Rng, payload_bytes_max: u64) -> Limits {
         connect_timeout: rng.pick(&[ms(5_000), ms(500), ms(4_000)]),
         backoff: (backoff_min, backoff_min * rng.pick(&[1, 7, 300])),
         refusal_backoff: (refusal_min, refusal_min * rng.pick(&[1, 10])),
-        health_after: rng.pick(&[ms(10_000), ms(10_000), ms(100), ms(0)]),
+        health_after: rng.pick(&[ms(10_000), ms(10_000), ms(100), ms(1)]),
     }
 }
 

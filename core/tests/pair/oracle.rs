@@ -27,6 +27,8 @@ pub(crate) struct Message {
     pub(crate) proven: bool,
     /// A receiver that has forgotten may have taken it.
     pub(crate) unproven: bool,
+    /// A receiver that was heard of has forgotten what it did with it.
+    pub(crate) forgotten: bool,
     /// The connection on which it was first written ahead of RESUME, which does not judge it.
     pub(crate) pipelined_on: Option<Conn>,
     /// On how many connections it was written.
@@ -205,6 +207,7 @@ impl Oracle {
                 begun: false,
                 proven: false,
                 unproven: false,
+                forgotten: false,
                 pipelined_on: None,
                 written: 0,
                 handed: 0,
@@ -233,7 +236,10 @@ impl Oracle {
         let too_large = message.payload.len() > limit;
         match (shown, outcome) {
             (Some(shown), _) => assert_eq!(&shown, outcome, "I1 the wire has shown of {id}"),
-            (None, Outcome::Refused(RefuseCode::TooLarge)) if too_large => {}
+            // Settled unwritten: as refused, unless a receiver that has forgotten may have taken it.
+            (None, Outcome::Refused(RefuseCode::TooLarge)) if too_large && !message.forgotten => {}
+            (None, Outcome::Unknown(UnknownReason::Forgotten))
+                if too_large && message.forgotten => {}
             (None, Outcome::Failed(FailReason::Stopped)) => {
                 assert!(stopped, "I4 {id} failed and nobody stopped");
                 assert!(!message.begun || message.proven, "I4 {id} may have arrived");

@@ -23,13 +23,15 @@ impl World {
         let mut batch = Vec::new();
         let mut batch_conn = None;
         for (conn, notice) in std::mem::take(&mut self.receiver_inbox) {
+            // What another connection is told next must not be known when this one's step is taken.
+            if let Some(before) = batch_conn.take_if(|before| *before != conn) {
+                self.step_receiver(before, std::mem::take(&mut batch));
+            }
             for event in self.receiver_events(conn, notice) {
                 if !self.receiver_hears(conn, &event) {
                     continue;
                 }
-                if let Some(before) = batch_conn.replace(conn).filter(|before| *before != conn) {
-                    self.step_receiver(before, std::mem::take(&mut batch));
-                }
+                batch_conn = Some(conn);
                 batch.push(event);
                 if self.rng.chance(self.plan.split_steps) {
                     self.step_receiver(conn, std::mem::take(&mut batch));

@@ -19,12 +19,22 @@ enum Link {
     Up {
         attempt: Attempt,
         since: Time,
-        delivered: bool,
+        answered: bool,
+        open: Open,
     },
     Waiting {
         until: Time,
     },
     Ended,
+}
+
+/// How the connection's OPEN fares.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Open {
+    NotWritten,
+    /// Its RESUME must come by then.
+    Due(Time),
+    Resumed,
 }
 
 #[derive(Debug)]
@@ -58,6 +68,13 @@ impl Recovery {
         }
     }
 
+    /// The sender has read the RESUME of its connection.
+    pub(crate) fn resumed(&mut self) {
+        if let Link::Up { open, .. } = &mut self.link {
+            *open = Open::Resumed;
+        }
+    }
+
     pub(crate) fn answered(&mut self, now: Time, actions: &[Action]) {
         let error = self.error.take();
         let mut told = false;
@@ -65,11 +82,18 @@ impl Recovery {
             match action {
                 Action::Connect { attempt, .. } => self.dialled(now, *attempt),
                 Action::Settle {
-                    outcome: Outcome::Delivered(_),
+                    outcome: Outcome::Delivered(_) | Outcome::Refused(_),
                     ..
                 } => {
-                    if let Link::Up { delivered, .. } = &mut self.link {
-                        *delivered = true;
+                    if let Link::Up { answered, .. } = &mut self.link {
+                        *answered = true;
+                    }
+                }
+                Action::Write { .. } => {
+                    if let Link::Up { open, .. } = &mut self.link
+                        && *open == Open::NotWritten
+                    {
+                        *open = Open::Due(now + self.limits.connect_timeout);
                     }
                 }
                 Action::ScheduleBackoff { delay, until, .. } => {
@@ -86,7 +110,8 @@ impl Recovery {
                     self.link = Link::Up {
                         attempt: *attempt,
                         since: now,
-                        delivered: false,
+                        answered: false,
+                        open: Open::NotWritten,
                     };
                 }
                 Action::Emit(PeerEvent::Disconnected {
@@ -144,9 +169,17 @@ impl Recovery {
                 assert!(!timeout || until <= now, "I15 given up before {until}");
             }
             Link::Up {
-                since, delivered, ..
+                since,
+                answered,
+                open,
+                ..
             } => {
-                if delivered || now.saturating_since(since) >= self.limits.health_after {
+                let overdue = matches!(open, Open::Due(due) if due <= now);
+                assert!(
+                    *error != LinkError::NoAnswer || overdue,
+                    "I15 {open:?} at {now}"
+                );
+                if answered || now.saturating_since(since) >= self.limits.health_after {
                     self.failures = [0; 2];
                 }
             }
@@ -175,6 +208,10 @@ impl Recovery {
     ) {
         let of_link = match self.link {
             Link::Dialling { until, .. } | Link::Waiting { until } => Some(until),
+            Link::Up {
+                open: Open::Due(due),
+                ..
+            } => Some(due),
             Link::Idle | Link::Up { .. } | Link::Ended => None,
         };
         let of_stop = stop_at.filter(|_| !matches!(self.link, Link::Ended));

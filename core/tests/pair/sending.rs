@@ -189,6 +189,9 @@ impl World {
                     self.oracle.sender_reads(conn, bytes);
                     let witness = self.oracle.witnesses.get(&conn);
                     going_away |= *fin && !witness.is_some_and(|witness| witness.is_finished());
+                    if witness.is_some_and(|witness| witness.is_resumed()) {
+                        self.recovery.resumed();
+                    }
                     None
                 }
                 Event::ConnectFailed { error, .. } | Event::ConnectionLost { error, .. } => {

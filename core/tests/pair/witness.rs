@@ -243,7 +243,7 @@ impl Oracle {
         next: u64,
     ) {
         let same_memory = self.record == Some(record);
-        self.record = Some(record);
+        let known = self.record.replace(record);
         let session = witness.session.expect("RESUME answers OPEN");
         for ((_, number), id) in self.numbers.range((session, 0)..=(session, u64::MAX)) {
             let message = self.messages.get_mut(id).expect("it is numbered");
@@ -254,6 +254,7 @@ impl Oracle {
                 self.due.insert(*id, Outcome::Delivered(Level::Application));
             } else if *number >= next {
                 message.unproven |= !same_memory;
+                message.forgotten |= !same_memory && known.is_some();
                 message.proven = !message.unproven;
                 self.judged = true;
             }

@@ -209,7 +209,7 @@ impl Bench {
 }
 
 pub(super) fn config() -> Config {
-    Config::new("192.0.2.1:4433".parse().unwrap())
+    Config::new("192.0.2.1:4433".parse().unwrap()).unwrap()
 }
 
 /// A RESUME of the record 0.

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::ToString;
 
 use super::bench::{Bench, MINUTE, config, receipt, resume};
+use crate::wire::Frame;
 use crate::*;
 
 #[test]
@@ -54,6 +55,34 @@ fn a_delivery_resets_the_backoff() {
     bench.queue(1);
     bench.hear(&[resume(0, 0), receipt(1)]);
     assert_eq!(bench.lose()[1..], ["failures 1", "back off 100ms"]);
+}
+
+#[test]
+fn a_refusal_is_an_answer_and_resets_the_backoff_too() {
+    let mut bench = Bench::up();
+    bench.lose();
+    bench.sleep();
+    bench.confirm();
+    bench.queue(1);
+    let refuse = Frame::Refuse { number: 0, code: 2 };
+    bench.hear(&[resume(0, 0), refuse]);
+    assert_eq!(bench.lose()[1..], ["failures 1", "back off 100ms"]);
+}
+
+#[test]
+fn a_peer_that_does_not_answer_open_is_given_up() {
+    let mut bench = Bench::up();
+    bench.wait(MINUTE);
+    bench.queue(1);
+    let words = bench.sleep();
+    let lost = "lost: the peer accepted the connection but does not answer; is its program stuck?";
+    assert_eq!(words[..3], ["after 5s", "close 0: done (0)", lost]);
+    bench.sleep();
+    bench.confirm();
+    // Once it has answered, it may take its time.
+    bench.taken_by_quic();
+    bench.hear(&[resume(0, 0)]);
+    assert_eq!(bench.machine.next_deadline(), None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a lost connection leaves open, and what the next RESUME says of it.
 
-use super::bench::{Bench, receipt, resume, resume_of};
+use super::bench::{Bench, EPOCH, receipt, resume, resume_of};
 use crate::wire::Frame;
 use crate::*;
 
@@ -101,27 +101,45 @@ fn refusals_come_again_before_the_receipt_that_covers_them() {
     assert_eq!(words, expected);
 }
 
+/// A RESUME of this record by a receiver that takes 3,000 bytes.
+fn resume_of_smaller(record: u64) -> Frame {
+    let resume = wire::Resume {
+        epoch: EPOCH,
+        record,
+        taken: 0,
+        next: 0,
+        message_bytes_max: 3_000,
+    };
+    Frame::Resume(resume)
+}
+
 #[test]
-fn a_message_too_large_for_the_new_receiver_is_refused_and_passed_over() {
+fn what_was_not_received_and_is_too_large_now_is_refused_and_passed_over() {
     let mut bench = Bench::up();
     let messages = [&[1; 60_000][..], &[2; 2_000], &[3; 60_000]].map(|p| bench.message(p));
     bench.step(messages);
+    bench.hear(&[resume(0, 0)]);
     bench.reconnect();
     bench.taken_by_quic();
-    let small = match resume_of(9, 0, 0) {
-        Frame::Resume(resume) => Frame::Resume(wire::Resume {
-            message_bytes_max: 3_000,
-            ..resume
-        }),
-        other => other,
-    };
-    let words = bench.hear(&[small]);
+    let words = bench.hear(&[resume_of_smaller(0)]);
     let expected = [
         "write SKIP 1 [2000] SKIP 1",
         "0: Refused(TooLarge)",
         "2: Refused(TooLarge)",
     ];
     assert_eq!(words, expected);
+}
+
+#[test]
+fn what_may_have_been_taken_is_never_called_refused_by_a_smaller_receiver() {
+    let mut bench = Bench::up();
+    let messages = [&[1; 60_000][..], &[2; 2_000]].map(|p| bench.message(p));
+    bench.step(messages);
+    bench.hear(&[resume(0, 0)]);
+    bench.reconnect();
+    bench.taken_by_quic();
+    let words = bench.hear(&[resume_of_smaller(1)]);
+    assert_eq!(words, ["write SKIP 1 [2000]", "0: Unknown(Forgotten)"]);
 }
 
 #[test]

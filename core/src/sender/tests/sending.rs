@@ -153,6 +153,45 @@ fn a_refused_message_is_settled_and_those_behind_it_go_on() {
 }
 
 #[test]
+fn a_receiver_that_refuses_all_but_one_does_not_make_the_flight_grow() {
+    let limited = Config {
+        flight_messages_max: 4,
+        queue_messages_max: 4,
+        ..config()
+    };
+    let mut bench = Bench::with(limited);
+    bench.step([]);
+    bench.confirm();
+    bench.queue(4);
+    bench.hear(&[resume(0, 0)]);
+    let mut written = 4;
+    for number in 1..100 {
+        bench.taken_by_quic();
+        bench.queue(1);
+        // `check` in each step sees that the flight keeps to its limit.
+        let refuse = Frame::Refuse { number, code: 2 };
+        bench.hear(&[refuse; 1][..usize::from(number < written)]);
+        written = bench.machine.stats().written;
+    }
+    assert_eq!(written, 4);
+    bench.hear(&[receipt(4)]);
+    assert_eq!(bench.machine.stats().written, 8);
+}
+
+#[test]
+fn the_head_of_a_large_message_keeps_no_large_buffer() {
+    let mut bench = Bench::up();
+    let message = bench.message(&[1; 60_000]);
+    let mut actions = alloc::vec::Vec::new();
+    bench.machine.handle(bench.now, [message], &mut actions);
+    let Some(Action::Write { chunks, .. }) = actions.pop() else {
+        panic!("{actions:?}")
+    };
+    let head = chunks.into_iter().next().unwrap();
+    assert!(head.try_into_mut().unwrap().capacity() < 100);
+}
+
+#[test]
 fn what_no_receiver_can_say_breaks_the_protocol() {
     let unlimited = |taken, next| {
         let epoch = super::bench::EPOCH;
