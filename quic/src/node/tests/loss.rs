@@ -196,7 +196,7 @@ fn a_slow_path_is_not_taken_for_a_dead_one_when_another_port_is_meant() {
     let peer = world.dial(1, 2, identity(2).key());
     let mut other = address(2);
     other.set_port(9);
-    world.dial_with(1, identity(3).key(), Config::new(other));
+    world.dial_with(1, identity(3).key(), Config::new(other).unwrap());
     world.run(Duration::from_millis(10));
     let now = world.now;
     world.end(1).node.handle_unreachable(now, address(2).ip());

@@ -193,7 +193,7 @@ impl World {
     }
 
     pub(super) fn dial(&mut self, from: Place, to: Place, key: PeerKey) -> PeerHandle {
-        self.dial_with(from, key, Config::new(address(to)))
+        self.dial_with(from, key, Config::new(address(to)).unwrap())
     }
 
     pub(super) fn dial_with(&mut self, from: Place, key: PeerKey, config: Config) -> PeerHandle {
