@@ -52,6 +52,10 @@ pub(crate) enum Failure {
     },
     #[error("cannot start the runtime: {error}\nto see what is used up: ulimit -a")]
     Runtime { error: io::Error },
+    #[error(
+        "the node ended by itself; what stands in the log was accepted, all else will come again\nto see why: peer-sender -v listen ..."
+    )]
+    NodeDied,
     /// Nobody reads stdout any more: there is nobody to tell, so this one stays silent.
     #[error("stdout was closed")]
     StdoutClosed,
@@ -70,7 +74,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::StdoutClosed | Self::Stdout { .. } => 1,
+            Self::NodeDied | Self::StdoutClosed | Self::Stdout { .. } => 1,
             _ => 2,
         }
     }

@@ -385,6 +385,37 @@ fn nothing_is_delivered_before_its_line_is_out() {
     );
 }
 
+/// A listener whose stdout nobody reads, and so much sent to it that its log is stuck.
+fn stuck_listener(pair: &Pair) -> Running {
+    let key = pair.directory.file("listener");
+    let line = format!("listen --bind 127.0.0.1:0 --key {key} --allow-any --json");
+    let mut listener = Running::start_unread(&line);
+    let to = last_word(&listener.stderr_line("listening on"));
+    // Far more lines than the pipe holds.
+    let sent = pair.send(&to, "--count 20000 --size 8 --give-up 1");
+    assert_eq!(sent.code, Some(1), "{sent:?}");
+    listener
+}
+
+#[test]
+fn a_second_interrupt_ends_a_listener_whose_stdout_nobody_reads() {
+    let pair = Pair::new("stuck-twice");
+    let mut listener = stuck_listener(&pair);
+    listener.signal("INT");
+    listener.stderr_line("once more to end at once");
+    listener.signal("INT");
+    assert_eq!(listener.end().code, Some(1));
+}
+
+#[test]
+#[ignore = "the listener waits for its reader as long as a drain may take: 10 s"]
+fn one_interrupt_ends_a_listener_whose_stdout_nobody_reads() {
+    let pair = Pair::new("stuck-once");
+    let mut listener = stuck_listener(&pair);
+    listener.signal("INT");
+    listener.end().failed(1, &["stdout takes no more"]);
+}
+
 #[test]
 #[ignore = "the listener must be frozen for longer than the idle timeout: 12 s"]
 fn a_listener_that_is_frozen_and_thaws_gets_each_message_once() {

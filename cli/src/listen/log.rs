@@ -22,14 +22,18 @@ pub(super) struct Log {
     abandoned: Arc<AtomicBool>,
 }
 
+/// Tells when the thread has ended, and how.
+#[derive(Debug)]
+pub(super) struct Written(oneshot::Receiver<io::Result<()>>);
+
 type Batch = Vec<IncomingMessage<PeerKey>>;
 
 /// Room for one batch.
 pub(super) struct Room<'a>(mpsc::Permit<'a, Batch>);
 
 impl Log {
-    /// The receiver tells when the thread has ended, and how.
-    pub(super) fn start(form: Form) -> (Self, oneshot::Receiver<io::Result<()>>) {
+    /// Starts the thread, which writes to `out`.
+    pub(super) fn start(form: Form, out: impl Write + Send + 'static) -> (Self, Written) {
         // One batch is collected while the one before is written.
         let (batches, received) = mpsc::channel(1);
         let (ended, end) = oneshot::channel();
@@ -39,14 +43,9 @@ impl Log {
             abandoned: abandoned.clone(),
         };
         thread::spawn(move || {
-            let _ = ended.send(write_all(
-                received,
-                &abandoned,
-                Lines::new(form),
-                io::stdout(),
-            ));
+            let _ = ended.send(write_all(received, &abandoned, Lines::new(form), out));
         });
-        (log, end)
+        (log, Written(end))
     }
 
     /// Waits for room; none if the thread has ended. Cancel safe.
@@ -57,6 +56,14 @@ impl Log {
     /// Nothing more is written or accepted, but for the batch under way.
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Written {
+    /// Waits for the end of the thread; to be called until it has answered once. Cancel safe.
+    pub(super) async fn wait(&mut self) -> io::Result<()> {
+        let died = |_| Err(io::Error::other("the thread that writes has died"));
+        (&mut self.0).await.unwrap_or_else(died)
     }
 }
 

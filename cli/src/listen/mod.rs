@@ -3,11 +3,13 @@
 mod lines;
 mod log;
 
+use std::future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use peer_sender_tokio::{Incoming, Node, NodeConfig, PeerKey, StopMode, Trust, TurnedAway};
+use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::args::ListenArgs;
@@ -17,10 +19,12 @@ use crate::interrupt::Interrupts;
 use crate::{Verdict, figures, keys};
 
 use lines::Form;
-use log::Log;
+use log::{Log, Written};
 
 /// How long the good order of an end may take.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long whoever reads stdout may take for the last lines, and the node to end at once.
+const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
     let identity = keys::read(&args.key)?;
@@ -39,66 +43,133 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
                 error,
             })?;
     greet(node.local_addr(), key, args.allow_any);
+    let form = if args.json { Form::Json } else { Form::Short };
+    let log = Log::start(form, io::stdout());
+    receive(node, log, async || interrupts.next().await).await
+}
 
+/// Why receiving ended.
+enum End {
+    /// The thread of the log has ended; the node too, unless writing failed.
+    Written(io::Result<()>),
+    /// Interrupted twice.
+    AtOnce,
+    /// The node has ended, and the thread of the log is still in a write: nobody reads.
+    Stuck,
+}
+
+async fn receive(
+    node: Node<PeerKey>,
+    (log, mut written): (Log, Written),
+    mut interrupt: impl AsyncFnMut(),
+) -> Result<Verdict, Failure> {
     let mut incoming = node.incoming();
-    let (log, mut ended) = Log::start(if args.json { Form::Json } else { Form::Short });
     let mut log = Some(log);
     let mut look_round = time::interval(Duration::from_secs(1));
     look_round.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut interrupted = 0u32;
+    let mut died = false;
+    let mut stopping = None;
 
-    let written = loop {
+    let end = loop {
         tokio::select! {
             biased;
-            () = interrupts.next() => {
-                interrupted = interrupted.saturating_add(1);
-                let mode = if interrupted == 1 {
-                    say("ending in good order; once more to end at once");
-                    StopMode::Drain(DRAIN)
-                } else {
-                    log.take().inspect(Log::abandon);
-                    StopMode::Abort
-                };
-                let node = node.clone();
-                tokio::spawn(async move { node.stop(mode).await });
+            () = interrupt() => {
+                if stopping.is_some() {
+                    break End::AtOnce;
+                }
+                say("ending in good order; once more to end at once");
+                stopping = Some(stop(&node, StopMode::Drain(DRAIN)));
             }
-            written = &mut ended => break written,
-            more = take_batch(&mut incoming, log.as_ref()), if log.is_some() => if !more {
-                log = None;
+            result = written.wait() => break End::Written(result),
+            () = stopped(&mut stopping) => break End::Stuck,
+            taken = take_batch(&mut incoming, log.as_ref()), if log.is_some() => match taken {
+                Taken::Batch => {}
+                Taken::LogEnded => log = None,
+                Taken::NodeEnded => {
+                    log = None;
+                    if stopping.is_none() {
+                        died = true;
+                        stopping = Some(stop(&node, StopMode::Abort));
+                    }
+                }
             },
             _ = look_round.tick() => tell_turned_away(&node.turned_away()),
         }
     };
-    if interrupted == 0 {
-        // The log has failed. Whoever sends must not wait for the idle timeout to learn of it.
-        let _ = time::timeout(Duration::from_secs(1), node.stop(StopMode::Abort)).await;
-    }
+
+    let result = match end {
+        End::Written(result) => {
+            if stopping.is_none() {
+                // Whoever sends must not wait for the idle timeout to learn that writing failed.
+                let _ = time::timeout(GRACE, node.stop(StopMode::Abort)).await;
+            }
+            result.map(|()| Verdict::AllIsWell)
+        }
+        End::AtOnce => {
+            log.take().inspect(Log::abandon);
+            let _ = time::timeout(GRACE, async {
+                node.stop(StopMode::Abort).await;
+                // Without its summary if that cannot be written: the exit code says as much.
+                let _ = written.wait().await;
+            })
+            .await;
+            Ok(Verdict::NotAll)
+        }
+        End::Stuck => {
+            say("stdout takes no more: what it did not take was not accepted");
+            Ok(Verdict::NotAll)
+        }
+    };
     tell_turned_away(&node.turned_away());
-    written
-        .unwrap_or_else(|_| Err(io::Error::other("the thread that writes has died")))
-        .map_err(Failure::stdout)?;
-    Ok(if interrupted > 1 {
-        Verdict::NotAll
-    } else {
-        Verdict::AllIsWell
+    match result {
+        Err(error) => Err(Failure::stdout(error)),
+        Ok(_) if died => Err(Failure::NodeDied),
+        Ok(verdict) => Ok(verdict),
+    }
+}
+
+/// Stops the node; ends some time later, which is for the log.
+fn stop(node: &Node<PeerKey>, mode: StopMode) -> JoinHandle<()> {
+    let node = node.clone();
+    tokio::spawn(async move {
+        node.stop(mode).await;
+        time::sleep(GRACE).await;
     })
 }
 
-/// Moves what has arrived to the log once that has room, all that is there in one batch. False
-/// when nothing more will come.
+/// Waits for the end of [`stop`]; for ever if that was not called. Cancel safe.
+async fn stopped(stopping: &mut Option<JoinHandle<()>>) {
+    match stopping {
+        // That it was cut off means that the runtime ends, and this with it.
+        Some(stopping) => drop(stopping.await),
+        None => future::pending().await,
+    }
+}
+
+/// What came of waiting for a batch.
+enum Taken {
+    /// One is on its way to the log.
+    Batch,
+    /// The log takes nothing more.
+    LogEnded,
+    /// The node has nothing more.
+    NodeEnded,
+}
+
+/// Moves what has arrived to the log once that has room, all that is there in one batch.
 ///
 /// Cancel safe: nothing is taken before there is room for it.
-async fn take_batch(incoming: &mut Incoming<PeerKey>, log: Option<&Log>) -> bool {
+async fn take_batch(incoming: &mut Incoming<PeerKey>, log: Option<&Log>) -> Taken {
     const MESSAGES_MAX: usize = 1_024;
     const BYTES_MAX: usize = 4 << 20;
     let Some(room) = (match log {
         Some(log) => log.room().await,
         None => None,
     }) else {
-        return false;
+        return Taken::LogEnded;
     };
     let Some(first) = incoming.next().await else {
-        return false;
+        return Taken::NodeEnded;
     };
     let mut bytes = first.payload().len();
     let mut batch = vec![first];
@@ -110,7 +181,7 @@ async fn take_batch(incoming: &mut Incoming<PeerKey>, log: Option<&Log>) -> bool
         batch.push(message);
     }
     room.send(batch);
-    true
+    Taken::Batch
 }
 
 fn greet(address: SocketAddr, key: PeerKey, anybody: bool) {
@@ -149,5 +220,29 @@ fn tell_turned_away(turned_away: &[TurnedAway]) {
             "turned away {} more",
             figures::thousands(more as u64)
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_dies_by_itself_is_a_failure() {
+        let config = NodeConfig::builder(keys::make().unwrap())
+            .accept(Trust::Any)
+            .build()
+            .unwrap();
+        let node: Node<PeerKey> = Node::bind("127.0.0.1:0", config).await.unwrap();
+        let log = Log::start(Form::Json, io::sink());
+        // Nobody asked this listener to end.
+        let uninterrupted = async || future::pending().await;
+        let (ended, ()) = tokio::join!(
+            receive(node.clone(), log, uninterrupted),
+            node.stop(StopMode::Abort)
+        );
+        let failure = ended.unwrap_err();
+        assert!(matches!(failure, Failure::NodeDied), "{failure}");
+        assert_eq!(failure.exit_code(), 1);
     }
 }
