@@ -12,14 +12,16 @@ use std::time::Instant;
 
 use common::*;
 use peer_sender_tokio::{
-    AsyncUdp, NodeConfig, Outcome, PeerConfig, PeerSender, RejectReason, Runtime, Socket, StopMode,
-    StopReason, Timer, Tokio, Trust,
+    AsyncUdp, NodeConfig, Outcome, PeerConfig, PeerSender, PeerStats, RejectReason, Runtime,
+    Socket, StopMode, StopReason, Timer, Tokio, Trust,
 };
 
 /// Every third datagram has to wait, for a socket that says at once that it can be written.
 const BLOCKS: u8 = 0;
-/// Calls fail now and then.
+/// Calls fail now and then, and some of them when they are repeated.
 const FAILS: u8 = 1;
+/// Calls now and then report of an earlier datagram, as Linux does.
+const REPORTS: u8 = 3;
 /// After some waits the runtime takes the socket away.
 const GOES: u8 = 2;
 
@@ -90,8 +92,9 @@ impl<const KIND: u8> AsyncUdp for MoodySocket<KIND> {
         let count = self.writes.fetch_add(1, Ordering::Relaxed);
         match (KIND, count % 15) {
             (BLOCKS, 2 | 5 | 8 | 11 | 14) => Err(ErrorKind::WouldBlock.into()),
-            (FAILS, 4) => Err(ErrorKind::NetworkUnreachable.into()),
-            (FAILS, 9) => Err(io::Error::from_raw_os_error(EMSGSIZE)),
+            (FAILS, 4 | 5) => Err(ErrorKind::NetworkUnreachable.into()),
+            (FAILS, 9 | 10) | (REPORTS, 11) => Err(io::Error::from_raw_os_error(EMSGSIZE)),
+            (REPORTS, 3 | 6) => Err(ErrorKind::ConnectionRefused.into()),
             _ => self.inner.try_write(io),
         }
     }
@@ -117,7 +120,7 @@ async fn pair<const KIND: u8>() -> (Node<KIND>, Node<KIND>, PeerSender) {
     (listener, node, peer)
 }
 
-async fn deliver_some<const KIND: u8>() {
+async fn deliver_some<const KIND: u8>() -> PeerStats {
     const SIZE: usize = 2_000;
     let (listener, node, peer) = pair::<KIND>().await;
     let mut receipts = Vec::new();
@@ -131,7 +134,9 @@ async fn deliver_some<const KIND: u8>() {
     for receipt in receipts {
         assert!(receipt.await.is_delivered());
     }
+    let stats = peer.stats().await;
     node.stop(StopMode::Abort).await;
+    stats
 }
 
 #[test]
@@ -141,7 +146,16 @@ fn a_socket_that_blocks_is_waited_for() {
 
 #[test]
 fn a_socket_that_fails_costs_datagrams_and_nothing_else() {
-    run(deliver_some::<FAILS>());
+    run(async {
+        assert!(deliver_some::<FAILS>().await.lost_packets > 0);
+    });
+}
+
+#[test]
+fn a_report_of_an_earlier_datagram_costs_no_other() {
+    run(async {
+        assert_eq!(deliver_some::<REPORTS>().await.lost_packets, 0);
+    });
 }
 
 #[test]

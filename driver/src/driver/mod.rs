@@ -209,12 +209,13 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
 
     /// Hands the network's reports on; false if there were none.
     fn read_reports(&mut self) -> bool {
-        let hosts = self.udp.unreachable();
+        let reports = self.udp.reports();
+        self.reports |= reports.more;
         let now = self.now();
-        for host in &hosts {
+        for host in &reports.unreachable {
             self.machine.handle_unreachable(now, *host);
         }
-        !hosts.is_empty()
+        !reports.unreachable.is_empty()
     }
 
     /// Does what the handles ask for. The mailboxes come first, so that a peer is known here by
@@ -325,8 +326,16 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
 
     /// False if the socket takes nothing now: then the transmit is kept, for a while.
     fn send(&mut self, now: Time, transmit: Transmit) -> bool {
-        let contents = self.buffer.get(..transmit.size).unwrap_or(&self.buffer);
-        match self.udp.send(&transmit, contents) {
+        let mut sent = self.try_send(&transmit);
+        if let Err(error) = &sent
+            && error.kind() != io::ErrorKind::WouldBlock
+        {
+            // The system answers a send with what the network reported of an earlier datagram, to
+            // whomever that went, and sends nothing.
+            self.read_reports();
+            sent = self.try_send(&transmit);
+        }
+        match sent {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let since = *self.blocked.get_or_insert(now);
@@ -338,13 +347,15 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             Err(error) if quinn_udp::is_msg_size_err(&error) => {
                 tracing::trace!(to = %transmit.destination, size = transmit.size, %error, "too large");
             }
-            Err(error) => {
-                self.reports = true;
-                self.complaints.sending(now, transmit.destination, &error);
-            }
+            Err(error) => self.complaints.sending(now, transmit.destination, &error),
         }
         self.blocked = None;
         true
+    }
+
+    fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
+        let contents = self.buffer.get(..transmit.size).unwrap_or(&self.buffer);
+        self.udp.send(transmit, contents)
     }
 
     fn tell(&mut self, event: NodeEvent<P>, told: &mut Told) {

@@ -19,6 +19,15 @@ const SEGMENTS_MAX: usize = 10;
 /// Reports of the network that are read at once.
 const REPORTS_MAX: usize = 64;
 
+/// What the network reports of datagrams that were sent.
+#[derive(Debug)]
+pub(super) struct Reports {
+    /// Hosts where nobody listens at some port.
+    pub(super) unreachable: BTreeSet<IpAddr>,
+    /// There may be more reports.
+    pub(super) more: bool,
+}
+
 /// The socket, and room for what it receives.
 pub(super) struct Udp<S> {
     pub(super) socket: S,
@@ -103,22 +112,30 @@ impl<S: AsyncUdp> Udp<S> {
             .try_write(|| self.state.try_send(UdpSockRef::from(&*inner), &transmit))
     }
 
-    /// The hosts of which the network reports that nobody listens there.
-    pub(super) fn unreachable(&self) -> BTreeSet<IpAddr> {
+    /// What the network has reported since the last call, up to a batch.
+    pub(super) fn reports(&self) -> Reports {
         let inner = self.socket.inner();
-        let mut hosts = BTreeSet::new();
+        let mut unreachable = BTreeSet::new();
         for _ in 0..REPORTS_MAX {
             match self.state.recv_transport_error(UdpSockRef::from(&*inner)) {
                 Ok(Some(report)) => {
                     if let TransportErrorPayload::Unreachable = report.payload {
-                        hosts.extend(report.addr.map(|address| address.ip().to_canonical()));
+                        unreachable.extend(report.addr.map(|address| address.ip().to_canonical()));
                     }
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    return Reports {
+                        unreachable,
+                        more: false,
+                    };
+                }
                 Err(error) => tracing::debug!(%error, "a report of the network cannot be read"),
             }
         }
-        hosts
+        Reports {
+            unreachable,
+            more: true,
+        }
     }
 }
 
