@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use self::stream::{Arrival, End, LaneStream, beyond};
 use super::{Budget, Record};
 use crate::wire::{Frame, Open, Resume};
-use crate::{Attempt, Epoch, ProtocolError, RefuseCode, StreamId, TransferId, Violation};
+use crate::{
+    Action, Attempt, CloseCode, Epoch, ProtocolError, RefuseCode, StreamId, TransferId, Violation,
+};
 
 /// Bytes of answers after which the rest waits for the next write.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -17,6 +19,24 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct Place {
     pub(crate) attempt: Attempt,
     pub(crate) stream: StreamId,
+}
+
+impl Place {
+    /// Ends both directions of the stream at once.
+    pub(crate) fn cut(self, code: CloseCode) -> [Action; 2] {
+        let Self { attempt, stream } = self;
+        let stop = Action::StopSending {
+            attempt,
+            stream,
+            code,
+        };
+        let reset = Action::ResetStream {
+            attempt,
+            stream,
+            code,
+        };
+        [stop, reset]
+    }
 }
 
 /// The inbound half of one lane. It begins with the lane's first OPEN.

@@ -137,7 +137,7 @@ impl PeerReceiverMachine {
                 self.lane.lose(attempt, Some(stream), &mut self.budget);
                 gone.push(stream);
                 if !*lost {
-                    cut_stream(place, code, actions);
+                    actions.extend(place.cut(code));
                 }
                 continue;
             }
@@ -230,7 +230,7 @@ impl PeerReceiverMachine {
                     if let Some(connection) = self.connections.get_mut(&older.attempt) {
                         connection.streams.remove(&older.stream);
                     }
-                    cut_stream(older, CloseCode::Superseded, actions);
+                    actions.extend(older.cut(CloseCode::Superseded));
                 }
                 Ok(true)
             }
@@ -358,21 +358,6 @@ impl PeerReceiverMachine {
             self.budget = Budget::new(self.config.inbound_bytes_max);
         }
     }
-}
-
-/// Ends both directions of a stream at once.
-fn cut_stream(place: Place, code: CloseCode, actions: &mut Vec<Action>) {
-    let Place { attempt, stream } = place;
-    actions.push(Action::StopSending {
-        attempt,
-        stream,
-        code,
-    });
-    actions.push(Action::ResetStream {
-        attempt,
-        stream,
-        code,
-    });
 }
 
 fn overloaded() -> Closing {

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Owner, RECORDS_PER_SESSION, Session, SessionHandle, Sessions};
+use crate::inbound::Place;
 use crate::receiver::PeerReceiverMachine;
 use crate::receiver::unbound::{Progress, Unbound};
 use crate::{Action, Attempt, CloseCode, Event, PeerKey, ProtocolError, ReceiverStats, SessionId};
@@ -23,17 +24,7 @@ impl Sessions {
                 Progress::Waits => {}
                 Progress::Stale => self.past.stale_events += 1,
                 Progress::Cut(stream) => {
-                    let code = CloseCode::Done;
-                    actions.push(Action::StopSending {
-                        attempt,
-                        stream,
-                        code,
-                    });
-                    actions.push(Action::ResetStream {
-                        attempt,
-                        stream,
-                        code,
-                    });
+                    actions.extend(Place { attempt, stream }.cut(CloseCode::Done));
                 }
                 Progress::Lost => return None,
                 Progress::Broken(error) => {
