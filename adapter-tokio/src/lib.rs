@@ -59,8 +59,12 @@
 //! A node whose configuration says whom to [`accept`](NodeConfigBuilder::accept) yields their
 //! messages through [`Node::incoming`]. The sender learns of a delivery only when the application
 //! [accepts](IncomingMessage::accept) the message; [`Incoming::auto`] accepts each when the next
-//! one is asked for. An application that is slow holds its senders back: nothing is dropped, and
-//! memory stays within the node's inbound budget.
+//! one is asked for. An application that is slow holds its senders back: nothing is dropped. What
+//! waits for it is bounded for each session of a sender by
+//! [`inbound_bytes_max`](NodeConfigBuilder::inbound_bytes_max), not for the node: in the worst case
+//! a node holds that much for each of its sessions, whose number
+//! [`sessions_max`](NodeConfigBuilder::sessions_max) and
+//! [`sessions_per_key_max`](NodeConfigBuilder::sessions_per_key_max) bound.
 //!
 //! # Stopping
 //!

@@ -99,8 +99,8 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     }
 
     /// The messages of all who dial this node. Several `Incoming` share them: each message goes to
-    /// one. Until there is one messages wait, and hold their senders back when the inbound budget
-    /// is used up.
+    /// one. Until there is one messages wait, and hold their sender back when the inbound budget
+    /// of its session is used up.
     pub fn incoming(&self) -> Incoming<P> {
         Incoming::new(Arc::clone(&self.shared().inbox))
     }

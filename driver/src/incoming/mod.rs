@@ -25,7 +25,10 @@ use queue::{Delivery, Taken};
 ///
 /// It is fair: sessions that have messages take turns. Several `Incoming` of one node share its
 /// messages, each message goes to one of them. While nobody takes them messages wait, and count
-/// in the inbound budget; when that is used up the senders are held back, and nothing is lost.
+/// in the inbound budget of their session
+/// ([`inbound_bytes_max`](crate::NodeConfigBuilder::inbound_bytes_max)); when that is used up their
+/// sender is held back, and nothing is lost. There is no budget of the node beside these: it may
+/// hold as many of them as it has sessions.
 ///
 /// Messages of one session come in order. They may be answered in any order; receipts cover them
 /// up to the first unanswered one.

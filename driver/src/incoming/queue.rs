@@ -18,8 +18,8 @@ pub(crate) struct Inbox<P> {
     pub(super) bell: Arc<Bell>,
 }
 
-/// The queues. Their sum is bounded by the machine's inbound budget, in which every message
-/// counts until it is answered.
+/// The queues. Each is bounded by the inbound budget that the machine gives each session, in
+/// which every message counts until it is answered.
 #[derive(Debug)]
 pub(super) struct InboxState<P> {
     sessions: BTreeMap<SessionHandle, Session<P>>,
