@@ -28,6 +28,25 @@ impl Trust {
 
 /// Everything a [`NodeMachine`](crate::NodeMachine) needs to know beside its peers. Made by
 /// [`NodeConfig::builder`]; every value is usable.
+///
+/// # Shares
+///
+/// Nobody gets all of what the accepting side has to give:
+///
+/// - The connections of one key are at most twice `sessions_per_key_max`: one for each of its
+///   sessions, and one more for each that was lost without a word and has not reached its idle
+///   timeout. A further one is closed with code 6 (`docs/wire.md`). With [`Trust::Any`], keys cost
+///   nothing, and this bounds those only who keep theirs.
+/// - The connections from one host that were not let in, or not yet, are at most a quarter of
+///   `handshakes_max`, and at least two. A host is an IPv4 address, or an IPv6 network of 64 bits.
+///   From half of that on, an address must first prove that it is real (Retry, RFC 9000 section
+///   8.1.2); a further one is refused as busy. Many diallers behind one address get in a few at
+///   a time, since each comes back.
+///
+/// A connection counts until QUIC has forgotten it, three probe timeouts after its close (RFC 9000
+/// section 10.2). Each that is refused is reported as
+/// [`NodeEvent::InboundRejected`](crate::NodeEvent::InboundRejected), and counted in
+/// [`NodeStats::refused`](crate::NodeStats::refused).
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
     pub(crate) identity: Identity,
@@ -77,6 +96,17 @@ impl NodeConfig {
     /// Whom the accepting side lets in; none if the node only dials.
     pub fn trust(&self) -> Option<&Trust> {
         self.accept.as_ref()
+    }
+
+    /// The most places for connections that one key may hold.
+    pub(crate) fn key_share(&self) -> usize {
+        self.sessions_per_key_max.saturating_mul(2)
+    }
+
+    /// The most places that strangers from one host may hold; at least one for whoever has not
+    /// proven its address, and one for whoever has.
+    pub(crate) fn host_share(&self) -> usize {
+        (self.handshakes_max / 4).max(2)
     }
 }
 
@@ -130,15 +160,18 @@ impl NodeConfigBuilder {
         /// ends never ping, so it must suit the peers' idle timeouts as well.
         keep_alive: Duration,
         /// The most connections accepted at a time: at least 1, 4,096 by default. Diallers beyond
-        /// them are told to come back later.
+        /// them are told to come back later. Of these, one key gets at most twice
+        /// `sessions_per_key_max` (see [`NodeConfig`], shares).
         connections_max: usize,
         /// The most accepted connections whose handshake is not complete: at least 1, 64 by
-        /// default. Where it is above `connections_max`, that one rules.
+        /// default. Where it is above `connections_max`, that one rules. One host gets at most a
+        /// quarter of them, and at least two (see [`NodeConfig`], shares).
         handshakes_max: usize,
         /// The most sessions of peers remembered at a time: at least 1, 4,096 by default. Beyond
         /// them the one that was used least recently is forgotten.
         sessions_max: usize,
-        /// The most sessions remembered of one peer key: at least 1, 16 by default.
+        /// The most sessions remembered of one peer key: at least 1, 16 by default. Also bounds
+        /// the connections of one key, to twice as many.
         sessions_per_key_max: usize,
         /// How long a session is remembered after its last connection: at least the idle timeout,
         /// 1 h by default. A sender that is away for longer cannot learn the fate of what it sent.

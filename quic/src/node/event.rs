@@ -69,7 +69,8 @@ pub enum NodeEvent<P> {
         /// The session.
         session: SessionHandle,
     },
-    /// A connection that somebody else dialled was turned away: by a limit, for its identity, for
+    /// A connection that somebody else dialled was turned away: by a limit of the node, or of what
+    /// one host or one key gets ([`NodeConfig`](crate::NodeConfig), shares), for its identity, for
     /// a failed handshake or for a broken protocol. For logs; counted in
     /// [`NodeStats`](super::NodeStats).
     InboundRejected {

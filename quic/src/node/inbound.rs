@@ -10,6 +10,7 @@ use peer_sender_core::{
 use quinn_proto::Incoming;
 
 use super::link::{LinkId, Owner};
+use super::places::Holder;
 use super::{NodeEvent, NodeMachine, PeerId};
 use crate::error::link_error;
 use crate::{NodeConfig, Trust, tls};
@@ -78,21 +79,27 @@ impl Inbound {
 
 impl<P: PeerId> NodeMachine<P> {
     /// Somebody dials. What its first packet costs is bounded before anything of it is kept
-    /// (RFC 9000 section 8.1): from half of the handshakes on that may be under way, an address
-    /// must first prove that it is real; beyond all of them, or with all connections taken, it is
-    /// told that this node is busy.
+    /// (RFC 9000 section 8.1): from half of the handshakes on that may be under way, or half of
+    /// what one host may have of them, an address must first prove that it is real; beyond all of
+    /// them, or with all connections taken, it is told that this node is busy.
     pub(super) fn answer_incoming(&mut self, now: Time, incoming: Incoming) {
         let remote = incoming.remote_address();
         let under_way = self
             .inbound
             .as_ref()
             .map_or(0, |inbound| inbound.handshaking.len());
+        let of_host = self.net.places.held_by(Holder::stranger(remote.ip()));
+        let of_host_max = self.config.host_share();
         let unproven = !incoming.remote_address_validated() && incoming.may_retry();
         let full = under_way >= self.config.handshakes_max
-            || self.net.inbound() >= self.config.connections_max;
+            || of_host >= of_host_max
+            || self.net.places.len() >= self.config.connections_max;
+        // Who has no proof gets half, so that a spoofed address does not lock out its owner.
+        let crowded =
+            under_way >= self.config.handshakes_max.div_ceil(2) || of_host >= of_host_max / 2;
         if self.stopping || self.inbound.is_none() {
             self.turn_away(incoming);
-        } else if unproven && under_way >= self.config.handshakes_max.div_ceil(2) {
+        } else if unproven && crowded {
             let mut answer = Vec::new();
             if let Ok(transmit) = self.net.endpoint.retry(incoming, &mut answer) {
                 self.net.respond(&transmit, answer);
@@ -143,7 +150,7 @@ impl<P: PeerId> NodeMachine<P> {
     /// The handshake is complete: lets in whom we trust. Anybody else is cut off before any
     /// further packet, so that it never sees the handshake confirmed.
     pub(super) fn admit(&mut self, now: Time, id: LinkId) {
-        let (Some(inbound), Some(link)) = (&mut self.inbound, self.net.link_mut(id)) else {
+        let (Some(inbound), Some(link)) = (&mut self.inbound, self.net.link(id)) else {
             return;
         };
         inbound.handshaking.remove(&id);
@@ -166,10 +173,21 @@ impl<P: PeerId> NodeMachine<P> {
             self.report_rejected(remote, shown, LinkError::IdentityRefused { ours });
             return;
         };
+        if self.net.places.held_by(Holder::Key(key)) >= self.config.key_share() {
+            let (code, reason) = (
+                CloseCode::ExcessiveLoad,
+                "this key has too many connections",
+            );
+            self.net.close(id, code, reason);
+            self.net.stats.refused += 1;
+            let reason = String::from(reason);
+            self.report_rejected(remote, Some(key), LinkError::Closed { code, reason });
+            return;
+        }
         let attempt = Attempt(inbound.attempts);
         inbound.attempts += 1;
         inbound.accepted.insert(attempt, id);
-        link.owner = Owner::Accepted { attempt, key };
+        self.net.let_in(id, attempt, key);
         self.net.stats.accepted += 1;
         self.let_in(now, attempt, key);
     }

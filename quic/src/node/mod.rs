@@ -19,6 +19,7 @@ mod inbound;
 mod link;
 mod net;
 mod peer;
+mod places;
 mod probe;
 mod seeds;
 mod sessions;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use peer_sender_core::{Action, CloseCode, Time};
+use peer_sender_core::{Action, Attempt, CloseCode, PeerKey, Time};
 use quinn_proto::{Connection, ConnectionHandle, Endpoint, EndpointEvent};
 
 use super::clock::Clock;
 use super::link::{Link, Owner};
+use super::places::{Holder, Places};
 use super::timers::{TimerOf, Timers};
 use super::{LinkId, NodeStats, Transmit};
 
@@ -36,8 +37,8 @@ pub(super) struct Net {
     /// The link of each handle that QUIC has given out, by its number.
     routes: Vec<Option<LinkId>>,
     hosts: BTreeSet<(IpAddr, LinkId)>,
-    /// The links that somebody else dialled.
-    inbound: BTreeSet<LinkId>,
+    /// Those that somebody else dialled.
+    pub(super) places: Places,
     dirty: VecDeque<LinkId>,
     sending: VecDeque<LinkId>,
     responses: VecDeque<(Transmit, Vec<u8>)>,
@@ -55,7 +56,7 @@ impl Net {
             given: 0,
             routes: Vec::new(),
             hosts: BTreeSet::new(),
-            inbound: BTreeSet::new(),
+            places: Places::default(),
             dirty: VecDeque::new(),
             sending: VecDeque::new(),
             responses: VecDeque::new(),
@@ -64,11 +65,6 @@ impl Net {
 
     pub(super) fn len(&self) -> usize {
         self.links.len()
-    }
-
-    /// How many connections that somebody else dialled take up memory.
-    pub(super) fn inbound(&self) -> usize {
-        self.inbound.len()
     }
 
     /// Nothing is left to be served or sent.
@@ -87,7 +83,7 @@ impl Net {
         self.given += 1;
         let remote = connection.remote_address();
         if let Owner::Handshaking { .. } = owner {
-            self.inbound.insert(id);
+            self.places.take(id, Holder::stranger(remote.ip()));
         }
         self.hosts.insert((remote.ip().to_canonical(), id));
         if self.routes.len() <= handle.0 {
@@ -202,6 +198,15 @@ impl Net {
         }
     }
 
+    /// What somebody else dialled is let in: it speaks to the table of sessions, and its place is
+    /// this key's.
+    pub(super) fn let_in(&mut self, id: LinkId, attempt: Attempt, key: PeerKey) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.owner = Owner::Accepted { attempt, key };
+            self.places.take(id, Holder::Key(key));
+        }
+    }
+
     /// Queues an answer that belongs to no connection.
     pub(super) fn respond(&mut self, transmit: &quinn_proto::Transmit, bytes: Vec<u8>) {
         if self.responses.len() < RESPONSES_MAX {
@@ -306,7 +311,7 @@ impl Net {
         if let Some(mut link) = self.links.remove(&id) {
             self.timers.disarm(TimerOf::Link(id), &mut link.armed);
             self.hosts.remove(&(link.remote.ip().to_canonical(), id));
-            self.inbound.remove(&id);
+            self.places.give_back(id);
         }
     }
 }

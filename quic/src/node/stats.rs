@@ -23,7 +23,8 @@ pub struct NodeStats {
     pub connections: u64,
     /// Connections accepted: their handshake was complete and their key trusted.
     pub accepted: u64,
-    /// Connections turned away because of a limit, or because the node stops.
+    /// Connections turned away because of a limit, be it the node's, the host's or the key's
+    /// ([`NodeConfig`](crate::NodeConfig), shares), or because the node stops.
     pub refused: u64,
     /// Accepted handshakes that came to nothing.
     pub handshakes_failed: u64,

@@ -1,6 +1,7 @@
 //! Whole nodes against each other, with real QUIC and real TLS, in virtual time.
 
 mod delivery;
+mod fairness;
 mod hostile;
 mod identity;
 mod limits;
