@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::queue::give_back;
+
 /// The messages of one lane that the application was handed and that are not yet covered, in the
 /// order of their numbers. Answers come in any order; the machine is told one number, below which
 /// all is answered.
@@ -41,12 +43,18 @@ impl Ledger {
             self.below = line.number + 1;
             self.open.pop_front();
         }
+        give_back(&mut self.open);
         true
     }
 
     /// The first number that is not covered: every message that came below it is answered.
     pub(super) fn below(&self) -> u64 {
         self.below
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.open.capacity()
     }
 }
 

@@ -183,8 +183,9 @@ impl<P> InboxState<P> {
             let Some(message) = entry.messages.pop_front() else {
                 continue;
             };
-            if !entry.messages.is_empty() {
-                self.ready.push_back(session);
+            match entry.messages.is_empty() {
+                true => give_back(&mut entry.messages),
+                false => self.ready.push_back(session),
             }
             return Some(Taken {
                 session,
@@ -244,6 +245,15 @@ impl<P> Session<P> {
             ledgers: BTreeMap::new(),
             answers: BTreeMap::new(),
         }
+    }
+}
+
+/// Frees the room of a burst once its queue is empty, so that it does not stay for as long as the
+/// session is remembered.
+pub(super) fn give_back<T>(queue: &mut VecDeque<T>) {
+    const KEPT_AT_MOST: usize = 1_024;
+    if queue.is_empty() && queue.capacity() > KEPT_AT_MOST {
+        *queue = VecDeque::new();
     }
 }
 

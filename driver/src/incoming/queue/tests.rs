@@ -149,3 +149,16 @@ fn closed_it_holds_and_takes_nothing() {
     assert_eq!(names(&inbox), []);
     assert!(lock(&inbox.state).is_closed());
 }
+
+#[test]
+fn memory_of_a_burst_is_given_back() {
+    let inbox = inbox();
+    deliver(&inbox, 1, 0..5_000);
+    while let Some(taken) = take(&inbox) {
+        inbox.answer(taken, None);
+    }
+    let state = lock(&inbox.state);
+    let session = &state.sessions[&SessionHandle(1)];
+    assert_eq!(session.messages.capacity(), 0);
+    assert_eq!(session.ledgers[&Lane(0)].capacity(), 0);
+}
