@@ -345,11 +345,11 @@ impl<P: PeerId> NodeMachine<P> {
     /// have sent it: each connection to that host is probed and put on probation, and one that
     /// stays silent is given up as unreachable.
     ///
-    /// The probation of a connection that has heard from its peer lasts nine round trips and
-    /// 75 ms, and 250 ms at least: three probe timeouts (RFC 9002 section 6.2) of a path whose
-    /// round trip varies by half of itself. One that is still being dialled has no round trip to
-    /// go by: 250 ms if all connections to the host go to one port, so that the report must mean
-    /// it; else three times the initial round trip of RFC 9002, 1 s.
+    /// A probation lasts 250 ms at least if all connections to the host go to one port, so that
+    /// the report must mean it. Else it lasts 1 s at least, three times the initial round trip of
+    /// RFC 9002, so that a short pause of a live peer is not taken for its death. A connection
+    /// that has heard from its peer has no less than nine round trips and 75 ms: three probe
+    /// timeouts (RFC 9002 section 6.2) of a path whose round trip varies by half of itself.
     pub fn handle_unreachable(&mut self, now: Time, host: IpAddr) {
         let now = self.net.clock.advance(now);
         self.probe(now, host);

@@ -8,12 +8,12 @@ use peer_sender_core::{LinkError, Time};
 use super::link::{LinkId, Owner};
 use super::{NodeMachine, PeerId};
 
-/// The shortest probation.
+/// The shortest probation, where the report can mean but one port.
 const PROBATION_MIN: Duration = Duration::from_millis(250);
 
-/// The probation of a path without a known round trip that the report may not mean: three times
-/// the initial round trip (RFC 9002 section 6.2.2).
-const PROBATION_UNKNOWN: Duration = Duration::from_secs(1);
+/// The shortest probation of a connection that the report may not mean: three times the initial
+/// round trip (RFC 9002 section 6.2.2), and time enough for a peer that pauses.
+const PROBATION_AMBIGUOUS_MIN: Duration = Duration::from_secs(1);
 
 impl<P: PeerId> NodeMachine<P> {
     /// Probes every connection to this host, and puts it on probation.
@@ -24,7 +24,10 @@ impl<P: PeerId> NodeMachine<P> {
             .filter_map(|&id| self.net.link(id))
             .map(|link| link.remote.port());
         let first = ports.next();
-        let one_port = ports.all(|port| Some(port) == first);
+        let least = match ports.all(|port| Some(port) == first) {
+            true => PROBATION_MIN,
+            false => PROBATION_AMBIGUOUS_MIN,
+        };
         for id in ids {
             let Some(link) = self.net.link_mut(id) else {
                 continue;
@@ -32,12 +35,11 @@ impl<P: PeerId> NodeMachine<P> {
             if link.probation.is_some() || link.handle.is_none() {
                 continue;
             }
-            let wait = match (link.heard, one_port) {
-                (true, _) => probation(link.connection.rtt()),
-                (false, true) => PROBATION_MIN,
-                (false, false) => PROBATION_UNKNOWN,
+            let path = match link.heard {
+                true => probation(link.connection.rtt()),
+                false => Duration::ZERO,
             };
-            link.probation = Some(now + wait);
+            link.probation = Some(now + path.max(least));
             link.connection.ping();
             self.net.mark_dirty(id);
         }
@@ -65,5 +67,5 @@ impl<P: PeerId> NodeMachine<P> {
 /// Three probe timeouts of a path whose round trip varies by half of itself, and whose other end
 /// acknowledges within the default of 25 ms (RFC 9002 section 6.2.1, RFC 9000 section 18.2).
 fn probation(rtt: Duration) -> Duration {
-    PROBATION_MIN.max(3 * (3 * rtt + Duration::from_millis(25)))
+    3 * (3 * rtt + Duration::from_millis(25))
 }

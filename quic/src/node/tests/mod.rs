@@ -7,6 +7,7 @@ mod identity;
 mod limits;
 mod loss;
 mod nodes;
+mod probation;
 mod stopping;
 mod world;
 
