@@ -173,10 +173,11 @@ impl Net {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        // What the connection still has for the endpoint must not come after its end.
+        let handle = link.handle;
+        // What the connection still has for the endpoint must not come after its end; it may be
+        // that end.
         link.exchange(&mut self.endpoint);
-        let handle = link.handle.take();
-        if let Some(handle) = handle {
+        if let Some(handle) = link.handle.take() {
             self.endpoint.handle_event(handle, EndpointEvent::drained());
         }
         self.unroute(handle);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use peer_sender_core::{Config, LinkError, MessageId, StopMode};
+use quinn_proto::ConnectionHandle;
 
 use super::delivery::DELIVERED;
 use super::nodes::*;
@@ -109,9 +110,11 @@ fn silence_ends_a_connection_at_the_idle_timeout() {
     world.place(1, dialler(1), 1);
     world.place(2, listener(2, trust(1)), 2);
     let peer = world.dial(1, 2, identity(2).key());
+    // The lane is open: an OPEN without an answer would end it sooner.
+    world.queue(1, peer, messages(0, 1));
     world.run(Duration::from_secs(1));
     world.silent.insert(2);
-    world.queue(1, peer, messages(0, 100));
+    world.queue(1, peer, messages(1, 99));
     world.run(Duration::from_secs(13));
     assert_eq!(world.end(1).errors(peer), [LinkError::IdleTimeout]);
     world.run(Duration::from_secs(30));
@@ -235,4 +238,24 @@ fn what_came_with_the_close_counts() {
         .stop(now, StopMode::Drain(Duration::from_secs(5)));
     world.run(Duration::from_secs(1));
     assert_eq!(world.end(1).settled(peer).len(), 100);
+}
+
+#[test]
+fn a_connection_that_is_cut_as_it_ends_leaves_no_route() {
+    let mut world = World::new(2);
+    world.place(1, dialler(1), 1);
+    world.place(2, listener(2, trust(1)), 2);
+    world.dial(1, 2, identity(2).key());
+    world.run(Duration::from_secs(1));
+    let first = ConnectionHandle(0);
+    assert!(world.end(2).node.net.route(first).is_some());
+    world.ends.remove(&1);
+    // Its idle timeout ends it, and QUIC has not been heard when it is cut.
+    world.now = world.now + Duration::from_secs(11);
+    let now = world.now;
+    world.end(2).node.handle_timeout(now);
+    world.end(2).node.cut_accepted(now);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.end(2).node.stats().connections, 0);
+    assert_eq!(world.end(2).node.net.route(first), None);
 }
