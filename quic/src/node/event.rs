@@ -52,7 +52,8 @@ pub enum NodeEvent<P> {
     Peer {
         /// The peer.
         peer: PeerHandle,
-        /// What; [`PeerEvent::SenderStopped`] is the peer's last event of any kind.
+        /// What. After [`PeerEvent::SenderStopped`] nothing more comes of the peer, but a
+        /// [`Rejected`](Self::Rejected) for each message that is queued later.
         event: PeerEvent,
     },
     /// Messages that came in one step, in order.

@@ -89,7 +89,7 @@ impl End {
         }
     }
 
-    /// `SenderStopped` is the last that is heard of a peer.
+    /// `SenderStopped` is the last that is heard of a peer, apart from what is queued later.
     fn assert_running(&self, peer: PeerHandle) {
         let last = self.said.get(&peer).and_then(|said| said.last());
         assert!(
