@@ -51,10 +51,13 @@ impl Bell {
     }
 
     /// The driver looks for news from here on. Moves the peers whose mailboxes hold some into an
-    /// empty vector.
-    pub(crate) fn attend(&self, mailboxes: &mut Vec<usize>) {
-        self.rung.swap(false, Ordering::AcqRel);
+    /// empty vector. False if there is no news of any kind.
+    pub(crate) fn attend(&self, mailboxes: &mut Vec<usize>) -> bool {
+        if !self.rung.swap(false, Ordering::AcqRel) {
+            return false;
+        }
         std::mem::swap(&mut *lock(&self.mailboxes), mailboxes);
+        true
     }
 
     /// News wakes the driver from here on. False if it must not sleep: there was news since it
@@ -76,11 +79,12 @@ mod tests {
         let bell = Bell::new();
         let (count, waker) = CountingWaker::new();
         let mut mailboxes = Vec::new();
-        bell.attend(&mut mailboxes);
+        assert!(bell.attend(&mut mailboxes), "it begins as rung");
+        assert!(!bell.attend(&mut mailboxes));
         bell.ring_for(1);
         assert!(!bell.fall_asleep(&waker), "news since it last looked");
         bell.wake_up();
-        bell.attend(&mut mailboxes);
+        assert!(bell.attend(&mut mailboxes));
         assert_eq!(mailboxes, [1]);
 
         mailboxes.clear();
@@ -91,7 +95,7 @@ mod tests {
         bell.wake_up();
         bell.ring_for(4);
         assert_eq!(count.get(), 1);
-        bell.attend(&mut mailboxes);
+        assert!(bell.attend(&mut mailboxes));
         assert_eq!(mailboxes, [2, 3, 4]);
     }
 }

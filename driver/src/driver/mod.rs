@@ -221,7 +221,9 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
     /// Does what the handles ask for. The mailboxes come first, so that a peer is known here by
     /// the time its mailbox is looked at.
     fn take_news(&mut self, now: Time) {
-        self.shared.bell.attend(&mut self.mailboxes);
+        if !self.shared.bell.attend(&mut self.mailboxes) {
+            return;
+        }
         let commands = lock(&self.shared.control).take_commands();
         for added in commands.added {
             if let Err((name, shared)) = self.peers.add(&mut self.machine, now, added) {

@@ -30,6 +30,16 @@ impl Ledger {
 
     /// A message is answered; false if it was before, or is not known here.
     pub(super) fn answer(&mut self, number: u64) -> bool {
+        if let Some(front) = self.open.front()
+            && front.number == number
+            && self.open.get(1).is_none_or(|next| !next.answered)
+        {
+            // Answers mostly come in order.
+            self.open.pop_front();
+            self.below = number + 1;
+            give_back(&mut self.open);
+            return true;
+        }
         let Ok(place) = self.open.binary_search_by_key(&number, |line| line.number) else {
             return false;
         };

@@ -9,6 +9,9 @@ use peer_sender_quic::{PeerId, Sender};
 
 use super::queue::{Inbox, Taken};
 
+/// Messages that are accepted under one lock, so that the driver does not wait long for it.
+const ACCEPTED_AT_ONCE: usize = 256;
+
 /// A message that the application took and has to answer.
 ///
 /// [`accept`](Self::accept) says that the application has it (written, applied, whatever its word
@@ -61,6 +64,24 @@ impl<P: PeerId> IncomingMessage<P> {
     /// Accepts the message: a receipt goes to the sender once all messages before it are answered.
     pub fn accept(mut self) -> Bytes {
         self.answer(None)
+    }
+
+    /// Accepts all of them, in their order: much cheaper than one at a time where an application
+    /// takes messages in batches. Accepting is cheapest in the order in which they came.
+    pub fn accept_all(messages: impl IntoIterator<Item = Self>) {
+        // Taken first, since the iterator may itself take messages.
+        let mut messages: Vec<Self> = messages.into_iter().collect();
+        for of_one_node in messages.chunk_by_mut(|one, next| Arc::ptr_eq(&one.inbox, &next.inbox)) {
+            for some in of_one_node.chunks_mut(ACCEPTED_AT_ONCE) {
+                if let Some(first) = some.first() {
+                    let inbox = Arc::clone(&first.inbox);
+                    inbox.accept_all(some.iter_mut().map(|message| {
+                        message.answered = true;
+                        message.taken.delivery()
+                    }));
+                }
+            }
+        }
     }
 
     /// Refuses the message with code 2 (by the application): the sender gets

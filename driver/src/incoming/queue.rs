@@ -123,6 +123,19 @@ impl<P> Inbox<P> {
         }
     }
 
+    /// All these messages are accepted.
+    pub(super) fn accept_all(&self, deliveries: impl IntoIterator<Item = Delivery>) {
+        let ring = {
+            let mut state = lock(&self.state);
+            deliveries
+                .into_iter()
+                .fold(false, |ring, delivery| state.answer(delivery, None) || ring)
+        };
+        if ring {
+            self.bell.ring();
+        }
+    }
+
     /// The answers since the last call.
     pub(crate) fn take_answers(&self) -> Vec<Answers> {
         lock(&self.state).take_answers()

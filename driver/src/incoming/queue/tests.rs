@@ -96,7 +96,7 @@ fn the_driver_is_woken_once_for_a_burst_of_answers() {
     let (count, waker) = crate::testing::CountingWaker::new();
     deliver(&inbox, 1, 0..3);
     deliver(&inbox, 2, 0..3);
-    inbox.bell.attend(&mut Vec::new());
+    assert!(inbox.bell.attend(&mut Vec::new()));
     assert!(inbox.bell.fall_asleep(&waker));
     while let Some(taken) = take(&inbox) {
         inbox.answer(taken, None);
@@ -161,4 +161,27 @@ fn memory_of_a_burst_is_given_back() {
     let session = &state.sessions[&SessionHandle(1)];
     assert_eq!(session.messages.capacity(), 0);
     assert_eq!(session.ledgers[&Lane(0)].capacity(), 0);
+}
+
+#[test]
+fn a_batch_of_any_nodes_is_accepted_with_one_wake_for_each() {
+    let (count, waker) = crate::testing::CountingWaker::new();
+    let inboxes: Vec<_> = (0..2).map(|_| Arc::new(inbox())).collect();
+    let mut batch = Vec::new();
+    for inbox in &inboxes {
+        deliver(inbox, 1, 0..600);
+        deliver(inbox, 2, 0..3);
+        assert!(inbox.bell.attend(&mut Vec::new()));
+        assert!(inbox.bell.fall_asleep(&waker));
+        while let Some(taken) = lock(&inbox.state).take() {
+            batch.push(crate::IncomingMessage::new(Arc::clone(inbox), taken));
+        }
+    }
+    crate::IncomingMessage::accept_all(batch);
+    assert_eq!(count.get(), 2);
+    for inbox in &inboxes {
+        let answers = inbox.take_answers();
+        let lanes: Vec<_> = answers.into_iter().map(|answers| answers.lanes).collect();
+        assert_eq!(lanes, [lane(&[], 600), lane(&[], 3)]);
+    }
 }
