@@ -77,7 +77,8 @@ fn one_key_cannot_take_every_place() {
 /// However a connection ends, its place is free again, and no other one is.
 #[test]
 fn a_place_is_given_back_once_however_its_connection_ends() {
-    let ends: [(&str, fn(&mut World, &[PeerHandle])); 4] = [
+    type End = fn(&mut World, &[PeerHandle]);
+    let ends: [(&str, End); 4] = [
         ("closed by the dialler", |world, peers| {
             let now = world.now;
             for &peer in peers {
