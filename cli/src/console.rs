@@ -6,11 +6,11 @@ use std::io::{self, IsTerminal, Write};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::failure::Failure;
-use crate::figures;
+use crate::{diagnostics, figures};
 
-/// Prints a line on stderr. That nobody reads it is no reason to stop.
+/// Prints a line on stderr, without waiting for it.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    diagnostics::write(format!("{line}\n").into_bytes());
 }
 
 /// Prints text on stdout, whole and at once.

@@ -1,6 +1,5 @@
 //! Logs of the layers below, on stderr, for whoever asks for them.
 
-use std::io;
 use std::str::FromStr;
 
 use tracing_subscriber::filter::Targets;
@@ -8,6 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
 
+use crate::diagnostics::Events;
 use crate::failure::Failure;
 
 /// RUST_LOG, if it is set, says what is logged; else `verbose`, the number of `-v`.
@@ -19,7 +19,7 @@ pub(crate) fn start(verbose: u8) -> Result<(), Failure> {
         (_, _) => "debug,peer_sender_driver=trace,peer_sender_quic=trace".to_owned(),
     };
     let filter = Targets::from_str(&filter).map_err(|error| Failure::LogFilter { error })?;
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let lines = fmt::layer().with_writer(|| Events).with_ansi(false);
     registry().with(lines).with(filter).init();
     Ok(())
 }

@@ -7,6 +7,7 @@
 mod args;
 mod console;
 mod demo;
+mod diagnostics;
 mod failure;
 mod figures;
 mod interrupt;
@@ -42,14 +43,16 @@ fn main() -> ExitCode {
         Command::Listen(args) => on_this_thread(listen::run(args)),
         Command::Send(args) => on_this_thread(send::run(args)),
     });
-    match done {
+    let code = match done {
         Ok(Verdict::AllIsWell) => ExitCode::SUCCESS,
         Ok(Verdict::NotAll) => ExitCode::from(1),
         Err(failure) => {
             failure.tell();
             ExitCode::from(failure.exit_code())
         }
-    }
+    };
+    diagnostics::flush();
+    code
 }
 
 /// Runs a command on a runtime of one thread: a node uses one core, and handing messages to it

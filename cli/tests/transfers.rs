@@ -417,6 +417,23 @@ fn one_interrupt_ends_a_listener_whose_stdout_nobody_reads() {
 }
 
 #[test]
+fn a_listener_whose_stderr_nobody_reads_goes_on() {
+    let pair = Pair::new("paused-stderr");
+    let key = pair.directory.file("listener");
+    let line = format!("listen --bind 127.0.0.1:0 --key {key} --allow-any --json");
+    let mut listener = Running::start_with_paused_stderr(&line);
+    let to = last_word(&listener.stderr_line("listening on"));
+    // Each packet is some lines of its log: far more than the pipe holds.
+    let sent = pair.send(&to, "--count 20000 --size 1024 --give-up 20");
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    listener.signal("INT");
+    // What found no room is told of in its place.
+    listener.stderr_line("lines dropped here");
+    listener.stderr_line("ending in good order");
+    assert_eq!(listener.end().code, Some(0));
+}
+
+#[test]
 #[ignore = "the listener must be frozen for longer than the idle timeout: 12 s"]
 fn a_listener_that_is_frozen_and_thaws_gets_each_message_once() {
     const COUNT: u64 = 200_000;

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 use std::{fs, process, thread};
@@ -126,6 +126,23 @@ impl Running {
         Self::spawn(command(arguments).stdin(Stdio::null()))
     }
 
+    /// It logs all that happens, and its stderr is read only while a test waits for a line of it:
+    /// it meets a full pipe.
+    pub(crate) fn start_with_paused_stderr(arguments: &str) -> Self {
+        let mut command = command(arguments);
+        let mut child = command
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let stderr = Lines::when_asked(child.stderr.take().expect("a pipe"));
+        let mut running = Self::of(child, stderr);
+        running.read_stdout();
+        running
+    }
+
     pub(crate) fn read_stdout(&mut self) {
         self.stdout.read();
     }
@@ -143,8 +160,12 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
-        let stdout = Lines::held(child.stdout.take().expect("a pipe"));
         let stderr = Lines::of(child.stderr.take().expect("a pipe"));
+        Self::of(child, stderr)
+    }
+
+    fn of(mut child: Child, stderr: Lines) -> Self {
+        let stdout = Lines::held(child.stdout.take().expect("a pipe"));
         let (pid, stdin) = (child.id(), child.stdin.take());
         let (tell, status) = mpsc::channel();
         thread::spawn(move || tell.send(child.wait().expect("its end is seen")));
@@ -245,14 +266,23 @@ struct Lines {
 impl Lines {
     fn of(pipe: impl Read + Send + 'static) -> Self {
         let (tell, next) = mpsc::channel();
+        Self::tell(pipe, next, move |line| tell.send(line).is_ok())
+    }
+
+    /// Reads a line when the test asks for one, and but a buffer ahead.
+    fn when_asked(pipe: impl Read + Send + 'static) -> Self {
+        let (tell, next) = mpsc::sync_channel(0);
+        Self::tell(pipe, next, move |line| tell.send(line).is_ok())
+    }
+
+    fn tell(
+        pipe: impl Read + Send + 'static,
+        next: Receiver<String>,
+        tell: impl Fn(String) -> bool + Send + 'static,
+    ) -> Self {
         thread::spawn(move || {
-            for line in BufReader::new(pipe).lines() {
-                let Ok(line) = line else { return };
-                // A test that wants no more closes the pipe by that.
-                if tell.send(line).is_err() {
-                    return;
-                }
-            }
+            // A test that wants no more closes the pipe by that.
+            BufReader::new(pipe).lines().map_while(Result::ok).all(tell);
         });
         Self {
             held: None,
