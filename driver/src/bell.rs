@@ -47,7 +47,7 @@ impl Bell {
 
     /// The driver is awake: nobody needs to wake it.
     pub(crate) fn wake_up(&self) {
-        *lock(&self.waker) = None;
+        let _waker = lock(&self.waker).take();
     }
 
     /// The driver looks for news from here on. Moves the peers whose mailboxes hold some into an
@@ -64,7 +64,7 @@ impl Bell {
     /// last looked. Of two that meet here, one sees the other: either the ringer finds the waker,
     /// or the lock of the waker shows the driver that the bell was rung.
     pub(crate) fn fall_asleep(&self, waker: &Waker) -> bool {
-        *lock(&self.waker) = Some(waker.clone());
+        let _replaced = lock(&self.waker).replace(waker.clone());
         !self.rung.load(Ordering::Acquire)
     }
 }

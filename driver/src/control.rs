@@ -13,7 +13,7 @@ use crate::bell::{Bell, lock};
 use crate::incoming::Inbox;
 use crate::mailbox::shorter;
 use crate::peer::PeerShared;
-use crate::wait::{Reply, WaitSet, wake_all};
+use crate::wait::{Replaced, Reply, WaitSet, wake_all};
 
 /// The most refused connections that are remembered.
 const TURNED_AWAY_MAX: usize = 64;
@@ -186,16 +186,19 @@ impl<P: PeerId> Control<P> {
     }
 
     /// Whether the end has come; otherwise the waker waits for it.
-    pub(crate) fn poll_stopped(&mut self, place: &mut Option<u64>, waker: &Waker) -> bool {
-        if self.phase == Phase::Stopped {
-            return true;
+    pub(crate) fn poll_stopped(
+        &mut self,
+        place: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Result<(), Replaced> {
+        match self.phase {
+            Phase::Stopped => Ok(()),
+            Phase::Running | Phase::Stopping => Err(self.waiting.join(place, waker)),
         }
-        self.waiting.join(place, waker);
-        false
     }
 
-    pub(crate) fn leave(&mut self, place: u64) {
-        self.waiting.leave(place);
+    pub(crate) fn leave(&mut self, place: u64) -> Replaced {
+        self.waiting.leave(place)
     }
 
     pub(crate) fn take_commands(&mut self) -> Commands<P> {

@@ -12,6 +12,7 @@ use peer_sender_core::{PeerEvent, StopReason};
 
 use crate::bell::lock;
 use crate::peer::PeerShared;
+use crate::wait::{Replaced, put};
 
 /// The most events that wait for one listener.
 const WAITING_MAX: usize = 1_024;
@@ -65,7 +66,8 @@ impl Events {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<PeerEvent>> {
-        lock(&self.peer.events).poll(self.key, cx.waker())
+        let polled = lock(&self.peer.events).poll(self.key, cx.waker());
+        polled.map_or_else(|_replaced| Poll::Pending, Poll::Ready)
     }
 }
 
@@ -79,7 +81,7 @@ impl Stream for Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        lock(&self.peer.events).listeners.remove(&self.key);
+        let _listener = lock(&self.peer.events).listeners.remove(&self.key);
     }
 }
 
@@ -124,17 +126,15 @@ impl EventHub {
         self.next
     }
 
-    fn poll(&mut self, key: u64, waker: &Waker) -> Poll<Option<PeerEvent>> {
+    /// The next event, none after the last one; or leaves a waker.
+    fn poll(&mut self, key: u64, waker: &Waker) -> Result<Option<PeerEvent>, Replaced> {
         let Some(listener) = self.listeners.get_mut(&key) else {
-            return Poll::Ready(None);
+            return Ok(None);
         };
         match listener.waiting.pop_front() {
-            Some(event) => Poll::Ready(Some(event)),
-            None if self.stopped.is_some() => Poll::Ready(None),
-            None => {
-                listener.waker = Some(waker.clone());
-                Poll::Pending
-            }
+            Some(event) => Ok(Some(event)),
+            None if self.stopped.is_some() => Ok(None),
+            None => Err(put(&mut listener.waker, waker)),
         }
     }
 }
@@ -161,7 +161,7 @@ mod tests {
         let mut hub = EventHub::default();
         let (count, waker) = CountingWaker::new();
         let first = hub.join();
-        assert_eq!(hub.poll(first, &waker), Poll::Pending);
+        assert!(hub.poll(first, &waker).is_err());
         hub.emit(connected(1)).into_iter().for_each(Waker::wake);
         assert_eq!(count.get(), 1);
 
@@ -171,10 +171,10 @@ mod tests {
         hub.emit(connected(3));
         for (key, seen) in [(first, vec![1, 2]), (second, vec![2])] {
             for attempt in seen {
-                assert_eq!(hub.poll(key, &waker), Poll::Ready(Some(connected(attempt))));
+                assert_eq!(hub.poll(key, &waker).ok(), Some(Some(connected(attempt))));
             }
-            assert_eq!(hub.poll(key, &waker), Poll::Ready(Some(STOPPED)));
-            assert_eq!(hub.poll(key, &waker), Poll::Ready(None));
+            assert_eq!(hub.poll(key, &waker).ok(), Some(Some(STOPPED)));
+            assert_eq!(hub.poll(key, &waker).ok(), Some(None));
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let mut hub = EventHub::default();
         hub.emit(STOPPED);
         let key = hub.join();
-        assert_eq!(hub.poll(key, Waker::noop()), Poll::Ready(Some(STOPPED)));
-        assert_eq!(hub.poll(key, Waker::noop()), Poll::Ready(None));
+        assert_eq!(hub.poll(key, Waker::noop()).ok(), Some(Some(STOPPED)));
+        assert_eq!(hub.poll(key, Waker::noop()).ok(), Some(None));
     }
 }

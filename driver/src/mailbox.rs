@@ -4,7 +4,7 @@
 //! the caller, who wakes them when the lock is released.
 
 use std::collections::BTreeMap;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use bytes::Bytes;
 use peer_sender_core::{
@@ -14,7 +14,7 @@ use peer_sender_core::{
 use peer_sender_quic::PeerStats;
 
 use crate::slots::Slots;
-use crate::wait::{Reply, WaitSet};
+use crate::wait::{Replaced, Reply, WaitSet, exchange};
 
 /// A message on its way from a caller to the driver.
 pub(crate) type Queued = (MessageId, Lane, Bytes);
@@ -73,6 +73,8 @@ struct Line {
     waiting: BTreeMap<u64, Waiting>,
     /// Bytes of the messages whose callers have room but have not come back for it.
     promised: BTreeMap<u64, usize>,
+    /// The sum of these.
+    promised_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -99,7 +101,7 @@ impl Mailbox {
         }
     }
 
-    /// Accepts a message if there is room and nobody waits for it.
+    /// Accepts a message if there is room and nobody stands in line.
     pub(crate) fn push(&mut self, payload: Bytes) -> Result<Ticket, Rejected> {
         match self.admit(payload.len()) {
             Ok(()) => {
@@ -111,58 +113,64 @@ impl Mailbox {
     }
 
     /// Accepts the message once there is room for it; until then its caller stands in line under
-    /// `place`. The payload is taken when this is ready, and only then.
+    /// `place`. The payload is taken when this is ready, and only then. A caller that finds room
+    /// behind others who have not come back for theirs is woken at once to come after them: one
+    /// that never comes back must not hold everybody up.
     pub(crate) fn poll_push(
         &mut self,
         place: &mut Option<u64>,
         payload: &mut Bytes,
         waker: &Waker,
-    ) -> Poll<Result<Ticket, RejectReason>> {
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Result<Ticket, RejectReason>, Replaced> {
         if let Some(key) = *place {
             if self.phase != Phase::Running {
                 *place = None;
-                self.line.leave(key);
-                return Poll::Ready(Err(RejectReason::Stopped));
+                self.line.redeem(key);
+                return Ok(Err(RejectReason::Stopped));
             }
-            if self.line.promised.remove(&key).is_some() {
+            if self.line.redeem(key).is_some() {
                 *place = None;
-                return Poll::Ready(Ok(self.put(std::mem::take(payload))));
+                return Ok(Ok(self.put(std::mem::take(payload))));
             }
             if let Some(waiting) = self.line.waiting.get_mut(&key) {
-                waiting.waker.clone_from(waker);
-                return Poll::Pending;
+                return Err(exchange(&mut waiting.waker, waker));
             }
         }
         let bytes = payload.len();
         match self.admit(bytes) {
             Ok(()) => {
                 spend(&mut self.credit, bytes);
-                Poll::Ready(Ok(self.put(std::mem::take(payload))))
+                Ok(Ok(self.put(std::mem::take(payload))))
             }
             Err(RejectReason::QueueFull) => {
                 *place = Some(self.line.join(bytes, waker.clone()));
-                Poll::Pending
+                self.promise(wakers);
+                Err(Replaced::default())
             }
-            Err(reason) => Poll::Ready(Err(reason)),
+            Err(reason) => Ok(Err(reason)),
         }
     }
 
     /// A caller leaves the line: its room, promised or not, goes to the next ones.
-    pub(crate) fn leave_line(&mut self, place: u64, wakers: &mut Vec<Waker>) {
-        if let Some(bytes) = self.line.leave(place) {
+    pub(crate) fn leave_line(&mut self, place: u64, wakers: &mut Vec<Waker>) -> Replaced {
+        let left = self.line.waiting.remove(&place);
+        if let Some(bytes) = self.line.redeem(place) {
             self.credit.messages += 1;
             self.credit.bytes += bytes;
         }
         self.promise(wakers);
+        Replaced(left.map(|waiting| waiting.waker))
     }
 
     /// The machine accepts this much beside what was handed over to it.
     pub(crate) fn set_room(&mut self, capacity: Capacity, wakers: &mut Vec<Waker>) {
-        let promised: usize = self.line.promised.values().sum();
         let messages = self.messages.len() + self.line.promised.len();
         self.credit = Capacity {
             messages: capacity.messages.saturating_sub(messages),
-            bytes: capacity.bytes.saturating_sub(self.bytes + promised),
+            bytes: capacity
+                .bytes
+                .saturating_sub(self.bytes + self.line.promised_bytes),
         };
         self.promise(wakers);
     }
@@ -218,20 +226,34 @@ impl Mailbox {
         std::mem::take(&mut self.news)
     }
 
-    /// The end: what never left the mailbox has failed for sure; of the rest that is still
-    /// unsettled nobody can tell.
-    pub(crate) fn finish(&mut self, reason: StopReason, wakers: &mut Vec<Waker>) {
+    /// The outcomes of the end: what never left the mailbox has failed for sure; of the rest that
+    /// is still unsettled nobody can tell. The messages are handed back, to be dropped when the
+    /// lock is released.
+    pub(crate) fn settle_all(&mut self, wakers: &mut Vec<Waker>) -> Vec<Queued> {
         self.close(wakers);
-        self.phase = Phase::Stopped(reason);
-        for (id, _, _) in std::mem::take(&mut self.messages) {
+        let messages = std::mem::take(&mut self.messages);
+        for (id, _, _) in &messages {
             self.slots
-                .settle(id, Outcome::Failed(FailReason::Stopped), wakers);
+                .settle(*id, Outcome::Failed(FailReason::Stopped), wakers);
         }
         self.bytes = 0;
         self.slots
             .settle_rest(&Outcome::Unknown(UnknownReason::Stopped), wakers);
-        self.news = News::default();
+        messages
+    }
+
+    /// The end itself, after everything was settled. News that nobody will look at are handed
+    /// back: to drop a question wakes whoever asked.
+    pub(crate) fn finish(
+        &mut self,
+        reason: StopReason,
+        stats: PeerStats,
+        wakers: &mut Vec<Waker>,
+    ) -> News {
+        self.phase = Phase::Stopped(reason);
+        self.last_stats = stats;
         wakers.extend(self.waiting.take().into_values());
+        std::mem::take(&mut self.news)
     }
 
     fn admit(&self, bytes: usize) -> Result<(), RejectReason> {
@@ -244,7 +266,7 @@ impl Mailbox {
                 max: self.message_bytes_max,
             });
         }
-        if !self.line.waiting.is_empty() || !fits(self.credit, bytes) {
+        if !self.line.is_empty() || !fits(self.credit, bytes) {
             return Err(RejectReason::QueueFull);
         }
         Ok(())
@@ -265,6 +287,7 @@ impl Mailbox {
             let (key, Waiting { bytes, waker }) = first.remove_entry();
             spend(&mut self.credit, bytes);
             self.line.promised.insert(key, bytes);
+            self.line.promised_bytes += bytes;
             wakers.push(waker);
         }
     }
@@ -277,10 +300,15 @@ impl Line {
         self.next
     }
 
-    /// The bytes that were promised, if they were.
-    fn leave(&mut self, key: u64) -> Option<usize> {
-        self.waiting.remove(&key);
-        self.promised.remove(&key)
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.promised.is_empty()
+    }
+
+    /// A caller no longer needs a promise: the bytes of it, if it had one.
+    fn redeem(&mut self, key: u64) -> Option<usize> {
+        let bytes = self.promised.remove(&key)?;
+        self.promised_bytes -= bytes;
+        Some(bytes)
     }
 
     fn drain(&mut self) -> impl Iterator<Item = Waker> + use<> {

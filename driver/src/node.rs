@@ -201,17 +201,15 @@ impl<P: PeerId> Future for Stopped<'_, P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        match lock(&this.shared.control).poll_stopped(&mut this.place, cx.waker()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
+        let polled = lock(&this.shared.control).poll_stopped(&mut this.place, cx.waker());
+        polled.map_or_else(|_replaced| Poll::Pending, Poll::Ready)
     }
 }
 
 impl<P: PeerId> Drop for Stopped<'_, P> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            lock(&self.shared.control).leave(place);
+            let _replaced = lock(&self.shared.control).leave(place);
         }
     }
 }

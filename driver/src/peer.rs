@@ -153,7 +153,8 @@ impl PeerShared {
 
     /// Tells whoever listens.
     pub(crate) fn emit(&self, event: PeerEvent) {
-        wake_all(lock(&self.events).emit(event));
+        let wakers = lock(&self.events).emit(event);
+        wake_all(wakers);
     }
 
     /// Asks for the end, and tells the driver.
@@ -170,15 +171,14 @@ impl PeerShared {
         wake_all(wakers);
     }
 
-    /// The end; see [`Mailbox::finish`]. Whoever listens hears it last.
+    /// The end: every message gets its outcome, then whoever listens hears of the end, then those
+    /// who wait for it.
     pub(crate) fn finish(&self, reason: StopReason, stats: PeerStats) {
         let mut wakers = Vec::new();
-        {
-            let mut mailbox = lock(&self.mailbox);
-            mailbox.last_stats = stats;
-            mailbox.finish(reason, &mut wakers);
-        }
+        let messages = lock(&self.mailbox).settle_all(&mut wakers);
         self.emit(PeerEvent::SenderStopped { reason });
+        let news = lock(&self.mailbox).finish(reason, stats, &mut wakers);
+        drop((messages, news));
         wake_all(wakers);
     }
 
@@ -207,21 +207,23 @@ impl Future for Sending<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let mut wakers = Vec::new();
         let (answer, announce) = {
             let mut mailbox = lock(&this.peer.mailbox);
-            let answer = mailbox.poll_push(&mut this.place, &mut this.payload, cx.waker());
-            (
-                answer,
-                matches!(answer, Poll::Ready(Ok(_))) && mailbox.announce(),
-            )
+            let (place, payload) = (&mut this.place, &mut this.payload);
+            let answer = mailbox.poll_push(place, payload, cx.waker(), &mut wakers);
+            let announce = matches!(answer, Ok(Ok(_))) && mailbox.announce();
+            (answer, announce)
         };
-        answer.map(|answer| match answer {
-            Ok(ticket) => Ok(this.peer.receipt(ticket, announce)),
-            Err(reason) => Err(Rejected {
+        wake_all(wakers);
+        match answer {
+            Ok(Ok(ticket)) => Poll::Ready(Ok(this.peer.receipt(ticket, announce))),
+            Ok(Err(reason)) => Poll::Ready(Err(Rejected {
                 reason,
                 payload: std::mem::take(&mut this.payload),
-            }),
-        })
+            })),
+            Err(_replaced) => Poll::Pending,
+        }
     }
 }
 
@@ -229,7 +231,7 @@ impl Drop for Sending<'_> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
             let mut wakers: Vec<Waker> = Vec::new();
-            lock(&self.peer.mailbox).leave_line(place, &mut wakers);
+            let _replaced = lock(&self.peer.mailbox).leave_line(place, &mut wakers);
             wake_all(wakers);
         }
     }
@@ -246,21 +248,24 @@ impl Future for Stopped<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<StopReason> {
         let this = &mut *self;
-        let mut mailbox = lock(&this.peer.mailbox);
-        match mailbox.stopped() {
-            Some(reason) => Poll::Ready(reason),
-            None => {
-                mailbox.waiting.join(&mut this.place, cx.waker());
-                Poll::Pending
+        let _replaced = {
+            let mut mailbox = lock(&this.peer.mailbox);
+            match mailbox.stopped() {
+                Some(reason) => return Poll::Ready(reason),
+                None => mailbox.waiting.join(&mut this.place, cx.waker()),
             }
-        }
+        };
+        Poll::Pending
     }
 }
 
 impl Drop for Stopped<'_> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            lock(&self.peer.mailbox).waiting.leave(place);
+            let _replaced = lock(&self.peer.mailbox).waiting.leave(place);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,10 +47,10 @@ impl Future for Receipt {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         if self.outcome.is_none() {
-            let outcome = lock(&self.peer.mailbox)
+            let polled = lock(&self.peer.mailbox)
                 .slots
                 .poll(self.ticket.slot, cx.waker());
-            self.outcome = outcome;
+            self.outcome = polled.ok();
         }
         self.outcome.clone().map_or(Poll::Pending, Poll::Ready)
     }
@@ -59,7 +59,7 @@ impl Future for Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         if self.outcome.is_none() {
-            lock(&self.peer.mailbox)
+            let _replaced = lock(&self.peer.mailbox)
                 .slots
                 .close(self.ticket.id, self.ticket.slot);
         }

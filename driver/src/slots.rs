@@ -5,6 +5,8 @@ use std::task::Waker;
 
 use peer_sender_core::{MessageId, Outcome};
 
+use crate::wait::{Replaced, put};
+
 /// Room kept while nothing needs it, so that bursts are given back and steady traffic is not.
 const KEPT_AT_MOST: usize = 1_024;
 
@@ -97,36 +99,34 @@ impl Slots {
     }
 
     /// Takes the outcome, which frees the slot, or leaves a waker.
-    pub(crate) fn poll(&mut self, slot: u32, waker: &Waker) -> Option<Outcome> {
+    pub(crate) fn poll(&mut self, slot: u32, waker: &Waker) -> Result<Outcome, Replaced> {
         match self.slots.get_mut(slot as usize) {
-            Some(Slot::Waiting(waiting)) => {
-                match waiting {
-                    Some(old) => old.clone_from(waker),
-                    None => *waiting = Some(waker.clone()),
-                }
-                None
-            }
+            Some(Slot::Waiting(waiting)) => Err(put(waiting, waker)),
             Some(settled @ Slot::Settled(_)) => {
                 let settled = std::mem::replace(settled, Slot::Free);
                 self.release(slot);
                 match settled {
-                    Slot::Settled(outcome) => Some(outcome),
-                    Slot::Free | Slot::Waiting(_) => None,
+                    Slot::Settled(outcome) => Ok(outcome),
+                    Slot::Free | Slot::Waiting(_) => Err(Replaced::default()),
                 }
             }
-            Some(Slot::Free) | None => None,
+            Some(Slot::Free) | None => Err(Replaced::default()),
         }
     }
 
     /// A receipt was dropped before its outcome was read.
-    pub(crate) fn close(&mut self, id: MessageId, slot: u32) {
+    pub(crate) fn close(&mut self, id: MessageId, slot: u32) -> Replaced {
         if let Some(entry) = self.entry(id)
             && *entry == Entry::Awaited(slot)
         {
             *entry = Entry::Unheld;
         }
-        self.put(slot, Slot::Free);
+        let closed = self.put(slot, Slot::Free);
         self.release(slot);
+        match closed {
+            Some(Slot::Waiting(waker)) => Replaced(waker),
+            Some(Slot::Settled(_) | Slot::Free) | None => Replaced::default(),
+        }
     }
 
     /// Messages that are not settled.
@@ -173,7 +173,7 @@ mod tests {
         let mut slots = Slots::new(MessageId(1));
         let (count, waker) = CountingWaker::new();
         let (id, slot) = slots.open();
-        assert_eq!(slots.poll(slot, &waker), None);
+        assert_eq!(slots.poll(slot, &waker).ok(), None);
 
         let mut wakers = Vec::new();
         slots.settle(id, DELIVERED, &mut wakers);
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(wakers.len(), 1);
         wakers.drain(..).for_each(Waker::wake);
         assert_eq!(count.get(), 1);
-        assert_eq!(slots.poll(slot, &waker), Some(DELIVERED));
+        assert_eq!(slots.poll(slot, &waker).ok(), Some(DELIVERED));
         assert_eq!(slots.live(), 0);
     }
 
@@ -197,7 +197,7 @@ mod tests {
         assert!(slots.live.is_empty());
         assert_eq!(slots.open().0, MessageId(5));
         for (_, slot) in opened {
-            assert_eq!(slots.poll(slot, waker), Some(DELIVERED));
+            assert_eq!(slots.poll(slot, waker).ok(), Some(DELIVERED));
         }
     }
 
@@ -210,7 +210,7 @@ mod tests {
         for _ in 0..10_000 {
             let (id, slot) = slots.open();
             slots.settle(id, DELIVERED, &mut Vec::new());
-            assert_eq!(slots.poll(slot, waker), Some(DELIVERED));
+            assert_eq!(slots.poll(slot, waker).ok(), Some(DELIVERED));
         }
         assert_eq!(slots.slots.len(), 2);
         assert!(slots.live.is_empty());
@@ -220,17 +220,17 @@ mod tests {
     fn a_dropped_receipt_frees_its_slot_at_once_and_its_outcome_goes_nowhere() {
         let mut slots = Slots::new(MessageId(1));
         let (id, slot) = slots.open();
-        slots.close(id, slot);
+        let _ = slots.close(id, slot);
         let (next, reused) = slots.open();
         assert_eq!(reused, slot);
         slots.settle(id, FAILED, &mut Vec::new());
         assert_eq!(
-            slots.poll(reused, Waker::noop()),
+            slots.poll(reused, Waker::noop()).ok(),
             None,
             "another message's outcome"
         );
         slots.settle(next, DELIVERED, &mut Vec::new());
-        assert_eq!(slots.poll(reused, Waker::noop()), Some(DELIVERED));
+        assert_eq!(slots.poll(reused, Waker::noop()).ok(), Some(DELIVERED));
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         let (_, second) = slots.open();
         slots.settle(first, DELIVERED, &mut Vec::new());
         slots.settle_rest(&UNKNOWN, &mut Vec::new());
-        assert_eq!(slots.poll(second, Waker::noop()), Some(UNKNOWN));
+        assert_eq!(slots.poll(second, Waker::noop()).ok(), Some(UNKNOWN));
         assert_eq!(slots.live(), 0);
     }
 
@@ -250,7 +250,7 @@ mod tests {
         let opened: Vec<_> = (0..5_000).map(|_| slots.open()).collect();
         for (id, slot) in opened {
             slots.settle(id, DELIVERED, &mut Vec::new());
-            slots.close(id, slot);
+            let _ = slots.close(id, slot);
         }
         assert_eq!(slots.slots.capacity(), 0);
         assert_eq!(slots.live.capacity(), 0);

@@ -8,6 +8,30 @@ use std::task::{Context, Poll, Waker};
 
 use crate::bell::lock;
 
+/// A waker that is waited with no longer. It is dropped only when no lock is held: the last waker
+/// of a task may own the task, and with it handles that take the same lock when they are dropped.
+#[must_use = "it is held until the lock is released"]
+#[derive(Debug, Default)]
+pub(crate) struct Replaced(
+    #[expect(dead_code, reason = "it is only held")] pub(crate) Option<Waker>,
+);
+
+/// Waits with the second waker from here on.
+pub(crate) fn exchange(old: &mut Waker, new: &Waker) -> Replaced {
+    match old.will_wake(new) {
+        true => Replaced(None),
+        false => Replaced(Some(std::mem::replace(old, new.clone()))),
+    }
+}
+
+/// As [`exchange`], where perhaps nobody waits yet.
+pub(crate) fn put(place: &mut Option<Waker>, new: &Waker) -> Replaced {
+    match place {
+        Some(old) => exchange(old, new),
+        None => Replaced(place.replace(new.clone())),
+    }
+}
+
 /// The wakers of those who wait; each keeps its place by a key, so that it is woken once however
 /// often it was polled, and can leave.
 #[derive(Debug, Default)]
@@ -18,22 +42,20 @@ pub(crate) struct WaitSet {
 
 impl WaitSet {
     /// Waits under this key; a first call gives one out.
-    pub(crate) fn join(&mut self, key: &mut Option<u64>, waker: &Waker) {
+    pub(crate) fn join(&mut self, key: &mut Option<u64>, waker: &Waker) -> Replaced {
         let key = *key.get_or_insert_with(|| {
             self.next += 1;
             self.next
         });
         match self.wakers.get_mut(&key) {
-            Some(old) => old.clone_from(waker),
-            None => {
-                self.wakers.insert(key, waker.clone());
-            }
+            Some(old) => exchange(old, waker),
+            None => Replaced(self.wakers.insert(key, waker.clone())),
         }
     }
 
     /// Waits no longer.
-    pub(crate) fn leave(&mut self, key: u64) {
-        self.wakers.remove(&key);
+    pub(crate) fn leave(&mut self, key: u64) -> Replaced {
+        Replaced(self.wakers.remove(&key))
     }
 
     /// Everybody who waits, to be woken once the lock is released.
@@ -94,11 +116,13 @@ impl<T> Future for Answer<T> {
     type Output = Option<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let mut state = lock(&self.0);
-        if state.over {
-            return Poll::Ready(state.answer.take());
-        }
-        state.waker = Some(cx.waker().clone());
+        let _replaced = {
+            let mut state = lock(&self.0);
+            if state.over {
+                return Poll::Ready(state.answer.take());
+            }
+            put(&mut state.waker, cx.waker())
+        };
         Poll::Pending
     }
 }
@@ -131,10 +155,10 @@ mod tests {
         let (count, waker) = CountingWaker::new();
         let mut set = WaitSet::default();
         let (mut first, mut second) = (None, None);
-        set.join(&mut first, &waker);
-        set.join(&mut first, &waker);
-        set.join(&mut second, &waker);
-        set.leave(second.unwrap());
+        let _ = set.join(&mut first, &waker);
+        let _ = set.join(&mut first, &waker);
+        let _ = set.join(&mut second, &waker);
+        let _ = set.leave(second.unwrap());
         wake_all(set.take().into_values());
         assert_eq!(count.get(), 1);
     }

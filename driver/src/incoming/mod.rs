@@ -78,19 +78,16 @@ impl<P: PeerId> Incoming<P> {
             let mut state = lock(&self.inbox.state);
             let ring = accepted.is_some_and(|delivery| state.answer(delivery, None));
             let taken = match state.take() {
-                Some(taken) => Poll::Ready(Some(taken)),
-                None if state.is_closed() => Poll::Ready(None),
-                None => {
-                    state.waiting.join(&mut self.place, waker);
-                    Poll::Pending
-                }
+                Some(taken) => Ok(Some(taken)),
+                None if state.is_closed() => Ok(None),
+                None => Err(state.waiting.join(&mut self.place, waker)),
             };
             (taken, ring)
         };
         if ring {
             self.inbox.bell.ring();
         }
-        taken
+        taken.map_or_else(|_replaced| Poll::Pending, Poll::Ready)
     }
 }
 
@@ -108,7 +105,7 @@ impl<P: PeerId> Stream for Incoming<P> {
 impl<P: PeerId> Drop for Incoming<P> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            lock(&self.inbox.state).waiting.leave(place);
+            let _replaced = lock(&self.inbox.state).waiting.leave(place);
         }
     }
 }

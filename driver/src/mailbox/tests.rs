@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use peer_sender_core::Level;
@@ -34,12 +35,16 @@ impl Caller {
     }
 
     fn poll(&mut self, mailbox: &mut Mailbox) -> Poll<Result<Ticket, RejectReason>> {
-        mailbox.poll_push(&mut self.place, &mut self.payload, &self.waker)
+        let mut wakers = Vec::new();
+        let polled =
+            mailbox.poll_push(&mut self.place, &mut self.payload, &self.waker, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        polled.map_or(Poll::Pending, Poll::Ready)
     }
 
     fn leave(self, mailbox: &mut Mailbox) {
         let mut wakers = Vec::new();
-        mailbox.leave_line(self.place.unwrap(), &mut wakers);
+        let _ = mailbox.leave_line(self.place.unwrap(), &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
     }
 }
@@ -253,9 +258,12 @@ fn the_end_tells_what_left_the_mailbox_from_what_did_not() {
     mailbox
         .slots
         .settle(settled.id, delivered.clone(), &mut Vec::new());
-    mailbox.finish(StopReason::Aborted, &mut Vec::new());
+    mailbox.settle_all(&mut Vec::new());
+    assert_eq!(mailbox.stopped(), None, "whoever listens hears of it first");
+    let stats = PeerStats::default();
+    mailbox.finish(StopReason::Aborted, stats, &mut Vec::new());
 
-    let mut outcome = |ticket: Ticket| mailbox.slots.poll(ticket.slot, Waker::noop());
+    let mut outcome = |ticket: Ticket| mailbox.slots.poll(ticket.slot, Waker::noop()).ok();
     assert_eq!(
         outcome(taken),
         Some(Outcome::Unknown(UnknownReason::Stopped))
@@ -276,4 +284,22 @@ fn news_are_announced_once_until_they_are_taken() {
     assert!(!mailbox.announce());
     mailbox.take(&mut Vec::new());
     assert!(mailbox.announce());
+}
+
+#[test]
+fn nobody_passes_a_caller_that_has_not_come_back_for_its_room() {
+    let mut mailbox = mailbox(0, 1_000);
+    let (mut first, mut newcomer) = (Caller::new(10), Caller::new(10));
+    assert!(first.poll(&mut mailbox).is_pending());
+    room(&mut mailbox, 3, 1_000);
+    assert_eq!(
+        mailbox.push(payload(1)).unwrap_err().reason,
+        RejectReason::QueueFull
+    );
+    assert!(newcomer.poll(&mut mailbox).is_pending());
+    assert_eq!(newcomer.woken.get(), 1, "there is room for it as well");
+    assert!(first.poll(&mut mailbox).is_ready());
+    assert!(newcomer.poll(&mut mailbox).is_ready());
+    assert!(mailbox.push(payload(1)).is_ok());
+    assert_eq!(mailbox.line.promised_bytes, 0);
 }
