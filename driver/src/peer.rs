@@ -58,6 +58,10 @@ impl PeerSender {
     ///
     /// Dropped while it waits, the message was not accepted and is dropped with it, and the place
     /// in line goes to the next caller. There is no wait after acceptance.
+    ///
+    /// Kept without being polled, or leaked ([`std::mem::forget`]), it keeps its place and, once
+    /// its turn has come, room for its message: other callers of `send` share what room is left,
+    /// and [`try_send`](Self::try_send) answers `QueueFull` until it is polled or dropped.
     pub async fn send(&self, payload: impl Into<Bytes>) -> Result<Receipt, Rejected> {
         Sending {
             peer: &self.shared,
@@ -67,7 +71,8 @@ impl PeerSender {
         .await
     }
 
-    /// Hands a message over if there is room now and no [`send`](Self::send) waits for it.
+    /// Hands a message over if there is room now and no [`send`](Self::send) stands in line for
+    /// it.
     ///
     /// # Errors
     ///

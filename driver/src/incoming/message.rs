@@ -19,6 +19,11 @@ const ACCEPTED_AT_ONCE: usize = 256;
 /// for good. Dropped without either it is refused with code 3, so that no message is left without
 /// an answer and holds back those behind it.
 ///
+/// One that is kept and never answered, or leaked
+/// ([`std::mem::forget`]), has no answer until the node forgets its session: its sender gets no
+/// receipt for it nor for any message behind it, a drain of either end waits for it until its
+/// deadline, and its bytes stay in the inbound budget of the session, which so comes to a halt.
+///
 /// Answers that come after the node has stopped, or after it forgot the session, are not heard:
 /// the sender sends such a message again, or tells that its fate is unknown.
 pub struct IncomingMessage<P: PeerId> {
