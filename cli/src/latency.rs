@@ -16,7 +16,6 @@ pub(crate) struct Latency {
 pub(crate) struct Percentiles {
     pub(crate) p50: Option<u64>,
     pub(crate) p99: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max: Option<u64>,
 }
 
@@ -49,13 +48,6 @@ impl Latency {
             p99: measured.then(|| self.micros.value_at_quantile(0.99)),
             max: measured.then(|| self.micros.max()),
         }
-    }
-}
-
-impl Percentiles {
-    /// Without the longest, which one hiccup of the machine decides.
-    pub(crate) fn without_max(self) -> Self {
-        Self { max: None, ..self }
     }
 }
 

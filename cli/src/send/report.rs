@@ -87,7 +87,7 @@ pub(super) fn shortcomings(tally: &Tally, whole: bool) -> Vec<String> {
         if count > 0 {
             let (name, which, advice) = (fate.name(), tally.which(fate), fate.advice());
             lines.push(format!(
-                "{} {name} (numbers {which}): {advice}",
+                "{} {name} (numbers {which} of those accepted, from 0): {advice}",
                 thousands(count)
             ));
         }
@@ -97,11 +97,11 @@ pub(super) fn shortcomings(tally: &Tally, whole: bool) -> Vec<String> {
         lines.push(format!("{count} not accepted: see the reasons above"));
     }
     if !whole {
-        let accepted = tally.accepted_count();
-        lines.push(format!(
-            "stopped before all was handed over: send what follows the first {} again",
-            figures::plural(accepted, "message"),
-        ));
+        let rest = match tally.accepted_count().checked_sub(1) {
+            Some(last) => format!("send what comes after number {last} again"),
+            None => "send all of it again".to_owned(),
+        };
+        lines.push(format!("stopped before all was handed over: {rest}"));
     }
     lines
 }
@@ -153,7 +153,8 @@ mod tests {
     fn nothing_sent_is_no_division_by_zero() {
         let report: Value = serde_json::from_str(&Report::new(&Tally::new(), 0).json()).unwrap();
         assert_eq!(report["messages_per_second"], json!(0.0));
-        assert_eq!(report["latency_us"]["p50"], Value::Null);
+        let nothing = json!({"p50": null, "p99": null, "max": null});
+        assert_eq!(report["latency_us"], nothing);
     }
 
     #[test]
@@ -161,10 +162,12 @@ mod tests {
         let lines = shortcomings(&tally(), true);
         assert_eq!(lines.len(), 1);
         assert!(
-            lines[0].starts_with("1 unknown (numbers 3): they may have arrived"),
+            lines[0].starts_with("1 unknown (numbers 3 of those accepted, from 0): they may have"),
             "{lines:?}"
         );
         let lines = shortcomings(&tally(), false);
-        assert!(lines[1].contains("the first 4 messages"), "{lines:?}");
+        assert!(lines[1].contains("comes after number 3"), "{lines:?}");
+        let lines = shortcomings(&Tally::new(), false);
+        assert!(lines[0].ends_with("send all of it again"), "{lines:?}");
     }
 }
