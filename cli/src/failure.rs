@@ -35,6 +35,12 @@ pub(crate) enum Failure {
     #[error("cannot read {}: {error}\nnothing was sent; mend the name and try again", file.display())]
     MessageFile { file: PathBuf, error: io::Error },
     #[error(
+        "{} is no regular file, and what is in it may have no end\nto send each line of it as a message: peer-sender send ... - < {}",
+        file.display(),
+        file.display()
+    )]
+    NoRegularFile { file: PathBuf },
+    #[error(
         "{what}: {bytes} bytes are more than a message may have ({max})\nnothing was sent; split it and try again"
     )]
     MessageTooLarge {

@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use common::{Directory, Listener, command, json, last_word, run};
 
@@ -126,6 +127,10 @@ fn what_cannot_be_a_message_is_noticed_before_anything_is_sent() {
     send("--count 1 --size 16777217").failed(2, &["--size", "16777217", "16777216"]);
     send("there-is-no-such-file").failed(2, &["there-is-no-such-file", "nothing was sent"]);
     send(&directory.file("")).failed(2, &["nothing was sent"]);
+    let pipe = directory.file("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    send(&pipe).failed(2, &[&pipe, "no regular file", "- < "]);
     send("- there-is-no-such-file").failed(2, &["stdin"]);
     let film = directory.file("film");
     fs::File::create(&film)

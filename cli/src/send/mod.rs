@@ -150,12 +150,15 @@ fn source(args: &SendArgs, bytes_max: usize) -> Result<(Box<dyn Source>, Option<
             file: file.clone(),
             error,
         };
-        let found = fs::File::open(file)
-            .and_then(|open| open.metadata())
-            .map_err(unreadable)?;
+        // Opening a named pipe would wait for somebody who writes to it, so this looks first.
+        let found = fs::metadata(file).map_err(unreadable)?;
         if found.is_dir() {
             return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         }
+        if !found.is_file() {
+            return Err(Failure::NoRegularFile { file: file.clone() });
+        }
+        fs::File::open(file).map_err(unreadable)?;
         if found.len() > bytes_max as u64 {
             return Err(too_large(file.display().to_string(), found.len()));
         }
