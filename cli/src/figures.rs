@@ -15,12 +15,15 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
-/// In the unit that leaves at least one digit before the point.
+/// In the unit that leaves at least one digit before the point, to as many digits as are worth
+/// reading. The bounds are where rounding would go over into the next form.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
-    if seconds >= 1.0 {
+    if seconds >= 0.999_5 {
         format!("{seconds:.1} s")
-    } else if seconds >= 0.001 {
+    } else if seconds >= 0.009_95 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else if seconds >= 0.000_999_5 {
         format!("{:.1} ms", seconds * 1e3)
     } else {
         format!("{:.0} us", seconds * 1e6)
@@ -62,9 +65,11 @@ mod tests {
 
     #[test]
     fn a_duration_takes_the_unit_that_fits() {
-        let texts =
-            [0, 999, 1_000, 999_900, 2_100_000].map(|us| duration(Duration::from_micros(us)));
-        assert_eq!(texts, ["0 us", "999 us", "1.0 ms", "999.9 ms", "2.1 s"]);
+        let text = |nanos: u64| duration(Duration::from_nanos(nanos));
+        let texts = [0, 999_400, 999_600, 9_940_000, 9_960_000].map(text);
+        assert_eq!(texts, ["0 us", "999 us", "1.0 ms", "9.9 ms", "10 ms"]);
+        let texts = [99_900_000, 999_400_000, 999_600_000, 2_100_000_000].map(text);
+        assert_eq!(texts, ["100 ms", "999 ms", "1.0 s", "2.1 s"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What happens to a connection, in words for whoever waits for it.
 
+use std::mem::{self, Discriminant};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,14 +8,15 @@ use peer_sender_tokio::{LinkError, PeerEvent, Time};
 
 use crate::figures;
 
-/// Turns a peer's events into lines. The same trouble again and again is one line, repeated now
-/// and then, so that an hour of retrying does not bury what came before.
+/// Turns a peer's events into lines. Trouble of the same kind again and again is one line,
+/// repeated now and then, so that an hour of retrying does not bury what came before.
 #[derive(Debug)]
 pub(crate) struct LinkWatch {
     address: SocketAddr,
     connected: u64,
     state: State,
-    trouble: Option<Trouble>,
+    /// Since the last connection, one of each kind.
+    troubles: Vec<Trouble>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,8 @@ enum State {
 
 #[derive(Debug)]
 struct Trouble {
-    error: LinkError,
+    /// The error's variant: what else it says may be the peer's own words, new each time.
+    kind: Discriminant<LinkError>,
     attempts: u64,
     said_at: Time,
 }
@@ -41,7 +44,7 @@ impl LinkWatch {
             address,
             connected: 0,
             state: State::Starting,
-            trouble: None,
+            troubles: Vec::new(),
         }
     }
 
@@ -60,7 +63,7 @@ impl LinkWatch {
             PeerEvent::Connected { .. } => {
                 self.connected += 1;
                 self.state = State::Connected;
-                self.trouble = None;
+                self.troubles.clear();
                 let again = if self.connected > 1 { "again " } else { "" };
                 Some(format!("connected {again}to {}", self.address))
             }
@@ -112,8 +115,9 @@ impl LinkWatch {
                 figures::duration(at.saturating_since(now))
             )
         });
-        match &mut self.trouble {
-            Some(known) if known.error == *error => {
+        let kind = mem::discriminant(error);
+        match self.troubles.iter_mut().find(|known| known.kind == kind) {
+            Some(known) => {
                 known.attempts += 1;
                 if now.saturating_since(known.said_at) < Self::SAY_AGAIN_AFTER {
                     return None;
@@ -124,9 +128,9 @@ impl LinkWatch {
                     known.attempts
                 ))
             }
-            trouble => {
-                *trouble = Some(Trouble {
-                    error: error.clone(),
+            None => {
+                self.troubles.push(Trouble {
+                    kind,
                     attempts: 1,
                     said_at: now,
                 });
@@ -208,6 +212,12 @@ mod tests {
                 .note(&lost(LinkError::Unreachable), Time::from_secs(12))
                 .is_some()
         );
+        // Two in turn are no news each time.
+        assert_eq!(watch.note(&trouble, Time::from_secs(13)), None);
+        let other = lost(LinkError::Unreachable);
+        assert_eq!(watch.note(&other, Time::from_secs(14)), None);
+        let again = watch.note(&other, Time::from_secs(22)).expect("a line");
+        assert!(again.contains("(3 attempts)"), "{again}");
     }
 
     #[test]
