@@ -101,9 +101,7 @@ fn write_all(
             }
             return Err(error);
         }
-        for message in batch {
-            message.accept();
-        }
+        IncomingMessage::accept_all(batch);
     }
     out.write_all(lines.summary().as_bytes())?;
     out.flush()
