@@ -104,7 +104,11 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
         mem::take(&mut self.complaints)
     }
 
+    /// The clock is read once a turn: a turn is short, and reading it for each message is not
+    /// free. Messages late in a turn count as handed over with the first, never later than they
+    /// were.
     fn hand_over(&mut self, cx: &mut Context<'_>) {
+        let mut now = None;
         for _ in 0..Self::TURN {
             let answer = match &mut self.hand {
                 Hand::Done | Hand::Withdrawn => return,
@@ -129,7 +133,10 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
                 },
             };
             match answer {
-                Ok(receipt) => self.accepted(receipt),
+                Ok(receipt) => {
+                    let now = *now.get_or_insert_with(&self.clock);
+                    self.accepted(receipt, now);
+                }
                 Err(Rejected {
                     reason: RejectReason::QueueFull,
                     payload,
@@ -147,8 +154,7 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
         cx.waker().wake_by_ref();
     }
 
-    fn accepted(&mut self, receipt: Receipt) {
-        let since = (self.clock)();
+    fn accepted(&mut self, receipt: Receipt, since: Time) {
         let number = self.tally.accepted(since);
         self.stalled_since.get_or_insert(since);
         self.in_flight.push_back(InFlight {
