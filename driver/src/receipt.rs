@@ -20,8 +20,8 @@ use crate::peer::PeerShared;
 /// # Cancel safety
 ///
 /// Dropping it does not retract the message; its outcome is then only counted. One that is kept and
-/// never polled, or leaked ([`std::mem::forget`]), costs the memory of one outcome for as long as
-/// its sender has handles, and holds nothing up.
+/// never polled, or leaked ([`std::mem::forget`]), costs the memory of its outcome and keeps that
+/// of its sender, and holds nothing up.
 #[must_use = "the receipt is the only way to learn what became of this message"]
 pub struct Receipt {
     peer: Arc<PeerShared>,

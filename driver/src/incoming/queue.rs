@@ -125,12 +125,13 @@ impl<P> Inbox<P> {
 
     /// All these messages are accepted.
     pub(super) fn accept_all(&self, deliveries: impl IntoIterator<Item = Delivery>) {
-        let ring = {
+        let mut ring = false;
+        {
             let mut state = lock(&self.state);
-            deliveries
-                .into_iter()
-                .fold(false, |ring, delivery| state.answer(delivery, None) || ring)
-        };
+            for delivery in deliveries {
+                ring |= state.answer(delivery, None);
+            }
+        }
         if ring {
             self.bell.ring();
         }
