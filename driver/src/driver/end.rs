@@ -3,7 +3,8 @@
 use peer_sender_core::{StopMode, StopReason};
 use peer_sender_quic::{PeerId, PeerStats};
 
-use super::{Driver, Outputs};
+use super::Driver;
+use super::outputs::Outputs;
 use crate::bell::lock;
 use crate::incoming::wake_takers;
 use crate::peer::PeerShared;

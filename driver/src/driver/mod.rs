@@ -9,6 +9,7 @@
 mod alarm;
 mod complaints;
 mod end;
+mod outputs;
 mod peers;
 mod socket;
 
@@ -19,28 +20,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use peer_sender_core::{PeerEvent, StopMode, StopReason, Time};
-use peer_sender_quic::{NodeEvent, NodeMachine, Output, PeerHandle, PeerId, PeerStats, Transmit};
+use peer_sender_core::{StopMode, StopReason, Time};
+use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, PeerStats, Transmit};
 
 use self::alarm::Alarm;
 use self::complaints::Complaints;
+use self::outputs::{Outputs, PATIENCE};
 use self::peers::Peers;
 use self::socket::Udp;
 use crate::bell::lock;
-use crate::control::{NodeShared, TurnedAway};
-use crate::incoming::wake_takers;
+use crate::control::NodeShared;
 use crate::runtime::{AsyncUdp, Runtime};
 
 /// Rounds before other tasks get their turn.
 const ROUNDS_PER_POLL: usize = 4;
-/// Send calls in a round.
-const SENDS_PER_ROUND: usize = 32;
-/// Events told in a round.
-const EVENTS_PER_ROUND: usize = 512;
-/// For how long a socket that takes nothing is waited for. After that it counts as a path that
-/// loses everything: QUIC knows how to deal with one, and only what is sent can be lost and
-/// forgotten, so that the node can end.
-const PATIENCE: Duration = Duration::from_millis(100);
 /// How long to leave a socket alone that fails, or that is not writable although it says so.
 const PAUSE: Duration = Duration::from_millis(1);
 /// The timer is never armed for later than this; it then rings for nothing.
@@ -84,27 +77,6 @@ enum Round {
     Idle,
     /// Nothing for ever.
     Over,
-}
-
-/// How far the machine's outputs were followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outputs {
-    /// To the end.
-    All,
-    /// To the last event, and as many datagrams as the budget allows.
-    Events,
-    /// To as many events as the budget allows.
-    Some,
-    /// To the last event, and a datagram that the socket does not take now.
-    Blocked,
-}
-
-/// What a round has told.
-#[derive(Clone, Copy, Debug, Default)]
-struct Told {
-    events: usize,
-    /// Messages came in.
-    delivered: bool,
 }
 
 impl<P: PeerId, R: Runtime> Driver<P, R> {
@@ -254,144 +226,6 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         }
         for to in commands.stats {
             to.send(self.machine.stats());
-        }
-    }
-
-    /// Sends and tells what the machine has decided.
-    fn follow_outputs(&mut self, now: Time) -> Outputs {
-        let mut told = Told::default();
-        let waits = self
-            .unsent
-            .take()
-            .is_some_and(|transmit| !self.send_at_last(now, transmit));
-        let reached = match waits {
-            true => self.tell_all(now, &mut told),
-            false => self.send_and_tell(now, &mut told),
-        };
-        if told.delivered {
-            wake_takers(&self.shared.inbox);
-        }
-        reached
-    }
-
-    /// Does what the machine wants, in its order.
-    fn send_and_tell(&mut self, now: Time, told: &mut Told) -> Outputs {
-        let mut sends = 0;
-        while sends < SENDS_PER_ROUND {
-            if told.events == EVENTS_PER_ROUND {
-                return self.interrupted(Outputs::Some);
-            }
-            self.machine.set_segments_max(self.udp.segments_max());
-            match self.machine.poll_output(now, &mut self.buffer) {
-                Output::Transmit(transmit) => {
-                    sends += 1;
-                    if !self.send(now, transmit) {
-                        return self.interrupted(Outputs::Blocked);
-                    }
-                }
-                Output::Event(event) => self.tell(event, told),
-                Output::Timeout(deadline) => {
-                    self.deadline = deadline;
-                    return Outputs::All;
-                }
-            }
-        }
-        // Datagrams come after all events.
-        self.interrupted(Outputs::Events)
-    }
-
-    /// Tells what has happened, while nothing can be sent.
-    fn tell_all(&mut self, now: Time, told: &mut Told) -> Outputs {
-        while told.events < EVENTS_PER_ROUND {
-            let Some(event) = self.machine.poll_event(now) else {
-                return self.interrupted(Outputs::Blocked);
-            };
-            self.tell(event, told);
-        }
-        self.interrupted(Outputs::Some)
-    }
-
-    /// The machine has not come to its timeout, but its timers go on.
-    fn interrupted(&mut self, reached: Outputs) -> Outputs {
-        self.deadline = self.machine.next_timeout();
-        reached
-    }
-
-    /// As [`send`](Self::send), for a transmit that has waited.
-    fn send_at_last(&mut self, now: Time, transmit: Transmit) -> bool {
-        let over = self.send(now, transmit);
-        if over {
-            self.pause = None;
-        }
-        over
-    }
-
-    /// False if the socket takes nothing now: then the transmit is kept, for a while.
-    fn send(&mut self, now: Time, transmit: Transmit) -> bool {
-        let mut sent = self.try_send(&transmit);
-        if let Err(error) = &sent
-            && error.kind() != io::ErrorKind::WouldBlock
-        {
-            // The system answers a send with what the network reported of an earlier datagram, to
-            // whomever that went, and sends nothing.
-            self.read_reports();
-            sent = self.try_send(&transmit);
-        }
-        match sent {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let since = *self.blocked.get_or_insert(now);
-                let waits = !self.aborting && now < since + PATIENCE;
-                self.unsent = waits.then_some(transmit);
-                return !waits;
-            }
-            // A probe for a larger path MTU, which the host itself knows to be too large.
-            Err(error) if quinn_udp::is_msg_size_err(&error) => {
-                tracing::trace!(to = %transmit.destination, size = transmit.size, %error, "too large");
-            }
-            Err(error) => self.complaints.sending(now, transmit.destination, &error),
-        }
-        self.blocked = None;
-        true
-    }
-
-    fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
-        let contents = self.buffer.get(..transmit.size).unwrap_or(&self.buffer);
-        self.udp.send(transmit, contents)
-    }
-
-    fn tell(&mut self, event: NodeEvent<P>, told: &mut Told) {
-        told.events += 1;
-        match event {
-            NodeEvent::Settled { peer, settled } => self.peers.settle(peer, settled),
-            NodeEvent::Rejected { peer, id, rejected } => {
-                tracing::debug!(%id, reason = %rejected.reason, "accepted, but too late");
-                self.peers.reject(peer, id);
-            }
-            NodeEvent::Room { peer, .. } => self.peers.make_room(&self.machine, peer),
-            NodeEvent::Peer { peer, event } => self.tell_of_peer(peer, event),
-            NodeEvent::Incoming {
-                session,
-                from,
-                messages,
-            } => {
-                told.delivered = true;
-                self.shared.inbox.deliver(session, from, messages);
-            }
-            NodeEvent::SessionForgotten { session } => self.shared.inbox.forget(session),
-            NodeEvent::InboundRejected { remote, key, error } => {
-                tracing::debug!(%remote, %error, "turned a connection away");
-                self.shared.turn_away(TurnedAway { remote, key, error });
-            }
-        }
-    }
-
-    fn tell_of_peer(&mut self, peer: PeerHandle, event: PeerEvent) {
-        tracing::debug!(?peer, ?event, "news of a peer");
-        if let PeerEvent::SenderStopped { reason } = event {
-            self.stopped.push((peer, reason));
-        } else if let Some(shared) = self.peers.get(peer) {
-            shared.emit(event);
         }
     }
 
