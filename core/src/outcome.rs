@@ -1,5 +1,7 @@
 //! What becomes of a message.
 
+use core::fmt;
+
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -84,13 +86,23 @@ pub enum UnknownReason {
 }
 
 /// A message that was not accepted, handed back.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[error("message of {} bytes not accepted: {reason}", payload.len())]
 pub struct Rejected {
     /// Why.
     pub reason: RejectReason,
     /// The message, untouched.
     pub payload: Bytes,
+}
+
+/// Tells the payload's size and not its bytes: an `unwrap` must not fill a log with them.
+impl fmt::Debug for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected")
+            .field("reason", &self.reason)
+            .field("payload_bytes", &self.payload.len())
+            .finish()
+    }
 }
 
 /// Why a message was not accepted.
@@ -121,4 +133,21 @@ pub enum RejectReason {
     /// The id does not come after the ids given before (a fault of the driver).
     #[error("its id does not come after those given before")]
     IdNotIncreasing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn a_rejected_payload_is_handed_back_and_not_printed() {
+        let payload = Bytes::from_static(b"secret");
+        let reason = RejectReason::QueueFull;
+        let rejected = Rejected { reason, payload };
+        assert_eq!(
+            format!("{rejected:?}"),
+            "Rejected { reason: QueueFull, payload_bytes: 6 }"
+        );
+    }
 }
