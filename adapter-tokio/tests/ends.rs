@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use common::*;
 use peer_sender_tokio::{
-    AddPeerError, FailReason, Outcome, PeerConfig, PeerEvent, RejectReason, StopMode, StopReason,
-    UnknownReason,
+    AddPeerError, FailReason, Identity, Node, NodeConfig, Outcome, PeerConfig, PeerEvent,
+    RejectReason, StopMode, StopReason, UnknownReason,
 };
 
 const FAILED: Outcome = Outcome::Failed(FailReason::Stopped);
@@ -322,4 +322,22 @@ fn what_never_left_the_mailbox_has_failed_when_the_runtime_goes() {
     drop(own);
     assert_eq!(run(receipt), FAILED);
     drop(node);
+}
+
+#[test]
+fn an_address_is_free_again_once_its_node_has_stopped() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let config = NodeConfig::new(Identity::from_secret([7; 32]));
+        let mut address = "127.0.0.1:0".parse().unwrap();
+        for _ in 0..100 {
+            let node = Node::<String>::bind(address, config.clone()).await.unwrap();
+            address = node.local_addr();
+            node.stop(StopMode::Abort).await;
+        }
+    });
 }

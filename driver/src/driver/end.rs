@@ -1,11 +1,14 @@
 //! The ends: of a peer, and of the node, in good order or not.
 
+use std::sync::Arc;
+
 use peer_sender_core::{StopMode, StopReason};
-use peer_sender_quic::{PeerId, PeerStats};
+use peer_sender_quic::{NodeStats, PeerId, PeerStats};
 
 use super::Driver;
 use super::outputs::Outputs;
 use crate::bell::lock;
+use crate::control::NodeShared;
 use crate::incoming::wake_takers;
 use crate::peer::PeerShared;
 use crate::runtime::Runtime;
@@ -58,22 +61,47 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
 }
 
 impl<P: PeerId, R: Runtime> Drop for Driver<P, R> {
-    /// The node's end: what is still open gets the outcome that is true of it, every stream ends,
-    /// and whoever waits is woken.
+    /// The node's end: what is still open gets the outcome that is true of it. The rest is told
+    /// when the last field is dropped.
     fn drop(&mut self) {
         if !self.machine.is_stopped() && !std::thread::panicking() {
             self.abort();
         }
-        let commands = self.shared.finish(self.machine.stats());
+        self.ending.stats = self.machine.stats();
+        self.ending.peers = self.peers.drain().collect();
+        self.peers.wake();
+    }
+}
+
+/// Tells of the node's end when it is dropped: every stream ends, and whoever waits is woken.
+/// Nobody hears of it before the socket is closed, so that its address can be bound again at once.
+pub(super) struct Ending<P: PeerId> {
+    shared: Arc<NodeShared<P>>,
+    stats: NodeStats,
+    peers: Vec<Arc<PeerShared>>,
+}
+
+impl<P: PeerId> Ending<P> {
+    pub(super) fn of(shared: &Arc<NodeShared<P>>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            stats: NodeStats::default(),
+            peers: Vec::new(),
+        }
+    }
+}
+
+impl<P: PeerId> Drop for Ending<P> {
+    fn drop(&mut self) {
+        let commands = self.shared.finish(self.stats);
         for added in commands.added {
             added
                 .shared
                 .finish(StopReason::Aborted, PeerStats::default());
         }
-        for shared in self.peers.drain() {
+        for shared in self.peers.drain(..) {
             shared.finish(StopReason::Aborted, PeerStats::default());
         }
         wake_takers(&self.shared.inbox);
-        self.peers.wake();
     }
 }

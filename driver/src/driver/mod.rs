@@ -25,6 +25,7 @@ use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, PeerStats, Transmit};
 
 use self::alarm::Alarm;
 use self::complaints::Complaints;
+use self::end::Ending;
 use self::outputs::{Outputs, PATIENCE};
 use self::peers::Peers;
 use self::socket::Udp;
@@ -66,6 +67,8 @@ pub(crate) struct Driver<P: PeerId, R: Runtime> {
     /// The node is stopped at once: it waits for nothing, the socket included.
     aborting: bool,
     complaints: Complaints,
+    /// The last field, so that the socket is closed by the time it is dropped.
+    ending: Ending<P>,
 }
 
 /// What a round has left to do.
@@ -89,6 +92,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             machine,
             udp: Udp::new(socket, shared.address)?,
             alarm: Alarm::new(R::timer()),
+            ending: Ending::of(&shared),
             shared,
             peers: Peers::new(),
             mailboxes: Vec::new(),
