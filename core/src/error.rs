@@ -56,6 +56,15 @@ pub enum LinkError {
         /// The key that we offered.
         ours: PeerKey,
     },
+    /// Who dialled us has a key that is not allowed here.
+    #[error("the key {offered} is not allowed here")]
+    NotAllowed {
+        /// The key that the dialler offered.
+        offered: PeerKey,
+    },
+    /// Who dialled us expected another key here than ours.
+    #[error("the dialler expected another key here than ours")]
+    NotExpected,
     /// The peer closed the connection with a code of `peer-sender/1`.
     #[error("the peer closed the connection: {code}{}", Reason(reason))]
     Closed {
@@ -96,7 +105,9 @@ impl LinkError {
             Self::VersionMismatch
             | Self::AlpnMismatch { .. }
             | Self::WrongIdentity { .. }
-            | Self::IdentityRefused { .. } => ErrorClass::Permanent,
+            | Self::IdentityRefused { .. }
+            | Self::NotAllowed { .. }
+            | Self::NotExpected => ErrorClass::Permanent,
             Self::ConnectTimeout
             | Self::NoAnswer
             | Self::IdleTimeout

@@ -68,6 +68,13 @@ fn found_here(found: &TransportError, dial: Option<&DialContext>) -> LinkError {
     }
 }
 
+/// Whether this only says that the other end left before the handshake was complete, which closes
+/// no protocol and has no words of its application (RFC 9000 section 10.2.3).
+pub(crate) fn is_farewell(error: &LinkError) -> bool {
+    let left = u64::from(TransportErrorCode::APPLICATION_ERROR);
+    matches!(error, LinkError::Transport { code, .. } if *code == left)
+}
+
 /// The peer's QUIC or TLS found the fault and closed the connection.
 fn told_by_the_peer(
     code: TransportErrorCode,
@@ -79,6 +86,7 @@ fn told_by_the_peer(
         (Some(alert), Some(dial)) if CERTIFICATE_REFUSALS.contains(&alert) => {
             LinkError::IdentityRefused { ours: dial.ours }
         }
+        (Some(alert), None) if CERTIFICATE_REFUSALS.contains(&alert) => LinkError::NotExpected,
         _ if code == TransportErrorCode::CONNECTION_REFUSED => LinkError::Busy,
         _ => LinkError::Transport {
             code: code.into(),

@@ -169,8 +169,8 @@ impl<P: PeerId> NodeMachine<P> {
             );
             self.net.stats.identities_refused += 1;
             // TLS demands a key, so there is one to name.
-            let ours = shown.unwrap_or(PeerKey([0; 32]));
-            self.report_rejected(remote, shown, LinkError::IdentityRefused { ours });
+            let offered = shown.unwrap_or(PeerKey([0; 32]));
+            self.report_rejected(remote, shown, LinkError::NotAllowed { offered });
             return;
         };
         if self.net.places.held_by(Holder::Key(key)) >= self.config.key_share() {

@@ -8,6 +8,8 @@ use quinn_proto::DatagramEvent;
 
 use super::link::{Collected, LinkId, Owner};
 use super::timers::TimerOf;
+use crate::error::is_farewell;
+
 use super::{DatagramMeta, Ecn, NodeMachine, PeerHandle, PeerId};
 
 /// Steps of a connection's machine in one turn. A write that QUIC takes at once is answered at
@@ -166,6 +168,9 @@ impl<P: PeerId> NodeMachine<P> {
     fn handshake_failed(&mut self, id: LinkId, remote: SocketAddr, error: LinkError) {
         self.net.stats.handshakes_failed += 1;
         self.forget_handshake(id);
-        self.report_rejected(remote, None, error);
+        // Who leaves was not turned away.
+        if !is_farewell(&error) {
+            self.report_rejected(remote, None, error);
+        }
     }
 }

@@ -24,7 +24,7 @@ fn whoever_has_the_wrong_key_gets_no_message() {
     assert_eq!(world.end(2).received.len(), 0);
     assert_eq!(world.end(2).node.stats().accepted, 0);
     assert_eq!(world.end(2).node.stats().handshakes_failed, 1);
-    assert_eq!(world.end(2).turned_away.len(), 1);
+    assert_eq!(world.end(2).turned_away, [(None, LinkError::NotExpected)]);
 }
 
 #[test]
@@ -38,7 +38,8 @@ fn a_dialler_that_is_not_trusted_is_told_so_and_never_counts_as_connected() {
     let ours = identity(1).key();
     let error = LinkError::IdentityRefused { ours };
     assert_eq!(error.class(), ErrorClass::Permanent);
-    assert_eq!(world.end(2).turned_away, [(Some(ours), error.clone())]);
+    let told = LinkError::NotAllowed { offered: ours };
+    assert_eq!(world.end(2).turned_away, [(Some(ours), told)]);
     assert_eq!(world.end(1).errors(peer), [error]);
     assert_eq!(world.end(1).connected(peer), 0);
     let stats = world.end(2).node.stats();
