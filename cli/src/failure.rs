@@ -1,7 +1,7 @@
 //! Why a command could not do its work, and what to try next.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityError};
 use thiserror::Error;
@@ -11,7 +11,7 @@ use crate::console::{self, Paint};
 /// Ends a command; each says what is wrong and names the next command to try.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
-    #[error("cannot read the key file {}: {error}\nto make one: peer-sender keys new {}", file.display(), file.display())]
+    #[error("cannot read the key file {}: {error}\n{}", file.display(), instead_of(file, error))]
     KeyFileUnreadable { file: PathBuf, error: io::Error },
     #[error(
         "{} is not a key file: {error}\nto make one under another name: peer-sender keys new FILE",
@@ -89,6 +89,48 @@ impl Failure {
     pub(crate) fn tell(&self) {
         if !matches!(self, Self::StdoutClosed) {
             console::say(&format!("{} {self}", Paint::for_stderr().bad("error:")));
+        }
+    }
+}
+
+/// What to try where a key file cannot be read: to make one helps only where there is none.
+fn instead_of(file: &Path, error: &io::Error) -> String {
+    let file = file.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("to make one: peer-sender keys new {file}"),
+        io::ErrorKind::PermissionDenied => {
+            format!("only its owner may read a key; to see who that is, and its mode: ls -l {file}")
+        }
+        io::ErrorKind::IsADirectory => {
+            format!("name a key file; to see what is in there: ls -l {file}")
+        }
+        _ => format!("to see what it is: ls -l {file}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_to_be_made_only_where_there_is_no_file() {
+        let failure = |kind: io::ErrorKind| {
+            Failure::KeyFileUnreadable {
+                file: "my.key".into(),
+                error: kind.into(),
+            }
+            .to_string()
+        };
+        let missing = failure(io::ErrorKind::NotFound);
+        assert!(missing.ends_with("keys new my.key"), "{missing}");
+        for kind in [
+            io::ErrorKind::PermissionDenied,
+            io::ErrorKind::IsADirectory,
+            io::ErrorKind::Other,
+        ] {
+            let there = failure(kind);
+            assert!(there.ends_with("ls -l my.key"), "{there}");
+            assert!(!there.contains("keys new"), "{there}");
         }
     }
 }

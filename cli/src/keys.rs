@@ -21,7 +21,7 @@ pub(crate) fn run(args: KeysArgs) -> Result<Verdict, Failure> {
             show(&args, &identity)?;
             if !args.json {
                 console::say(&format!(
-                    "to receive with it: peer-sender listen --bind 127.0.0.1:4433 --key {} --allow-any",
+                    "to receive with it: peer-sender listen --bind 127.0.0.1:4433 --key {} --allow KEY_OF_THE_SENDER",
                     args.file.display(),
                 ));
             }
@@ -40,27 +40,32 @@ pub(crate) fn make() -> Result<Identity, Failure> {
     Ok(Identity::from_secret(secret))
 }
 
-/// Reads an identity, and warns if others can read it too.
+/// Reads an identity, and warns if others can read it too. Of a file that is no key nothing is
+/// said but that.
 pub(crate) fn read(file: &Path) -> Result<Identity, Failure> {
     let unreadable = |error| Failure::KeyFileUnreadable {
         file: file.to_owned(),
         error,
     };
     let open = File::open(file).map_err(unreadable)?;
+    let mut pem = Vec::new();
+    (&open)
+        .take(FILE_BYTES_MAX)
+        .read_to_end(&mut pem)
+        .map_err(unreadable)?;
+    let identity = Identity::from_pem(&String::from_utf8_lossy(&pem)).map_err(|error| {
+        Failure::KeyFileMalformed {
+            file: file.to_owned(),
+            error,
+        }
+    })?;
     if others_may_read(&open).map_err(unreadable)? {
         let file = file.display();
         console::say(&format!(
             "warning: others can read the key {file}; mend it: chmod 600 {file}"
         ));
     }
-    let mut pem = Vec::new();
-    open.take(FILE_BYTES_MAX)
-        .read_to_end(&mut pem)
-        .map_err(unreadable)?;
-    Identity::from_pem(&String::from_utf8_lossy(&pem)).map_err(|error| Failure::KeyFileMalformed {
-        file: file.to_owned(),
-        error,
-    })
+    Ok(identity)
 }
 
 /// Far more than any key file has, so that a wrong name (a device, a film) is noticed soon.

@@ -43,7 +43,13 @@ fn help_is_no_failure() {
 fn keys_are_made_once_and_for_their_owner_alone() {
     let directory = Directory::new("keys");
     let file = directory.file("a.key");
-    let key = directory.key("a.key");
+    let made = run(&format!("keys new {file}"));
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(
+        made.stderr.contains("--allow KEY_OF_THE_SENDER"),
+        "{made:?}"
+    );
+    let key = last_word(&made.stdout);
     assert_eq!(key.len(), 64);
     assert_eq!(
         fs::metadata(&file).unwrap().permissions().mode() & 0o777,
@@ -91,6 +97,13 @@ fn a_key_file_that_cannot_be_used_is_named_with_the_way_out() {
         fs::write(&broken, content).unwrap();
         run(&format!("keys show {broken}")).failed(2, &[&broken, "peer-sender keys new"]);
     }
+    // What is no key needs no mode of one.
+    fs::set_permissions(&broken, fs::Permissions::from_mode(0o644)).unwrap();
+    let shown = run(&format!("keys show {broken}"));
+    assert!(!shown.stderr.contains("chmod"), "{shown:?}");
+    let shown = run(&format!("keys show {}", directory.file("")));
+    shown.failed(2, &["cannot read the key file", "name a key file"]);
+    assert!(!shown.stderr.contains("keys new"), "{shown:?}");
     fs::write(&broken, [0xff; 100_000]).unwrap();
     run(&format!("keys show {broken}")).failed(2, &[&broken, "peer-sender keys new"]);
     run(&format!("keys new {}/a/b", directory.file("nowhere"))).failed(2, &["cannot write"]);
