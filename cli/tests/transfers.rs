@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use common::pair::Pair;
-use common::{Logged, Running, assert_accounted, assert_counts, json, run};
+use common::{Listener, Logged, Running, assert_accounted, assert_counts, json, run};
 use serde_json::json;
 
 /// Each of the numbers once and in order.
@@ -57,6 +57,22 @@ fn messages_files_and_lines_arrive_as_they_are() {
         summary,
         json!({"messages": 7, "bytes": 300_025, "peers": 1})
     );
+}
+
+#[test]
+fn for_people_a_listener_writes_messages_to_stdout_and_its_summary_to_stderr() {
+    let pair = Pair::new("for-people");
+    let (key, allow) = (pair.directory.file("listener"), &pair.sender_key);
+    let listener = Listener::start(&key, "127.0.0.1:0", &format!("--allow {allow}"));
+    let sent = pair.send(&listener.address, "--message hello");
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let mut process = listener.process;
+    process.signal("INT");
+    let ended = process.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, format!("{allow:.8} #0 5 B \"hello\"\n"));
+    let summary = "received 1 message of 5 bytes in all from 1 peer\n";
+    assert!(ended.stderr.ends_with(summary), "{ended:?}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl Lines {
         self.text.clear();
     }
 
-    /// The last line: what all the others came to.
+    /// What all lines came to, as an object on a line of its own or in words.
     pub(super) fn summary(&self) -> String {
         let peers = self.peers.len() as u64;
         match self.form {
@@ -112,7 +112,7 @@ impl Lines {
                 self.messages, self.bytes
             ),
             Form::Short => format!(
-                "{} of {} in all from {}\n",
+                "received {} of {} in all from {}",
                 figures::plural(self.messages, "message"),
                 figures::plural(self.bytes, "byte"),
                 figures::plural(peers, "peer"),

@@ -14,6 +14,7 @@ use peer_sender_tokio::{IncomingMessage, PeerKey};
 use tokio::sync::{mpsc, oneshot};
 
 use super::lines::{Form, Lines};
+use crate::console;
 
 /// Hands batches to the thread. Dropped, it lets the thread finish and write its summary.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Log {
             abandoned: abandoned.clone(),
         };
         thread::spawn(move || {
-            let _ = ended.send(write_all(received, &abandoned, Lines::new(form), out));
+            let _ = ended.send(write_all(received, &abandoned, form, out));
         });
         (log, Written(end))
     }
@@ -76,9 +77,10 @@ impl Room<'_> {
 fn write_all(
     mut batches: mpsc::Receiver<Batch>,
     abandoned: &AtomicBool,
-    mut lines: Lines,
+    form: Form,
     mut out: impl Write,
 ) -> io::Result<()> {
+    let mut lines = Lines::new(form);
     while let Some(batch) = batches.blocking_recv() {
         if abandoned.load(Ordering::Relaxed) {
             leave_open(batch);
@@ -103,8 +105,17 @@ fn write_all(
         }
         IncomingMessage::accept_all(batch);
     }
-    out.write_all(lines.summary().as_bytes())?;
-    out.flush()
+    match form {
+        Form::Json => {
+            out.write_all(lines.summary().as_bytes())?;
+            out.flush()
+        }
+        // Data is one line a message; this one is for a person.
+        Form::Short => {
+            console::say(&lines.summary());
+            Ok(())
+        }
+    }
 }
 
 /// Dropping a message would refuse it, and its sender would never send it again. As nobody has
