@@ -13,13 +13,15 @@ pub(crate) fn say(line: &str) {
     diagnostics::write(format!("{line}\n").into_bytes());
 }
 
-/// Prints text on stdout, whole and at once.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+/// Prints text on stdout, whole and at once, and after what was said before it. Should nobody
+/// read it, `rest` tells what became of the work.
+pub(crate) fn print(text: &str, rest: &str) -> Result<(), Failure> {
+    diagnostics::flush();
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(Failure::stdout)
+        .map_err(|error| Failure::stdout(error, rest))
 }
 
 /// Colours, or none: only a terminal gets them, and only if NO_COLOR is unset.

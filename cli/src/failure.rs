@@ -62,34 +62,37 @@ pub(crate) enum Failure {
         "the node ended by itself; what stands in the log was accepted, all else will come again\nto see why: peer-sender -v listen ..."
     )]
     NodeDied,
-    /// Nobody reads stdout any more: there is nobody to tell, so this one stays silent.
-    #[error("stdout was closed")]
-    StdoutClosed,
+    /// Often meant so (`| head -1`), hence no error in words; `rest` says what became of the work.
+    #[error("stdout's reader is gone; {rest}")]
+    StdoutClosed { rest: String },
     #[error("cannot write to stdout: {error}\nto see what is full: df -h")]
     Stdout { error: io::Error },
 }
 
 impl Failure {
-    /// What writing to stdout came to.
-    pub(crate) fn stdout(error: io::Error) -> Self {
+    /// What writing to stdout came to; `rest` is for whoever closed it.
+    pub(crate) fn stdout(error: io::Error, rest: &str) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::StdoutClosed,
+            io::ErrorKind::BrokenPipe => Self::StdoutClosed {
+                rest: rest.to_owned(),
+            },
             _ => Self::Stdout { error },
         }
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::NodeDied | Self::StdoutClosed | Self::Stdout { .. } => 1,
+            Self::NodeDied | Self::StdoutClosed { .. } | Self::Stdout { .. } => 1,
             _ => 2,
         }
     }
 
     /// Says it on stderr.
     pub(crate) fn tell(&self) {
-        if !matches!(self, Self::StdoutClosed) {
-            console::say(&format!("{} {self}", Paint::for_stderr().bad("error:")));
-        }
+        console::say(&match self {
+            Self::StdoutClosed { .. } => self.to_string(),
+            _ => format!("{} {self}", Paint::for_stderr().bad("error:")),
+        });
     }
 }
 

@@ -82,11 +82,12 @@ fn show(args: &KeyFileArgs, identity: &Identity) -> Result<(), Failure> {
         file: args.file.display().to_string(),
         key: identity.key().to_string(),
     };
-    console::print(&if args.json {
-        format!("{}\n", serde_json::json!(shown))
-    } else {
-        format!("{}: {}\n", shown.file, shown.key)
-    })
+    let text = match args.json {
+        true => format!("{}\n", serde_json::json!(shown)),
+        false => format!("{}: {}\n", shown.file, shown.key),
+    };
+    let rest = format!("to see the key: peer-sender keys show {}", shown.file);
+    console::print(&text, &rest)
 }
 
 fn write(file: &Path, identity: &Identity) -> Result<(), Failure> {

@@ -99,11 +99,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Verdict, Failure> {
     screen.clear();
 
     let report = Report::new(&args, &sent, &received);
-    console::print(&if args.json {
-        report.json()
-    } else {
-        report.page(Paint::for_stdout())
-    })?;
+    let text = match args.json {
+        true => report.json(),
+        false => report.page(Paint::for_stdout()),
+    };
+    console::print(&text, "the demo ran to its end")?;
     if !report.is_proven() && args.json {
         report.shortcomings().for_each(|line| console::say(&line));
     }

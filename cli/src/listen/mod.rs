@@ -122,7 +122,10 @@ async fn receive(
     };
     tell_turned_away(&node.turned_away());
     match result {
-        Err(error) => Err(Failure::stdout(error)),
+        Err(error) => {
+            let rest = "what stdout did not take was not accepted";
+            Err(Failure::stdout(error, rest))
+        }
         Ok(_) if died => Err(Failure::NodeDied),
         Ok(verdict) => Ok(verdict),
     }

@@ -101,15 +101,16 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     }
 
     let report = Report::new(pump.tally(), link.reconnects());
-    console::print(&if args.json {
-        report.json()
-    } else {
-        report.table()
-    })?;
-    let whole = pump.is_whole() && pump.tally().is_all_delivered();
+    let text = match args.json {
+        true => report.json(),
+        false => report.table(),
+    };
+    let printed = console::print(&text, &report.in_short());
     for line in shortcomings(pump.tally(), pump.is_whole()) {
         console::say(&line);
     }
+    printed?;
+    let whole = pump.is_whole() && pump.tally().is_all_delivered();
     Ok(if whole {
         Verdict::AllIsWell
     } else {

@@ -52,12 +52,12 @@ impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
         let mut text = format!(
-            "{} of {} delivered in {:.2} s, {} a second, {} reconnects\n",
+            "{} of {} delivered in {:.2} s, {} a second, {}\n",
             thousands(self.delivered),
             figures::plural(self.accepted, "message"),
             self.seconds,
             thousands(self.messages_per_second as u64),
-            self.reconnects,
+            figures::plural(self.reconnects, "reconnect"),
         );
         if let Percentiles {
             p50: Some(p50),
@@ -74,6 +74,19 @@ impl Report {
         }
         text
     }
+
+    /// For whoever did not read the rest.
+    pub(super) fn in_short(&self) -> String {
+        let messages = figures::plural(self.accepted, "message");
+        let were = if self.accepted == 1 { "was" } else { "were" };
+        let which = match (self.accepted, self.delivered) {
+            (0, _) => return "nothing was handed over".to_owned(),
+            (1, 1) => "the ".to_owned(),
+            (accepted, delivered) if accepted == delivered => "all ".to_owned(),
+            (_, delivered) => format!("{} of ", thousands(delivered)),
+        };
+        format!("{which}{messages} {were} delivered")
+    }
 }
 
 /// What was not delivered, which messages those are, and what to do about it.
@@ -86,8 +99,9 @@ pub(super) fn shortcomings(tally: &Tally, whole: bool) -> Vec<String> {
         let count = tally.count(fate);
         if count > 0 {
             let (name, which, advice) = (fate.name(), tally.which(fate), fate.advice());
+            let numbers = if count == 1 { "number" } else { "numbers" };
             lines.push(format!(
-                "{} {name} (numbers {which} of those accepted, from 0): {advice}",
+                "{} {name} ({numbers} {which} of those accepted, from 0): {advice}",
                 thousands(count)
             ));
         }
@@ -150,6 +164,33 @@ mod tests {
     }
 
     #[test]
+    fn people_read_one_of_a_thing_as_one() {
+        let first_line = |tally: &Tally, reconnects| {
+            let table = Report::new(tally, reconnects).table();
+            table.lines().next().map(str::to_owned)
+        };
+        let line = "3 of 4 messages delivered in 2.00 s, 1 a second, 1 reconnect";
+        assert_eq!(first_line(&tally(), 1).as_deref(), Some(line));
+        assert!(first_line(&tally(), 0).is_some_and(|line| line.ends_with("0 reconnects")));
+    }
+
+    #[test]
+    fn in_short_it_is_said_how_many_were_delivered() {
+        let in_short = |tally: &Tally| Report::new(tally, 0).in_short();
+        assert_eq!(in_short(&tally()), "3 of 4 messages were delivered");
+        let mut one = Tally::new();
+        let number = one.accepted(Time::ZERO);
+        assert_eq!(in_short(&one), "0 of 1 message was delivered");
+        let delivered = Outcome::Delivered(Level::Application);
+        one.settled(number, &delivered, Time::ZERO, Time::ZERO);
+        assert_eq!(in_short(&one), "the 1 message was delivered");
+        one.accepted(Time::ZERO);
+        let number = one.accepted(Time::ZERO);
+        one.settled(number, &delivered, Time::ZERO, Time::ZERO);
+        assert_eq!(in_short(&one), "2 of 3 messages were delivered");
+    }
+
+    #[test]
     fn nothing_sent_is_no_division_by_zero() {
         let report: Value = serde_json::from_str(&Report::new(&Tally::new(), 0).json()).unwrap();
         assert_eq!(report["messages_per_second"], json!(0.0));
@@ -162,7 +203,7 @@ mod tests {
         let lines = shortcomings(&tally(), true);
         assert_eq!(lines.len(), 1);
         assert!(
-            lines[0].starts_with("1 unknown (numbers 3 of those accepted, from 0): they may have"),
+            lines[0].starts_with("1 unknown (number 3 of those accepted, from 0): they may have"),
             "{lines:?}"
         );
         let lines = shortcomings(&tally(), false);

@@ -151,9 +151,14 @@ impl Running {
 
     /// With a stdin that [`say`](Self::say) writes to.
     pub(crate) fn start_with_stdin(arguments: &str) -> Self {
-        let mut running = Self::spawn(command(arguments).stdin(Stdio::piped()));
+        let mut running = Self::start_with_stdin_unread(arguments);
         running.read_stdout();
         running
+    }
+
+    /// Both of the above.
+    pub(crate) fn start_with_stdin_unread(arguments: &str) -> Self {
+        Self::spawn(command(arguments).stdin(Stdio::piped()))
     }
 
     fn spawn(command: &mut Command) -> Self {
@@ -308,6 +313,7 @@ impl Lines {
     }
 
     fn close(&mut self) {
+        self.held = None;
         self.next = None;
     }
 
