@@ -75,9 +75,13 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
                 }
             }
             event = events.next(), if !stopped => match event {
-                Some(event) => if let Some(line) = link.note(&event, node.now()) {
-                    screen.say(&line);
-                },
+                Some(event) => {
+                    let line = link.note(&event, node.now());
+                    show(&bar, pump.tally(), link.words(node.now()));
+                    if let Some(line) = line {
+                        screen.say(&line);
+                    }
+                }
                 None => stopped = true,
             },
             () = poll_fn(|cx| pump.poll(cx)) => break,
@@ -179,8 +183,10 @@ fn any_port_towards(peer: SocketAddr) -> SocketAddr {
 }
 
 fn show(bar: &ProgressBar, tally: &Tally, link: String) {
-    bar.set_position(tally.count(Fate::Delivered));
+    // Each of the two draws the bar, so the words come first: nothing is delivered on the screen
+    // while it still says that there is no connection.
     bar.set_message(link);
+    bar.set_position(tally.count(Fate::Delivered));
 }
 
 fn say_all(complaints: Vec<NotAMessage>, screen: &Screen) {
