@@ -288,7 +288,10 @@ fn an_identity_that_is_not_allowed_is_told_so_at_both_ends() {
     sent.failed(1, &["refused our identity", &advice]);
     assert_counts(&json(&sent.stdout), &[("accepted", 1), ("failed", 1)]);
     let told = listener.process.stderr_line("turned away");
-    assert!(told.contains(&stranger), "{told}");
+    let not_allowed = format!("the key {stranger} is not allowed here");
+    assert!(told.ends_with(&not_allowed), "{told}");
+    let advice = listener.process.stderr_line("to let it in");
+    assert!(advice.ends_with(&format!("--allow {stranger}")), "{advice}");
     let (log, _) = listener.finish();
     assert!(log.is_empty());
 }

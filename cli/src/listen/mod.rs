@@ -8,7 +8,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use peer_sender_tokio::{Incoming, Node, NodeConfig, PeerKey, StopMode, Trust, TurnedAway};
+use peer_sender_tokio::{
+    Incoming, LinkError, Node, NodeConfig, PeerKey, StopMode, Trust, TurnedAway,
+};
 use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior};
 
@@ -208,14 +210,8 @@ fn greet(address: SocketAddr, key: PeerKey, anybody: bool) {
 
 fn tell_turned_away(turned_away: &[TurnedAway]) {
     const LINES_MAX: usize = 4;
-    for TurnedAway { remote, key, error } in turned_away.iter().take(LINES_MAX) {
-        match key {
-            Some(key) => say(&format!(
-                "turned away {remote} with the key {key}: {error}\n  to let it in: peer-sender listen \
-                 ... --allow {key}"
-            )),
-            None => say(&format!("turned away {remote}: {error}")),
-        }
+    for one in turned_away.iter().take(LINES_MAX) {
+        say(&in_words(one));
     }
     let more = turned_away.len().saturating_sub(LINES_MAX);
     if more > 0 {
@@ -226,9 +222,48 @@ fn tell_turned_away(turned_away: &[TurnedAway]) {
     }
 }
 
+/// Names a key once, and how to let it in where that is what it lacks.
+fn in_words(TurnedAway { remote, key, error }: &TurnedAway) -> String {
+    match (error, key) {
+        (LinkError::NotAllowed { offered }, _) => format!(
+            "turned away {remote}: {error}\n  to let it in: peer-sender listen ... --allow {offered}"
+        ),
+        (_, Some(key)) => format!("turned away {remote} with the key {key}: {error}"),
+        (_, None) => format!("turned away {remote}: {error}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_key_that_is_not_allowed_is_offered_to_be_let_in() {
+        let stranger = PeerKey([7; 32]);
+        let line = |key, error| {
+            let remote = "192.0.2.7:4433".parse().unwrap();
+            in_words(&TurnedAway { remote, key, error })
+        };
+        let not_allowed = LinkError::NotAllowed { offered: stranger };
+        assert_eq!(
+            line(Some(stranger), not_allowed),
+            format!(
+                "turned away 192.0.2.7:4433: the key {stranger} is not allowed here\n  \
+                 to let it in: peer-sender listen ... --allow {stranger}"
+            )
+        );
+        let busy = line(Some(stranger), LinkError::Busy);
+        let beginning = format!("turned away 192.0.2.7:4433 with the key {stranger}: ");
+        assert!(
+            busy.starts_with(&beginning) && !busy.contains("--allow"),
+            "{busy}"
+        );
+        let unknown = line(None, LinkError::NotExpected);
+        assert!(
+            unknown.starts_with("turned away 192.0.2.7:4433: ") && !unknown.contains("--allow"),
+            "{unknown}"
+        );
+    }
 
     #[tokio::test]
     async fn a_node_that_dies_by_itself_is_a_failure() {
