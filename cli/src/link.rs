@@ -24,7 +24,12 @@ enum State {
     Starting,
     Connecting,
     Connected,
-    Waiting { error: LinkError, until: Time },
+    /// Disconnected for want of traffic.
+    Idle,
+    Waiting {
+        error: LinkError,
+        until: Time,
+    },
     Ended,
 }
 
@@ -76,7 +81,11 @@ impl LinkWatch {
                 };
                 self.trouble(error, lost, *retry_at, now)
             }
-            PeerEvent::BackoffStarted { .. } => None,
+            PeerEvent::BackoffStarted { .. } | PeerEvent::AddressChanged { .. } => None,
+            PeerEvent::Idle => {
+                self.state = State::Idle;
+                None
+            }
             PeerEvent::SenderStopped { .. } => {
                 self.state = State::Ended;
                 None
@@ -89,6 +98,7 @@ impl LinkWatch {
         match &self.state {
             State::Starting | State::Connecting => "connecting...".to_owned(),
             State::Connected => "connected".to_owned(),
+            State::Idle => "idle".to_owned(),
             State::Waiting { error, until } => {
                 let left = figures::duration(until.saturating_since(now));
                 format!("backoff {left}: {error}")

@@ -30,30 +30,36 @@
 
 extern crate alloc;
 
+mod action;
 mod config;
 mod error;
 mod event;
 mod id;
 mod inbound;
+mod news;
 mod outbound;
 mod outcome;
 mod receiver;
 mod sender;
+mod snapshot;
 mod stats;
 pub mod table;
 mod time;
 pub mod wire;
 
-pub use config::{Config, ConfigBuilder, ConfigError, ReceiverConfig};
+pub use action::{Action, IncomingMessage};
+pub use config::{Config, ConfigBuilder, ConfigError, LANES_MAX, ReceiverConfig, SendLimits};
 pub use error::{CloseCode, ErrorClass, LinkError, ProtocolError, Violation};
-pub use event::{Action, Event, IncomingMessage, PeerEvent, StopMode, StopReason};
+pub use event::{Event, StopMode, WakeReason};
 pub use id::{
     Attempt, Epoch, InvalidPeerKey, Lane, MessageId, PeerKey, SessionId, Side, StreamId, TransferId,
 };
+pub use news::{PeerEvent, StopReason};
 pub use outcome::{FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason};
 pub use receiver::{
     PeerReceiverMachine, ReceiverCanonical, SessionHandle, Sessions, SessionsConfig,
 };
 pub use sender::{Backoff, Canonical, Established, Link, PeerSenderMachine, Phase, State};
+pub use snapshot::{Holdup, Snapshot};
 pub use stats::{Capacity, Deadline, ReceiverStats, Stats, Timer};
 pub use time::Time;

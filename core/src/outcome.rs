@@ -13,6 +13,8 @@ pub enum Outcome {
     Delivered(Level),
     /// The receiver refused this message.
     Refused(RefuseCode),
+    /// It was taken back in time: it never reached the receiver's application, and never will.
+    Cancelled,
     /// It never reached the receiver's application, and never will.
     Failed(FailReason),
     /// It may or may not have arrived: the evidence is gone.
@@ -73,6 +75,10 @@ impl RefuseCode {
 pub enum FailReason {
     /// The sender was stopped before the message was sent.
     Stopped,
+    /// The sender gave the peer up before the message was sent.
+    GaveUp,
+    /// It was a reply to a session that is forgotten, and had not been sent.
+    SessionForgotten,
 }
 
 /// Why a message's fate cannot be told.
@@ -80,6 +86,11 @@ pub enum FailReason {
 pub enum UnknownReason {
     /// The sender was stopped after the message had begun, before the receiver answered.
     Stopped,
+    /// The sender gave the peer up after the message had begun, before the receiver answered.
+    GaveUp,
+    /// It was a reply, and the session that it answered was forgotten after it had begun, before
+    /// the receiver answered.
+    SessionForgotten,
     /// The receiver that may have taken it no longer remembers, and the one that answers now takes
     /// no message of its size, so that it cannot be sent again.
     Forgotten,

@@ -31,6 +31,10 @@ pub enum Timer {
     Backoff,
     /// The end of a drain.
     Drain,
+    /// Nothing was said for so long that the connection is ended.
+    Idle,
+    /// The end in good order of an idle connection takes too long.
+    Parting,
     /// A session has been without a connection for as long as it is remembered.
     SessionTtl,
 }
@@ -47,6 +51,8 @@ pub struct Stats {
     pub delivered: u64,
     /// Messages settled as refused by the receiver.
     pub refused: u64,
+    /// Messages settled as cancelled.
+    pub cancelled: u64,
     /// Messages settled as failed.
     pub failed: u64,
     /// Messages settled as unknown.

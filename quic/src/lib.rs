@@ -46,7 +46,7 @@ pub use config::{NodeConfig, NodeConfigBuilder, Trust};
 pub use identity::{Identity, IdentityError};
 pub use node::{
     AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, Output, PeerConfig,
-    PeerHandle, PeerId, PeerStats, Sender, Transmit,
+    PeerHandle, PeerId, PeerSnapshot, PeerStats, Sender, Source, Target, Transmit,
 };
 
 #[cfg(test)]

@@ -142,8 +142,8 @@ impl OutboundLane {
     /// make the flight grow without end.
     fn flight_has_room(&self, bytes: usize, config: &Config) -> bool {
         self.in_flight == 0
-            || self.flight.len() < config.flight_messages_max
-                && self.in_flight_bytes.saturating_add(bytes) <= config.flight_bytes_max
+            || self.flight.len() < config.send.flight_messages_max
+                && self.in_flight_bytes.saturating_add(bytes) <= config.send.flight_bytes_max
     }
 
     /// How many numbers from this one on are settled.
@@ -168,8 +168,14 @@ impl OutboundLane {
         if stream.position < self.next_number() {
             return self.in_flight_bytes.saturating_add(self.in_flight * HEAD);
         }
-        let messages = config.flight_messages_max.saturating_sub(self.in_flight);
-        let bytes = config.flight_bytes_max.saturating_sub(self.in_flight_bytes);
+        let messages = config
+            .send
+            .flight_messages_max
+            .saturating_sub(self.in_flight);
+        let bytes = config
+            .send
+            .flight_bytes_max
+            .saturating_sub(self.in_flight_bytes);
         self.queued_bytes
             .min(bytes)
             .saturating_add(self.queue.len().min(messages) * HEAD)

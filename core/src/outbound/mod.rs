@@ -97,8 +97,8 @@ impl OutboundLane {
     /// What the queue would take now.
     pub(crate) fn capacity(&self, config: &Config) -> Capacity {
         Capacity {
-            messages: config.queue_messages_max - self.queue.len(),
-            bytes: config.queue_bytes_max - self.queued_bytes,
+            messages: config.send.queue_messages_max - self.queue.len(),
+            bytes: config.send.queue_bytes_max - self.queued_bytes,
         }
     }
 
@@ -261,14 +261,15 @@ impl OutboundLane {
                 what: "a lane's books differ from its messages",
             });
         }
-        if self.queue.len() > config.queue_messages_max || queued > config.queue_bytes_max {
+        if self.queue.len() > config.send.queue_messages_max || queued > config.send.queue_bytes_max
+        {
             return Err(Violation {
                 id: "I21",
                 what: "the queue is above its limits",
             });
         }
-        if self.flight.len() > config.flight_messages_max
-            || messages > 1 && bytes > config.flight_bytes_max
+        if self.flight.len() > config.send.flight_messages_max
+            || messages > 1 && bytes > config.send.flight_bytes_max
         {
             return Err(Violation {
                 id: "I21",

@@ -116,7 +116,7 @@ impl PeerReceiverMachine {
         first_record: u64,
     ) -> Self {
         Self {
-            budget: Budget::new(config.inbound_bytes_max),
+            budget: Budget::new(config.receive.inbound_bytes_max),
             config,
             session,
             epoch,
@@ -298,7 +298,12 @@ impl PeerReceiverMachine {
             }
             Event::MessageQueued { id, lane, payload } => self.misplaced.push((id, lane, payload)),
             Event::TimerFired => {}
-            Event::ConnectFailed { .. } | Event::Consumed { .. } | Event::Refused { .. } => {
+            Event::Cancel { .. }
+            | Event::AddressesChanged { .. }
+            | Event::Wake { .. }
+            | Event::ConnectFailed { .. }
+            | Event::Consumed { .. }
+            | Event::Refused { .. } => {
                 self.count_stale();
             }
         }

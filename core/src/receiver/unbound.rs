@@ -87,6 +87,9 @@ impl Unbound {
             }
             Event::ConnectionLost { .. } => Progress::Lost,
             Event::MessageQueued { .. }
+            | Event::Cancel { .. }
+            | Event::AddressesChanged { .. }
+            | Event::Wake { .. }
             | Event::Connected { .. }
             | Event::ConnectFailed { .. }
             | Event::StreamOpened { .. }

@@ -39,6 +39,7 @@ impl PeerSenderMachine {
             }
             Event::TransferFinished { transfer } => self.transfer_finished(transfer),
             Event::Stop { mode } => self.stop(mode),
+            Event::Cancel { .. } | Event::AddressesChanged { .. } | Event::Wake { .. } => {}
             // What the peer's transport has acknowledged says nothing of its application, and
             // only `now` matters of a timer.
             Event::StreamAcknowledged { .. } | Event::TimerFired => {}
@@ -63,7 +64,7 @@ impl PeerSenderMachine {
 
     fn admit(&self, id: MessageId, lane: Lane, bytes: usize) -> Result<(), RejectReason> {
         let room = self.state.lane.capacity(&self.config);
-        let max = self.config.message_bytes_max;
+        let max = self.config.send.message_bytes_max;
         if self.state.phase != Phase::Running {
             Err(RejectReason::Stopped)
         } else if self.state.last_id.is_some_and(|last| id <= last) {

@@ -19,7 +19,7 @@ pub use self::backoff::Backoff;
 pub use self::canonical::Canonical;
 pub use self::state::{Established, Link, Phase, State};
 use crate::table::TRANSITIONS;
-use crate::{Action, Capacity, Config, Deadline, Event, Stats, Time};
+use crate::{Action, Capacity, Config, Deadline, Event, Lane, Stats, Time};
 
 /// Gets messages to one peer, and tells what became of each.
 ///
@@ -81,11 +81,11 @@ impl PeerSenderMachine {
         self.state.next_deadline()
     }
 
-    /// What would be accepted now: nothing once it is stopping.
-    pub fn capacity(&self) -> Capacity {
+    /// What would be accepted on this lane now: nothing once it is stopping.
+    pub fn capacity(&self, lane: Lane) -> Capacity {
         match self.state.phase {
-            Phase::Running => self.state.lane.capacity(&self.config),
-            Phase::Stopping { .. } | Phase::Closed => Capacity::default(),
+            Phase::Running if lane.0 == 0 => self.state.lane.capacity(&self.config),
+            Phase::Running | Phase::Stopping { .. } | Phase::Closed => Capacity::default(),
         }
     }
 

@@ -75,6 +75,7 @@ impl PeerSenderMachine {
             let counter = match outcome {
                 Outcome::Delivered(_) => &mut self.stats.delivered,
                 Outcome::Refused(_) => &mut self.stats.refused,
+                Outcome::Cancelled => &mut self.stats.cancelled,
                 Outcome::Failed(_) => &mut self.stats.failed,
                 Outcome::Unknown(_) => &mut self.stats.unknown,
             };
@@ -266,7 +267,9 @@ impl PeerSenderMachine {
         self.stats.connects += 1;
         let until = self.state.now + self.config.connect_timeout;
         self.go(Cause::Dial, Link::Connecting { attempt, until });
-        let address = self.config.address;
+        let Some(&address) = self.config.addresses.first() else {
+            return;
+        };
         actions.push(Action::Emit(PeerEvent::Connecting { attempt, address }));
         actions.push(Action::Connect { attempt, address });
     }

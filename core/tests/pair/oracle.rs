@@ -269,7 +269,7 @@ impl Oracle {
                     "I3 nobody refused {id} with {code:?}"
                 );
             }
-            Outcome::Failed(_) => {
+            Outcome::Cancelled | Outcome::Failed(_) => {
                 assert_eq!(
                     message.handed, 0,
                     "I4 {id} failed, and the application has seen it"
@@ -280,7 +280,7 @@ impl Oracle {
         let kind = match outcome {
             Outcome::Delivered(_) => 0,
             Outcome::Refused(_) => 1,
-            Outcome::Failed(_) => 2,
+            Outcome::Cancelled | Outcome::Failed(_) => 2,
             Outcome::Unknown(_) => 3,
         };
         self.counts[kind] += 1;

@@ -152,7 +152,7 @@ fn stay_closed(world: &mut World) {
         None,
         "I27 a closed sender has a timer"
     );
-    assert_eq!(world.sender.capacity(), Default::default(), "I27");
+    assert_eq!(world.sender.capacity(Lane(0)), Default::default(), "I27");
 }
 
 impl World {

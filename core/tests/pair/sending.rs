@@ -229,7 +229,7 @@ impl World {
         let [Event::MessageQueued { payload, .. }] = events else {
             return None;
         };
-        let room = self.sender.capacity();
+        let room = self.sender.capacity(Lane(0));
         let small = payload.len() <= self.plan.limits.message_bytes_max;
         Some(small && room.messages > 0 && room.bytes >= payload.len())
     }
@@ -238,7 +238,11 @@ impl World {
         let end = End::Dialler;
         match action {
             Action::Connect { attempt, address } => {
-                assert_eq!(address, self.plan.config.address(), "I12 another address");
+                assert_eq!(
+                    address,
+                    self.plan.config.addresses()[0],
+                    "I12 another address"
+                );
                 self.dial(attempt);
             }
             Action::Write {
@@ -285,8 +289,10 @@ impl World {
                 let conn = self.dialled(attempt).expect("A closes no connection");
                 self.close(conn, end, code, reason);
             }
+            Action::ForgetDelivered => panic!("I5 the sender forgets what it never delivered"),
             Action::Deliver(message) => panic!("I5 the sender delivers {}", message.number),
             Action::ScheduleBackoff { .. }
+            | Action::Room { .. }
             | Action::Emit(_)
             | Action::Settle { .. }
             | Action::Reject { .. } => {}

@@ -104,6 +104,9 @@ pub(crate) fn attempt_of(event: &Event) -> Option<Attempt> {
         | Event::StreamStopped { attempt, .. }
         | Event::StreamAcknowledged { attempt, .. } => Some(*attempt),
         Event::MessageQueued { .. }
+        | Event::Cancel { .. }
+        | Event::AddressesChanged { .. }
+        | Event::Wake { .. }
         | Event::TransferFinished { .. }
         | Event::Consumed { .. }
         | Event::Refused { .. }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use peer_sender_core::{StopMode, StopReason};
-use peer_sender_quic::{NodeStats, PeerId, PeerStats};
+use peer_sender_quic::{NodeStats, PeerId, PeerStats, Target};
 
 use super::Driver;
 use super::outputs::Outputs;
@@ -24,7 +24,10 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         let stopped = std::mem::take(&mut self.stopped);
         let any = !stopped.is_empty();
         for (handle, reason) in stopped {
-            let stats = self.machine.peer_stats(handle).unwrap_or_default();
+            let stats = self
+                .machine
+                .peer_stats(Target::Peer(handle))
+                .unwrap_or_default();
             self.machine.remove_peer(handle);
             if let Some((name, shared)) = self.peers.remove(handle) {
                 self.end_peer(&name, &shared, reason, stats);

@@ -212,11 +212,10 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         for answers in self.shared.inbox.take_answers() {
             for (lane, answers_of_lane) in answers.lanes {
                 for (number, code) in answers_of_lane.refused {
-                    self.machine
-                        .refuse(now, answers.session, lane, number, code);
+                    self.machine.refuse(now, answers.source, lane, number, code);
                 }
                 self.machine
-                    .consumed(now, answers.session, lane, answers_of_lane.below);
+                    .consumed(now, answers.source, lane, answers_of_lane.below);
             }
         }
         if commands.cut_accepted {

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use peer_sender_core::{PeerEvent, Time};
-use peer_sender_quic::{NodeEvent, Output, PeerHandle, PeerId, Transmit};
+use peer_sender_quic::{NodeEvent, Output, PeerHandle, PeerId, Target, Transmit};
 
 use super::Driver;
 use crate::control::TurnedAway;
@@ -148,22 +148,33 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
     fn tell(&mut self, event: NodeEvent<P>, told: &mut Told) {
         told.events += 1;
         match event {
-            NodeEvent::Settled { peer, settled } => self.peers.settle(peer, settled),
-            NodeEvent::Rejected { peer, id, rejected } => {
+            NodeEvent::Settled {
+                to: Target::Peer(peer),
+                settled,
+            } => self.peers.settle(peer, settled),
+            NodeEvent::Rejected {
+                to: Target::Peer(peer),
+                id,
+                rejected,
+            } => {
                 tracing::debug!(%id, reason = %rejected.reason, "accepted, but too late");
                 self.peers.reject(peer, id);
             }
-            NodeEvent::Room { peer, .. } => self.peers.make_room(&self.machine, peer),
+            NodeEvent::Room {
+                to: Target::Peer(peer),
+                ..
+            } => self.peers.make_room(&self.machine, peer),
             NodeEvent::Peer { peer, event } => self.tell_of_peer(peer, event),
             NodeEvent::Incoming {
-                session,
+                source,
                 from,
                 messages,
             } => {
                 told.delivered = true;
-                self.shared.inbox.deliver(session, from, messages);
+                self.shared.inbox.deliver(source, from, messages);
             }
-            NodeEvent::SessionForgotten { session } => self.shared.inbox.forget(session),
+            NodeEvent::Forgotten { source } => self.shared.inbox.forget(source),
+            NodeEvent::Settled { .. } | NodeEvent::Rejected { .. } | NodeEvent::Room { .. } => {}
             NodeEvent::InboundRejected { remote, key, error } => {
                 tracing::debug!(%remote, %error, "turned a connection away");
                 self.shared.turn_away(TurnedAway { remote, key, error });

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
-use peer_sender_core::{FailReason, MessageId, Outcome, Time};
-use peer_sender_quic::{NodeMachine, PeerHandle, PeerId};
+use peer_sender_core::{FailReason, Lane, MessageId, Outcome, Time};
+use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, Target};
 
 use crate::bell::lock;
 use crate::control::Added;
@@ -83,13 +83,17 @@ impl<P: PeerId> Peers<P> {
         let news = lock(&peer.shared.mailbox).take(&mut self.messages);
         let count = self.messages.len();
         if count > 0 {
-            machine.queue(now, peer.handle, self.messages.drain(..));
+            machine.queue(now, Target::Peer(peer.handle), self.messages.drain(..));
         }
         if let Some(mode) = news.stop {
             machine.stop_peer(now, peer.handle, mode);
         }
         for to in news.stats {
-            to.send(machine.peer_stats(peer.handle).unwrap_or_default());
+            to.send(
+                machine
+                    .peer_stats(Target::Peer(peer.handle))
+                    .unwrap_or_default(),
+            );
         }
         self.give_back(count);
     }
@@ -140,7 +144,7 @@ impl<P: PeerId> Peers<P> {
             return;
         };
         // The machine is asked anew: an event may be older than what was handed over since.
-        let capacity = machine.capacity(handle);
+        let capacity = machine.capacity(Target::Peer(handle), Lane(0));
         lock(&peer.shared.mailbox).set_room(capacity, &mut self.wakers);
     }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex};
 
-use peer_sender_core::{IncomingMessage, Lane, RefuseCode, SessionHandle};
-use peer_sender_quic::Sender;
+use peer_sender_core::{IncomingMessage, Lane, RefuseCode};
+use peer_sender_quic::{Sender, Source};
 
 use super::ledger::Ledger;
 use crate::bell::{Bell, lock};
@@ -22,11 +22,11 @@ pub(crate) struct Inbox<P> {
 /// which every message counts until it is answered.
 #[derive(Debug)]
 pub(super) struct InboxState<P> {
-    sessions: BTreeMap<SessionHandle, Session<P>>,
+    sessions: BTreeMap<Source, Session<P>>,
     /// Sessions that have messages, the next to be served in front.
-    ready: VecDeque<SessionHandle>,
+    ready: VecDeque<Source>,
     /// Sessions whose answers the driver has not seen.
-    answered: Vec<SessionHandle>,
+    answered: Vec<Source>,
     pub(super) waiting: WaitSet,
     closed: bool,
 }
@@ -42,7 +42,7 @@ struct Session<P> {
 /// The answers of one session since the driver last looked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answers {
-    pub(crate) session: SessionHandle,
+    pub(crate) source: Source,
     pub(crate) lanes: BTreeMap<Lane, LaneAnswers>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct LaneAnswers {
 /// A message that the application takes.
 #[derive(Debug)]
 pub(super) struct Taken<P> {
-    pub(super) session: SessionHandle,
+    pub(super) source: Source,
     pub(super) from: Arc<Sender<P>>,
     pub(super) message: IncomingMessage,
 }
@@ -64,7 +64,7 @@ pub(super) struct Taken<P> {
 /// A message's name among all that came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delivery {
-    session: SessionHandle,
+    source: Source,
     lane: Lane,
     number: u64,
 }
@@ -73,7 +73,7 @@ impl<P> Taken<P> {
     pub(super) fn delivery(&self) -> Delivery {
         let IncomingMessage { lane, number, .. } = self.message;
         Delivery {
-            session: self.session,
+            source: self.source,
             lane,
             number,
         }
@@ -96,23 +96,19 @@ impl<P> Inbox<P> {
     }
 
     /// Messages came; whoever waits for them is to be woken later.
-    pub(crate) fn deliver(
-        &self,
-        session: SessionHandle,
-        from: Sender<P>,
-        messages: Vec<IncomingMessage>,
-    ) where
+    pub(crate) fn deliver(&self, source: Source, from: Sender<P>, messages: Vec<IncomingMessage>)
+    where
         P: PartialEq,
     {
-        lock(&self.state).deliver(session, from, messages);
+        lock(&self.state).deliver(source, from, messages);
     }
 
     /// The machine forgot the session: what was not taken from it is gone, and answers to what
     /// was taken are of no use any more. Its sender will send again what got no receipt.
-    pub(crate) fn forget(&self, session: SessionHandle) {
+    pub(crate) fn forget(&self, source: Source) {
         let mut state = lock(&self.state);
-        state.sessions.remove(&session);
-        state.ready.retain(|ready| *ready != session);
+        state.sessions.remove(&source);
+        state.ready.retain(|ready| *ready != source);
     }
 
     /// A message is answered: accepted, or refused with a code.
@@ -153,14 +149,14 @@ impl<P> Inbox<P> {
 }
 
 impl<P> InboxState<P> {
-    fn deliver(&mut self, session: SessionHandle, from: Sender<P>, messages: Vec<IncomingMessage>)
+    fn deliver(&mut self, source: Source, from: Sender<P>, messages: Vec<IncomingMessage>)
     where
         P: PartialEq,
     {
         if self.closed || messages.is_empty() {
             return;
         }
-        let entry = match self.sessions.entry(session) {
+        let entry = match self.sessions.entry(source) {
             Entry::Vacant(vacant) => vacant.insert(Session::new(from)),
             Entry::Occupied(known) => {
                 let known = known.into_mut();
@@ -171,7 +167,7 @@ impl<P> InboxState<P> {
             }
         };
         if entry.messages.is_empty() {
-            self.ready.push_back(session);
+            self.ready.push_back(source);
         }
         for message in &messages {
             entry
@@ -190,8 +186,8 @@ impl<P> InboxState<P> {
     /// The next message; the session that had its turn goes to the end of the line.
     pub(super) fn take(&mut self) -> Option<Taken<P>> {
         loop {
-            let session = self.ready.pop_front()?;
-            let Some(entry) = self.sessions.get_mut(&session) else {
+            let source = self.ready.pop_front()?;
+            let Some(entry) = self.sessions.get_mut(&source) else {
                 continue;
             };
             let Some(message) = entry.messages.pop_front() else {
@@ -199,10 +195,10 @@ impl<P> InboxState<P> {
             };
             match entry.messages.is_empty() {
                 true => give_back(&mut entry.messages),
-                false => self.ready.push_back(session),
+                false => self.ready.push_back(source),
             }
             return Some(Taken {
-                session,
+                source,
                 from: Arc::clone(&entry.from),
                 message,
             });
@@ -212,11 +208,11 @@ impl<P> InboxState<P> {
     /// See [`Inbox::answer`]; whether the driver must be told that there are answers.
     pub(super) fn answer(&mut self, delivery: Delivery, refused: Option<RefuseCode>) -> bool {
         let Delivery {
-            session,
+            source,
             lane,
             number,
         } = delivery;
-        let Some(entry) = self.sessions.get_mut(&session) else {
+        let Some(entry) = self.sessions.get_mut(&source) else {
             return false;
         };
         let Some(ledger) = entry.ledgers.get_mut(&lane) else {
@@ -233,16 +229,16 @@ impl<P> InboxState<P> {
         if !first_of_session {
             return false;
         }
-        self.answered.push(session);
+        self.answered.push(source);
         self.answered.len() == 1
     }
 
     fn take_answers(&mut self) -> Vec<Answers> {
         let mut taken = Vec::with_capacity(self.answered.len());
-        for session in self.answered.drain(..) {
-            if let Some(entry) = self.sessions.get_mut(&session) {
+        for source in self.answered.drain(..) {
+            if let Some(entry) = self.sessions.get_mut(&source) {
                 taken.push(Answers {
-                    session,
+                    source,
                     lanes: std::mem::take(&mut entry.answers),
                 });
             }

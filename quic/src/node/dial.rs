@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use peer_sender_core::{
-    Action, Attempt, Capacity, CloseCode, Event, LinkError, MessageId, Outcome, PeerEvent,
+    Action, Attempt, Capacity, CloseCode, Event, Lane, LinkError, MessageId, Outcome, PeerEvent,
     Rejected, Time,
 };
 
 use super::link::Owner;
 use super::net::SPIN_PAUSE;
 use super::timers::TimerOf;
-use super::{NodeEvent, NodeMachine, PeerHandle, PeerId};
+use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Target};
 use crate::error::DialContext;
 use crate::{tls, transport};
 
@@ -26,7 +26,7 @@ impl<P: PeerId> NodeMachine<P> {
             return;
         };
         let mut actions = std::mem::take(&mut self.actions);
-        let before = peer.machine.capacity();
+        let before = peer.machine.capacity(Lane(0));
         let mut queued = Capacity::default();
         let facts = facts.into_iter().inspect(|fact| {
             if let Event::MessageQueued { payload, .. } = fact {
@@ -35,7 +35,7 @@ impl<P: PeerId> NodeMachine<P> {
             }
         });
         peer.machine.handle(now, facts, &mut actions);
-        let after = peer.machine.capacity();
+        let after = peer.machine.capacity(Lane(0));
         let stops = peer.machine.is_closed() && !peer.stopped;
         peer.stopped |= stops;
         let deadline = peer
@@ -60,7 +60,8 @@ impl<P: PeerId> NodeMachine<P> {
             || after.bytes > before.bytes.saturating_sub(kept.bytes);
         if left && !stops {
             self.events.push_back(NodeEvent::Room {
-                peer: handle,
+                to: Target::Peer(handle),
+                lane: Lane(0),
                 capacity: after,
             });
         }
@@ -95,7 +96,7 @@ impl<P: PeerId> NodeMachine<P> {
                     rejected.bytes += payload.len();
                     let rejected = Rejected { reason, payload };
                     self.events.push_back(NodeEvent::Rejected {
-                        peer: handle,
+                        to: Target::Peer(handle),
                         id,
                         rejected,
                     });
@@ -122,7 +123,7 @@ impl<P: PeerId> NodeMachine<P> {
                 // The machine's deadline holds the same moment.
                 Action::ScheduleBackoff { .. } => {}
                 // The peers that we dial are allowed no streams of their own: nothing comes.
-                Action::Deliver(_) => {}
+                Action::Deliver(_) | Action::Room { .. } | Action::ForgetDelivered => {}
             }
         }
         self.report_settled(handle, &mut settled);
@@ -132,7 +133,8 @@ impl<P: PeerId> NodeMachine<P> {
     fn report_settled(&mut self, peer: PeerHandle, settled: &mut Vec<(MessageId, Outcome)>) {
         if !settled.is_empty() {
             let settled = std::mem::take(settled);
-            self.events.push_back(NodeEvent::Settled { peer, settled });
+            let to = Target::Peer(peer);
+            self.events.push_back(NodeEvent::Settled { to, settled });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use peer_sender_core::{
-    Capacity, IncomingMessage, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected,
+    Capacity, IncomingMessage, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected,
     SessionHandle, Time,
 };
 use thiserror::Error;
@@ -27,25 +27,27 @@ pub enum Output<P> {
 pub enum NodeEvent<P> {
     /// Outcomes of one step of a peer's machine, in the order in which they fell.
     Settled {
-        /// The peer that the messages were for.
-        peer: PeerHandle,
+        /// Whom the messages were for.
+        to: Target,
         /// Each message with its only outcome.
         settled: Vec<(MessageId, Outcome)>,
     },
     /// A message that was queued is not accepted, and handed back.
     Rejected {
-        /// The peer that it was for.
-        peer: PeerHandle,
+        /// Whom it was for.
+        to: Target,
         /// The name it would have had.
         id: MessageId,
         /// Why, and the message.
         rejected: Rejected,
     },
-    /// Messages left the queue in a step.
+    /// Messages left a lane's queue in a step.
     Room {
-        /// The peer that they were for.
-        peer: PeerHandle,
-        /// What its machine would accept now.
+        /// Whom they were for.
+        to: Target,
+        /// The lane.
+        lane: Lane,
+        /// What its machine would accept on the lane now.
         capacity: Capacity,
     },
     /// Something happened to a peer.
@@ -58,17 +60,18 @@ pub enum NodeEvent<P> {
     },
     /// Messages that came in one step, in order.
     Incoming {
-        /// Their session: answers to them name it.
-        session: SessionHandle,
+        /// Where they come from: answers to them name it.
+        source: Source,
         /// Who sent them.
         from: Sender<P>,
         /// The messages, at least one.
         messages: Vec<IncomingMessage>,
     },
-    /// The node forgot a session: answers to its messages are ignored from here on.
-    SessionForgotten {
-        /// The session.
-        session: SessionHandle,
+    /// The node forgot where messages came from: answers to them are ignored from here on. Of a
+    /// session this is the last that is heard, and every reply to it was settled before.
+    Forgotten {
+        /// Where they came from.
+        source: Source,
     },
     /// A connection that somebody else dialled was turned away: by a limit of the node, or of what
     /// one host or one key gets ([`NodeConfig`](crate::NodeConfig), shares), for its identity, for
@@ -83,6 +86,40 @@ pub enum NodeEvent<P> {
         /// told.
         error: LinkError,
     },
+}
+
+/// Whom messages are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A peer that this node dials.
+    Peer(PeerHandle),
+    /// A session of somebody who dialled this node: messages for it are replies.
+    Session(SessionHandle),
+}
+
+/// Where messages come from. Never given out twice by one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A session of somebody who dialled this node.
+    Session(SessionHandle),
+    /// The replies of a peer that this node dials, as long as the peer's process remembers what it
+    /// sent.
+    Peer {
+        /// The peer.
+        peer: PeerHandle,
+        /// Counts how often the peer's sending half has begun anew.
+        generation: u64,
+    },
+}
+
+impl Source {
+    /// Whom an answer in kind is for.
+    pub fn target(self) -> Target {
+        match self {
+            Self::Session(session) => Target::Session(session),
+            Self::Peer { peer, .. } => Target::Peer(peer),
+        }
+    }
 }
 
 /// Who sent a message.

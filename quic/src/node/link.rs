@@ -216,6 +216,8 @@ impl Link {
             | Action::Emit(_)
             | Action::Deliver(_)
             | Action::Settle { .. }
+            | Action::Room { .. }
+            | Action::ForgetDelivered
             | Action::Reject { .. } => {}
         }
     }

@@ -31,18 +31,18 @@ mod timers;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use peer_sender_core::{
     Action, Capacity, CloseCode, Event, Lane, MessageId, PeerKey, RefuseCode, RejectReason,
-    Rejected, SessionHandle, StopMode, Time,
+    Rejected, SessionHandle, StopMode, Time, WakeReason,
 };
 use quinn_proto::Endpoint;
 
-use crate::{NodeConfig, transport};
+use crate::{NodeConfig, Trust, transport};
 use clock::Clock;
 use inbound::Inbound;
 use link::LinkId;
@@ -51,9 +51,9 @@ use peer::Peer;
 use seeds::Seeds;
 
 pub use datagram::{DatagramMeta, Ecn, Transmit};
-pub use event::{AddPeerError, NodeEvent, Output, Sender};
+pub use event::{AddPeerError, NodeEvent, Output, Sender, Source, Target};
 pub use peer::{PeerConfig, PeerHandle, PeerId};
-pub use stats::{NodeStats, PeerStats};
+pub use stats::{NodeStats, PeerSnapshot, PeerStats};
 
 /// An endpoint without I/O: any number of peers over one socket's worth of datagrams; it dials,
 /// listens, or both. The same config, seed and calls give the same outputs, apart from what TLS
@@ -153,13 +153,17 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// What the peer's machine would accept now; messages that were handed over by
-    /// [`queue`](Self::queue) are already taken off. Nothing for a peer that is not there.
-    pub fn capacity(&self, peer: PeerHandle) -> Capacity {
-        self.peers
-            .get(&peer)
-            .map(|peer| peer.machine.capacity())
-            .unwrap_or_default()
+    /// What the machine would accept on this lane now; messages that were handed over by
+    /// [`queue`](Self::queue) are already taken off. Nothing for who is not there.
+    pub fn capacity(&self, to: Target, lane: Lane) -> Capacity {
+        match to {
+            Target::Peer(peer) => self
+                .peers
+                .get(&peer)
+                .map(|peer| peer.machine.capacity(lane)),
+            Target::Session(_) => None,
+        }
+        .unwrap_or_default()
     }
 
     /// After [`stop`](Self::stop): every peer has emitted `SenderStopped`, every connection has
@@ -182,8 +186,11 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// The counters of a peer; none for a peer that is not there.
-    pub fn peer_stats(&self, peer: PeerHandle) -> Option<PeerStats> {
+    /// The counters of a machine; none for who is not there.
+    pub fn peer_stats(&self, to: Target) -> Option<PeerStats> {
+        let Target::Peer(peer) = to else {
+            return None;
+        };
         let peer = self.peers.get(&peer)?;
         let link = peer.link.and_then(|(_, id)| self.net.link(id));
         let quic = link.map(|link| link.connection.stats().path);
@@ -193,6 +200,12 @@ impl<P: PeerId> NodeMachine<P> {
             lost_packets: quic.map_or(0, |path| path.lost_packets),
             mtu: quic.map_or(0, |path| path.current_mtu),
         })
+    }
+
+    /// How a machine stands, and why; none for who is not there.
+    pub fn snapshot(&self, to: Target) -> Option<PeerSnapshot> {
+        let _ = to;
+        None
     }
 
     /// How many datagrams one [`Output::Transmit`] may hold (generic segmentation offload); at
@@ -232,29 +245,74 @@ impl<P: PeerId> NodeMachine<P> {
         Ok(handle)
     }
 
-    /// Hands messages to a peer's machine in one step. Their ids must increase over the peer's
-    /// life. A message that is not accepted comes back as [`NodeEvent::Rejected`].
+    /// Hands messages to a machine in one step. Their ids must increase over its life. A message that is not accepted comes back as [`NodeEvent::Rejected`].
     pub fn queue(
         &mut self,
         now: Time,
-        peer: PeerHandle,
+        to: Target,
         messages: impl IntoIterator<Item = (MessageId, Lane, Bytes)>,
     ) {
         let now = self.net.clock.advance(now);
-        if !self.peers.contains_key(&peer) {
+        let peer = match to {
+            Target::Peer(peer) => Some(peer).filter(|peer| self.peers.contains_key(peer)),
+            Target::Session(_) => None,
+        };
+        let Some(peer) = peer else {
             self.events
                 .extend(messages.into_iter().map(|(id, _, payload)| {
                     let rejected = Rejected {
                         reason: RejectReason::Stopped,
                         payload,
                     };
-                    NodeEvent::Rejected { peer, id, rejected }
+                    NodeEvent::Rejected { to, id, rejected }
                 }));
             return;
-        }
+        };
         let messages = messages.into_iter();
         let queued = messages.map(|(id, lane, payload)| Event::MessageQueued { id, lane, payload });
         self.step_peer(now, peer, queued);
+    }
+
+    /// Takes a message back, if it has not begun, or once it is proven that it was not received.
+    pub fn cancel(&mut self, now: Time, to: Target, id: MessageId) {
+        let now = self.net.clock.advance(now);
+        match to {
+            Target::Peer(peer) => self.step_peer(now, peer, [Event::Cancel { id }]),
+            Target::Session(_) => {}
+        }
+    }
+
+    /// Tells a peer's addresses anew; with none it waits until there are some.
+    pub fn set_addresses(&mut self, now: Time, peer: PeerHandle, addresses: Vec<SocketAddr>) {
+        let now = self.net.clock.advance(now);
+        self.step_peer(now, peer, [Event::AddressesChanged { addresses }]);
+    }
+
+    /// Cuts a peer's wait before its next attempt short.
+    pub fn wake(&mut self, now: Time, peer: PeerHandle, reason: WakeReason) {
+        let now = self.net.clock.advance(now);
+        self.step_peer(now, peer, [Event::Wake { reason }]);
+    }
+
+    /// Cuts every wait before a next attempt short: the host's own network has changed.
+    pub fn network_changed(&mut self, now: Time) {
+        let peers: Vec<PeerHandle> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.wake(now, peer, WakeReason::NetworkChange);
+        }
+    }
+
+    /// Whom the accepting side lets in from here on. Who is connected and no longer let in is
+    /// closed with code 4. Nothing changes for a node that only dials.
+    pub fn set_trust(&mut self, now: Time, trust: Trust) {
+        let _ = (now, trust);
+    }
+
+    /// Ends a session in good order (last receipts, FIN, close 3), or at once: its dialler may come
+    /// again, as anew. [`NodeEvent::Forgotten`] says when that is done.
+    pub fn stop_session(&mut self, now: Time, session: SessionHandle, mode: StopMode) {
+        let source = Source::Session(session);
+        self.answer(now, source, Event::Stop { mode });
     }
 
     /// Stops a peer; [`PeerEvent::SenderStopped`](peer_sender_core::PeerEvent::SenderStopped)
@@ -289,22 +347,15 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// The application has answered every message of this lane of a session below this number.
-    pub fn consumed(&mut self, now: Time, session: SessionHandle, lane: Lane, below: u64) {
-        self.answer(now, session, Event::Consumed { lane, below });
+    /// The application has answered every message of this lane below this number.
+    pub fn consumed(&mut self, now: Time, source: Source, lane: Lane, below: u64) {
+        self.answer(now, source, Event::Consumed { lane, below });
     }
 
     /// The application refuses a message; comes before the [`consumed`](Self::consumed) that
     /// covers it.
-    pub fn refuse(
-        &mut self,
-        now: Time,
-        session: SessionHandle,
-        lane: Lane,
-        number: u64,
-        code: RefuseCode,
-    ) {
-        self.answer(now, session, Event::Refused { lane, number, code });
+    pub fn refuse(&mut self, now: Time, source: Source, lane: Lane, number: u64, code: RefuseCode) {
+        self.answer(now, source, Event::Refused { lane, number, code });
     }
 
     /// Stops accepting, stops every peer, and ends the accepted connections: in good order (last

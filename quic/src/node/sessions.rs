@@ -8,7 +8,7 @@ use peer_sender_core::{
 use super::link::Owner;
 use super::net::SPIN_PAUSE;
 use super::timers::TimerOf;
-use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender};
+use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Source};
 
 impl<P: PeerId> NodeMachine<P> {
     /// Tells the table of a connection that was let in.
@@ -32,8 +32,11 @@ impl<P: PeerId> NodeMachine<P> {
     }
 
     /// One step of what the application answered.
-    pub(super) fn answer(&mut self, now: Time, session: SessionHandle, fact: Event) {
+    pub(super) fn answer(&mut self, now: Time, source: Source, fact: Event) {
         let now = self.net.clock.advance(now);
+        let Source::Session(session) = source else {
+            return;
+        };
         self.step_sessions(now, |sessions, actions| {
             sessions.handle_session(now, session, [fact], actions);
             Some(session)
@@ -124,8 +127,9 @@ impl<P: PeerId> NodeMachine<P> {
             .as_mut()
             .and_then(|inbound| inbound.sessions.poll_forgotten())
         {
-            self.events
-                .push_back(NodeEvent::SessionForgotten { session });
+            self.events.push_back(NodeEvent::Forgotten {
+                source: Source::Session(session),
+            });
         }
     }
 
@@ -156,6 +160,8 @@ impl<P: PeerId> NodeMachine<P> {
                 | Action::ScheduleBackoff { .. }
                 | Action::Emit(_)
                 | Action::Settle { .. }
+                | Action::Room { .. }
+                | Action::ForgetDelivered
                 | Action::Reject { .. } => {}
             }
         }
@@ -185,7 +191,7 @@ impl<P: PeerId> NodeMachine<P> {
             peer: self.peer_with_key(key),
         };
         self.events.push_back(NodeEvent::Incoming {
-            session,
+            source: Source::Session(session),
             from,
             messages,
         });

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use peer_sender_core::Stats;
+use peer_sender_core::{Snapshot, Stats};
 
 use super::NodeMachine;
 
@@ -48,6 +48,25 @@ pub struct PeerStats {
     pub lost_packets: u64,
     /// The largest datagram that its present connection sends, in bytes; 0 without a connection.
     pub mtu: u16,
+}
+
+/// How a peer, or a session of somebody who dialled, stands at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerSnapshot {
+    /// How its machine stands, and why nothing moves.
+    pub machine: Snapshot,
+    /// The smoothed round trip of its connection (RFC 9002 section 5.3), while it has one.
+    pub rtt: Option<Duration>,
+    /// Packets that its present connection has sent.
+    pub sent_packets: u64,
+    /// Packets that its present connection has lost.
+    pub lost_packets: u64,
+    /// The largest datagram that its present connection sends, in bytes; 0 without a connection.
+    pub mtu: u16,
+    /// How often its present connection found that the path no longer carries datagrams of the
+    /// size that it did (RFC 8899 section 4.3).
+    pub black_holes: u64,
 }
 
 impl<P> fmt::Debug for NodeMachine<P> {

@@ -221,7 +221,7 @@ impl PeerReceiverMachine {
         let names = Names {
             epoch: self.epoch,
             record: self.record,
-            message_bytes_max: self.config.message_bytes_max,
+            message_bytes_max: self.config.receive.message_bytes_max,
         };
         match self.lane.open(place, open, &names, &mut self.budget)? {
             Opened::Holds { cut } => {
@@ -240,7 +240,7 @@ impl PeerReceiverMachine {
 
     /// A MESSAGE's head was read.
     fn begin(&mut self, length: u64, reading: &mut Reading) -> Result<(), Closing> {
-        let max = self.config.message_bytes_max;
+        let max = self.config.receive.message_bytes_max;
         match self.lane.begin(length, max, &mut self.budget)? {
             Begun::Taken | Begun::Waits => Ok(()),
             Begun::Dropped => {
@@ -355,7 +355,7 @@ impl PeerReceiverMachine {
         if self.connections.is_empty() {
             self.phase = self.phase.close();
             self.lane = InboundLane::default();
-            self.budget = Budget::new(self.config.inbound_bytes_max);
+            self.budget = Budget::new(self.config.receive.inbound_bytes_max);
         }
     }
 }

@@ -212,6 +212,13 @@ pub(super) fn config() -> Config {
     Config::new("192.0.2.1:4433".parse().unwrap()).unwrap()
 }
 
+/// The defaults with other limits of what is sent.
+pub(super) fn limited(set: impl FnOnce(&mut SendLimits)) -> Config {
+    let mut config = config();
+    set(&mut config.send);
+    config
+}
+
 /// A RESUME of the record 0.
 pub(super) fn resume(taken: u64, next: u64) -> Frame {
     resume_of(0, taken, next)

@@ -1,6 +1,6 @@
 //! Writing, receipts and limits.
 
-use super::bench::{Bench, config, receipt, resume};
+use super::bench::{Bench, limited, receipt, resume};
 use crate::wire::{Frame, Resume};
 use crate::*;
 
@@ -64,10 +64,9 @@ fn a_message_above_the_receivers_limit_is_refused_unwritten() {
 
 #[test]
 fn the_flight_fills_and_frees() {
-    let limited = Config {
-        flight_messages_max: 2,
-        ..config()
-    };
+    let limited = limited(|it| {
+        it.flight_messages_max = 2;
+    });
     let mut bench = Bench::with(limited);
     bench.step([]);
     bench.confirm();
@@ -79,10 +78,9 @@ fn the_flight_fills_and_frees() {
 
 #[test]
 fn a_message_above_the_flights_bytes_goes_alone() {
-    let limited = Config {
-        flight_bytes_max: 10,
-        ..config()
-    };
+    let limited = limited(|it| {
+        it.flight_bytes_max = 10;
+    });
     let mut bench = Bench::with(limited);
     bench.step([]);
     bench.confirm();
@@ -94,12 +92,11 @@ fn a_message_above_the_flights_bytes_goes_alone() {
 
 #[test]
 fn what_is_not_accepted_is_handed_back_at_once() {
-    let limited = Config {
-        queue_messages_max: 2,
-        queue_bytes_max: 10,
-        message_bytes_max: 10,
-        ..config()
-    };
+    let limited = limited(|it| {
+        it.queue_messages_max = 2;
+        it.queue_bytes_max = 10;
+        it.message_bytes_max = 10;
+    });
     let mut bench = Bench::with(limited);
     bench.step([]);
     assert!(bench.queue(2).is_empty());
@@ -130,7 +127,7 @@ fn what_is_not_accepted_is_handed_back_at_once() {
         ["9 rejected: lane 1 is not one of this sender's"]
     );
     assert_eq!(
-        bench.machine.capacity(),
+        bench.machine.capacity(Lane(0)),
         Capacity {
             messages: 0,
             bytes: 8
@@ -154,11 +151,10 @@ fn a_refused_message_is_settled_and_those_behind_it_go_on() {
 
 #[test]
 fn a_receiver_that_refuses_all_but_one_does_not_make_the_flight_grow() {
-    let limited = Config {
-        flight_messages_max: 4,
-        queue_messages_max: 4,
-        ..config()
-    };
+    let limited = limited(|it| {
+        it.flight_messages_max = 4;
+        it.queue_messages_max = 4;
+    });
     let mut bench = Bench::with(limited);
     bench.step([]);
     bench.confirm();

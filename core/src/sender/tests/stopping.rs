@@ -111,7 +111,7 @@ fn a_drain_ends_at_its_deadline_in_every_state() {
 fn is_closed_for_good(mut bench: Bench) {
     assert!(bench.machine.is_closed());
     assert_eq!(bench.machine.next_deadline(), None);
-    assert_eq!(bench.machine.capacity(), Capacity::default());
+    assert_eq!(bench.machine.capacity(Lane(0)), Capacity::default());
     let rejected = bench.queue(1);
     assert!(rejected[0].ends_with("rejected: the sender was stopped; make a new one to send more"));
     assert_eq!(rejected.len(), 1);

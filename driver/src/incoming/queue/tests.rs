@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use peer_sender_core::{PeerKey, Time};
+use peer_sender_core::{PeerKey, SessionHandle, Time};
 
 use super::*;
 
@@ -18,7 +18,11 @@ fn deliver(inbox: &Inbox<&'static str>, session: u64, numbers: impl IntoIterator
         key: PeerKey([session as u8; 32]),
         peer: Some("peer"),
     };
-    inbox.deliver(SessionHandle(session), from, messages.collect());
+    inbox.deliver(
+        Source::Session(SessionHandle(session)),
+        from,
+        messages.collect(),
+    );
 }
 
 fn take(inbox: &Inbox<&'static str>) -> Option<Delivery> {
@@ -27,7 +31,10 @@ fn take(inbox: &Inbox<&'static str>) -> Option<Delivery> {
 
 fn names(inbox: &Inbox<&'static str>) -> Vec<(u64, u64)> {
     std::iter::from_fn(|| take(inbox))
-        .map(|of| (of.session.0, of.number))
+        .map(|of| match of.source {
+            Source::Session(session) => (session.0, of.number),
+            Source::Peer { .. } => panic!("no replies here"),
+        })
         .collect()
 }
 
@@ -68,10 +75,10 @@ fn the_driver_is_told_one_number_for_a_lane_and_refusals_with_it() {
     let taken: Vec<_> = std::iter::from_fn(|| take(&inbox)).collect();
     inbox.answer(taken[1], None);
     inbox.answer(taken[2], Some(RefuseCode::Application));
-    let session = SessionHandle(1);
+    let session = Source::Session(SessionHandle(1));
     let refused = [(2, RefuseCode::Application)];
     let expected = Answers {
-        session,
+        source: session,
         lanes: lane(&refused, 0),
     };
     assert_eq!(
@@ -83,7 +90,7 @@ fn the_driver_is_told_one_number_for_a_lane_and_refusals_with_it() {
     inbox.answer(taken[0], Some(RefuseCode::Dropped));
     inbox.answer(taken[3], None);
     let expected = Answers {
-        session,
+        source: session,
         lanes: lane(&[(0, RefuseCode::Dropped)], 4),
     };
     assert_eq!(inbox.take_answers(), [expected]);
@@ -111,7 +118,7 @@ fn a_forgotten_session_is_gone_with_its_messages_and_answers() {
     deliver(&inbox, 1, 0..2);
     deliver(&inbox, 2, 0..1);
     let taken = take(&inbox).unwrap();
-    inbox.forget(SessionHandle(1));
+    inbox.forget(Source::Session(SessionHandle(1)));
     inbox.answer(taken, None);
     assert_eq!(inbox.take_answers(), []);
     assert_eq!(names(&inbox), [(2, 0)]);
@@ -128,7 +135,7 @@ fn a_sender_that_was_named_later_is_named_on_its_later_messages() {
         received_at: Time::ZERO,
     };
     inbox.deliver(
-        SessionHandle(1),
+        Source::Session(SessionHandle(1)),
         Sender {
             key: PeerKey([1; 32]),
             peer: None,
@@ -158,7 +165,7 @@ fn memory_of_a_burst_is_given_back() {
         inbox.answer(taken, None);
     }
     let state = lock(&inbox.state);
-    let session = &state.sessions[&SessionHandle(1)];
+    let session = &state.sessions[&Source::Session(SessionHandle(1))];
     assert_eq!(session.messages.capacity(), 0);
     assert_eq!(session.ledgers[&Lane(0)].capacity(), 0);
 }

@@ -7,6 +7,7 @@ use peer_sender_core::{Lane, Level, MessageId, Outcome, PeerEvent, RefuseCode, T
 use super::nodes::*;
 use super::world::World;
 use crate::Trust;
+use crate::node::Target;
 
 pub(super) const DELIVERED: Outcome = Outcome::Delivered(Level::Application);
 
@@ -58,7 +59,11 @@ fn ten_thousand_messages_arrive_in_order() {
     let peer = world.dial(1, 2, identity(2).key());
     let (mut sent, count) = (0, 10_000);
     let done = world.wait(Duration::from_secs(60), |world| {
-        let room = world.end(1).node.capacity(peer).messages as u64;
+        let room = world
+            .end(1)
+            .node
+            .capacity(Target::Peer(peer), Lane(0))
+            .messages as u64;
         let more = room.min(count - sent);
         world.queue(1, peer, messages(sent, more));
         sent += more;
@@ -74,7 +79,11 @@ fn ten_thousand_messages_arrive_in_order() {
             .all(|(s, id)| *s == (MessageId(id), DELIVERED))
     );
     assert_eq!(
-        world.end(1).node.capacity(peer).messages,
+        world
+            .end(1)
+            .node
+            .capacity(Target::Peer(peer), Lane(0))
+            .messages,
         8_192,
         "all of the queue is free"
     );
@@ -167,7 +176,7 @@ fn an_idle_connection_stays_up_and_is_measured() {
     world.run(Duration::from_secs(600));
     assert_eq!(world.end(1).connected(peer), 1);
     assert_eq!(world.end(1).errors(peer), []);
-    let stats = world.end(1).node.peer_stats(peer).unwrap();
+    let stats = world.end(1).node.peer_stats(Target::Peer(peer)).unwrap();
     let rtt = stats.rtt.unwrap();
     assert!(
         rtt >= Duration::from_millis(10) && rtt < Duration::from_millis(40),

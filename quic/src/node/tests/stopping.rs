@@ -10,7 +10,7 @@ use peer_sender_core::{
 use super::nodes::*;
 use super::world::World;
 use crate::Trust;
-use crate::node::AddPeerError;
+use crate::node::{AddPeerError, Target};
 
 const DRAIN: StopMode = StopMode::Drain(Duration::from_secs(10));
 
@@ -197,7 +197,7 @@ fn a_peer_that_was_removed_may_be_added_again() {
     world.end(1).node.stop_peer(now, peer, DRAIN);
     world.run(Duration::from_secs(1));
     world.end(1).node.remove_peer(peer);
-    assert_eq!(world.end(1).node.peer_stats(peer), None);
+    assert_eq!(world.end(1).node.peer_stats(Target::Peer(peer)), None);
 
     let peer = world.end(1).node.add_peer(now, id, config).unwrap();
     world.queue(1, peer, messages(0, 10));

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use peer_sender_core::{
-    Capacity, Config, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected,
-    SessionHandle, Time,
+    Capacity, Config, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected, Time,
 };
 
 use super::nodes::*;
 use crate::NodeConfig;
-use crate::node::{DatagramMeta, NodeEvent, NodeMachine, Output, PeerConfig, PeerHandle, Transmit};
+use crate::node::{
+    DatagramMeta, NodeEvent, NodeMachine, Output, PeerConfig, PeerHandle, Source, Target, Transmit,
+};
 
 /// One node with everything that it has said.
 pub(super) struct End {
@@ -21,8 +22,8 @@ pub(super) struct End {
     pub(super) consumes: bool,
     pub(super) received: Vec<(PeerKey, u64, Bytes)>,
     pub(super) names: Vec<Option<String>>,
-    pub(super) sessions: BTreeSet<SessionHandle>,
-    pub(super) forgotten: Vec<SessionHandle>,
+    pub(super) sessions: BTreeSet<Source>,
+    pub(super) forgotten: Vec<Source>,
     pub(super) settled: BTreeMap<PeerHandle, Vec<(MessageId, Outcome)>>,
     pub(super) rejected: Vec<(MessageId, Rejected)>,
     pub(super) said: BTreeMap<PeerHandle, Vec<PeerEvent>>,
@@ -53,14 +54,19 @@ impl End {
 
     fn hear(&mut self, now: Time, event: NodeEvent<String>) {
         match event {
-            NodeEvent::Settled { peer, settled } => {
+            NodeEvent::Settled { to, settled } => {
+                let Target::Peer(peer) = to else {
+                    panic!("no replies here")
+                };
                 assert!(!settled.is_empty());
                 self.assert_running(peer);
                 self.settled.entry(peer).or_default().extend(settled);
             }
             NodeEvent::Rejected { id, rejected, .. } => self.rejected.push((id, rejected)),
-            NodeEvent::Room { peer, capacity } => {
-                self.assert_running(peer);
+            NodeEvent::Room { to, capacity, .. } => {
+                if let Target::Peer(peer) = to {
+                    self.assert_running(peer);
+                }
                 self.room = Some(capacity);
             }
             NodeEvent::Peer { peer, event } => {
@@ -68,12 +74,12 @@ impl End {
                 self.said.entry(peer).or_default().push(event);
             }
             NodeEvent::Incoming {
-                session,
+                source,
                 from,
                 messages,
             } => {
                 assert!(!messages.is_empty());
-                self.sessions.insert(session);
+                self.sessions.insert(source);
                 self.names.push(from.peer);
                 let below = messages.last().unwrap().number + 1;
                 let taken = messages
@@ -81,10 +87,10 @@ impl End {
                     .map(|m| (from.key, m.number, m.payload));
                 self.received.extend(taken);
                 if self.consumes {
-                    self.node.consumed(now, session, Lane(0), below);
+                    self.node.consumed(now, source, Lane(0), below);
                 }
             }
-            NodeEvent::SessionForgotten { session } => self.forgotten.push(session),
+            NodeEvent::Forgotten { source } => self.forgotten.push(source),
             NodeEvent::InboundRejected { key, error, .. } => self.turned_away.push((key, error)),
         }
     }
@@ -101,8 +107,8 @@ impl End {
     /// Answers what has come and was not answered.
     pub(super) fn consume(&mut self, now: Time) {
         let below = self.received.last().map_or(0, |&(_, number, _)| number + 1);
-        for &session in &self.sessions {
-            self.node.consumed(now, session, Lane(0), below);
+        for &source in &self.sessions {
+            self.node.consumed(now, source, Lane(0), below);
         }
     }
 
@@ -198,7 +204,7 @@ impl World {
 
     pub(super) fn dial_with(&mut self, from: Place, key: PeerKey, config: Config) -> PeerHandle {
         let now = self.now;
-        let id = config.address().to_string();
+        let id = config.addresses()[0].to_string();
         let config = PeerConfig::with(key, config);
         self.end(from).node.add_peer(now, id, config).unwrap()
     }
@@ -214,7 +220,7 @@ impl World {
         let messages = messages
             .into_iter()
             .map(|(id, payload)| (MessageId(id), Lane(0), payload));
-        self.end(from).node.queue(now, peer, messages);
+        self.end(from).node.queue(now, Target::Peer(peer), messages);
     }
 
     /// Lets this much time go by.

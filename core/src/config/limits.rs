@@ -1,0 +1,192 @@
+//! What a sending and a receiving half may hold.
+
+use super::ConfigError;
+use crate::outbound::WRITE_BYTES_MAX;
+
+/// The most lanes that either end of a connection may open.
+pub const LANES_MAX: u8 = 8;
+
+/// The limits of a sending half. Each lane has them for itself, so that a lane whose messages are
+/// not taken never holds up another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SendLimits {
+    /// The lanes that messages may be sent on: 1 to 8, 8 by default.
+    pub lanes: u8,
+    /// The largest message accepted, in bytes: 1 to 1 GiB, 16 MiB by default.
+    pub message_bytes_max: usize,
+    /// The most messages of a lane that wait to be written: at least 1, 8,192 by default.
+    pub queue_messages_max: usize,
+    /// The most bytes of a lane's messages that wait to be written: at least the largest message,
+    /// 16 MiB by default.
+    pub queue_bytes_max: usize,
+    /// The most messages of a lane written and not yet answered: at least 1, 8,192 by default.
+    pub flight_messages_max: usize,
+    /// The most bytes of a lane's messages written and not yet answered; a message that is larger
+    /// may still go alone. At least 1, 4 MiB by default.
+    pub flight_bytes_max: usize,
+}
+
+impl Default for SendLimits {
+    fn default() -> Self {
+        Self {
+            lanes: LANES_MAX,
+            message_bytes_max: 16 << 20,
+            queue_messages_max: 8_192,
+            queue_bytes_max: 16 << 20,
+            flight_messages_max: 8_192,
+            flight_bytes_max: 4 << 20,
+        }
+    }
+}
+
+impl SendLimits {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |field, problem| Err(ConfigError::new(field, problem));
+        if !(1..=LANES_MAX).contains(&self.lanes) {
+            return refuse("lanes", "must be from 1 to 8");
+        }
+        check_message_bytes_max(self.message_bytes_max)?;
+        if self.queue_messages_max == 0 {
+            return refuse("queue_messages_max", "must be at least 1");
+        }
+        if self.queue_bytes_max < self.message_bytes_max {
+            return refuse("queue_bytes_max", "must be at least message_bytes_max");
+        }
+        if self.flight_messages_max == 0 {
+            return refuse("flight_messages_max", "must be at least 1");
+        }
+        if self.flight_bytes_max == 0 {
+            return refuse("flight_bytes_max", "must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// The most memory, in bytes, of a sending half: payloads queued and in flight (one message
+    /// of a lane may exceed its flight's limit alone), the books of each message, and one write
+    /// of each lane being composed.
+    pub fn memory_max(&self) -> usize {
+        const BOOKS_PER_MESSAGE: usize = 160;
+        let payloads = self
+            .queue_bytes_max
+            .saturating_add(self.flight_bytes_max)
+            .saturating_add(self.message_bytes_max);
+        let books = self
+            .queue_messages_max
+            .saturating_add(self.flight_messages_max)
+            .saturating_mul(BOOKS_PER_MESSAGE);
+        payloads
+            .saturating_add(books)
+            .saturating_add(2 * WRITE_BYTES_MAX)
+            .saturating_mul(usize::from(self.lanes))
+    }
+
+    pub(crate) fn actions_per_step_max(&self) -> usize {
+        const OF_A_LANE: usize = 4;
+        self.queue_messages_max
+            .saturating_add(self.flight_messages_max)
+            .saturating_add(OF_A_LANE)
+            .saturating_mul(usize::from(self.lanes))
+    }
+}
+
+/// The limits of a receiving half.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ReceiveLimits {
+    pub(crate) message_bytes_max: usize,
+    pub(crate) inbound_bytes_max: usize,
+}
+
+impl Default for ReceiveLimits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 16 << 20,
+            inbound_bytes_max: 32 << 20,
+        }
+    }
+}
+
+impl ReceiveLimits {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        check_message_bytes_max(self.message_bytes_max)?;
+        if self.inbound_bytes_max < self.message_bytes_max {
+            let problem = "must be at least message_bytes_max";
+            return Err(ConfigError::new("inbound_bytes_max", problem));
+        }
+        Ok(())
+    }
+
+    /// Payloads are counted with their books; a stream keeps at most one frame's head beside.
+    pub(crate) fn memory_max(&self) -> usize {
+        const BESIDE_PER_LANE: usize = 4 << 10;
+        self.inbound_bytes_max
+            .saturating_mul(2)
+            .saturating_add(usize::from(LANES_MAX) * BESIDE_PER_LANE)
+    }
+}
+
+/// The limits that a [`PeerReceiverMachine`](crate::PeerReceiverMachine) keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct ReceiverConfig {
+    pub(crate) receive: ReceiveLimits,
+    /// Of replies.
+    pub(crate) send: SendLimits,
+}
+
+impl ReceiverConfig {
+    /// `message_bytes_max`: the largest message taken, 16 MiB by default. `inbound_bytes_max`: the
+    /// most bytes held at once by a session, on all its lanes, half-received messages included,
+    /// 32 MiB by default.
+    ///
+    /// # Errors
+    ///
+    /// `message_bytes_max` outside 1 byte to 1 GiB, or `inbound_bytes_max` below it.
+    pub fn new(message_bytes_max: usize, inbound_bytes_max: usize) -> Result<Self, ConfigError> {
+        let receive = ReceiveLimits {
+            message_bytes_max,
+            inbound_bytes_max,
+        };
+        receive.check()?;
+        Ok(Self {
+            receive,
+            send: SendLimits::default(),
+        })
+    }
+
+    /// The same with these limits of what is sent in reply.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is out of range.
+    pub fn with_replies(self, replies: SendLimits) -> Result<Self, ConfigError> {
+        replies.check()?;
+        Ok(Self {
+            send: replies,
+            ..self
+        })
+    }
+
+    /// The largest message taken, in bytes.
+    pub fn message_bytes_max(&self) -> usize {
+        self.receive.message_bytes_max
+    }
+
+    /// The most bytes of messages held at once.
+    pub fn inbound_bytes_max(&self) -> usize {
+        self.receive.inbound_bytes_max
+    }
+
+    /// The limits of replies.
+    pub fn replies(&self) -> &SendLimits {
+        &self.send
+    }
+}
+
+fn check_message_bytes_max(bytes: usize) -> Result<(), ConfigError> {
+    match bytes {
+        1..=0x4000_0000 => Ok(()),
+        _ => Err(ConfigError::new(
+            "message_bytes_max",
+            "must be from 1 byte to 1 GiB",
+        )),
+    }
+}
