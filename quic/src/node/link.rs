@@ -8,6 +8,7 @@ use quinn_proto::{Connection, ConnectionHandle, Endpoint};
 
 use super::PeerHandle;
 use super::clock::Clock;
+use super::cuts::Cuts;
 use super::streams::{Streams, quic_code};
 use crate::congestion::exempt_close;
 use crate::error::{DialContext, link_error};
@@ -50,6 +51,7 @@ pub(super) struct Link {
     /// The other end when the connection was made.
     pub(super) remote: SocketAddr,
     pub(super) streams: Streams,
+    cuts: Cuts,
     /// Facts that its machine has not been told.
     pub(super) events: Vec<Event>,
     /// Why it has ended. Its machine is told once everything was read.
@@ -89,6 +91,7 @@ impl Link {
             owner,
             remote,
             streams: Streams::default(),
+            cuts: Cuts::default(),
             events: Vec::new(),
             lost: None,
             heard: false,
@@ -155,6 +158,30 @@ impl Link {
             streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);
         }
         Collected::All
+    }
+
+    /// Whether the other end cuts streams faster than is to be borne.
+    pub(super) fn is_cut_too_often(&mut self, now: Time) -> bool {
+        let cut = self.streams.take_cut();
+        cut > 0 && self.attempt().is_some() && self.cuts.add(now, cut)
+    }
+
+    /// Closes it towards the other end, and has the owner hear of its loss by this error.
+    pub(super) fn break_off(
+        &mut self,
+        clock: &Clock,
+        code: CloseCode,
+        reason: &str,
+        error: LinkError,
+    ) {
+        let now = clock.instant(clock.latest());
+        exempt_close(&self.connection);
+        let reason = Bytes::copy_from_slice(reason.as_bytes());
+        self.connection.close(now, quic_code(code), reason);
+        self.lost = Some(error);
+        // What was read counts; nothing more is.
+        self.streams = Streams::default();
+        self.probation = None;
     }
 
     /// Tells the owner of its end, if the connection has ended and everything was read. The owner

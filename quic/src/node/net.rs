@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use peer_sender_core::{Action, Attempt, CloseCode, PeerKey, Time};
+use peer_sender_core::{Action, Attempt, CloseCode, LinkError, PeerKey, Time};
 use quinn_proto::{Connection, ConnectionHandle, Endpoint, EndpointEvent};
 
 use super::clock::Clock;
@@ -195,6 +195,20 @@ impl Net {
     pub(super) fn close(&mut self, id: LinkId, code: CloseCode, reason: &str) {
         if let Some(link) = self.links.get_mut(&id) {
             link.close(&self.clock, code, reason.to_owned());
+            self.mark_dirty(id);
+        }
+    }
+
+    /// Closes it, and has its owner hear that it is lost, by this error.
+    pub(super) fn break_off(
+        &mut self,
+        id: LinkId,
+        code: CloseCode,
+        reason: &str,
+        error: LinkError,
+    ) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.break_off(&self.clock, code, reason, error);
             self.mark_dirty(id);
         }
     }

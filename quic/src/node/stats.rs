@@ -32,6 +32,8 @@ pub struct NodeStats {
     pub identities_refused: u64,
     /// Connections closed because the other end broke the protocol, dialled and accepted.
     pub protocol_errors: u64,
+    /// Connections closed because the other end cut streams too fast, dialled and accepted.
+    pub overloads: u64,
     /// Sessions remembered now.
     pub sessions: u64,
 }

@@ -14,6 +14,8 @@ pub(super) struct Streams {
     readable: VecDeque<StreamId>,
     /// How many streams of our own QUIC has opened.
     opened: u64,
+    /// Halves of streams that the other end has cut and that were not counted yet.
+    cut: u32,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,11 @@ impl Streams {
                 .get(id)
                 .is_some_and(|s| s.reading == Reading::Ready && !s.paused)
         })
+    }
+
+    /// How many halves of streams the other end has cut since the last call.
+    pub(super) fn take_cut(&mut self) -> u32 {
+        std::mem::take(&mut self.cut)
     }
 
     /// How many it keeps books of.
@@ -160,6 +167,7 @@ impl Streams {
             StreamEvent::Stopped { id, error_code } => {
                 let stream = machine_id(connection, id);
                 if let Some(state) = self.open.get_mut(&stream) {
+                    self.cut = self.cut.saturating_add(1);
                     state.sending = Sending::Over;
                     // RFC 9000 section 3.5: a stream that was stopped is to be reset, with the
                     // code that came. It fails only for a stream that is closed already.
@@ -200,6 +208,9 @@ impl Streams {
             }
             let quic_id = quic_id(connection, id);
             stream.reading = read_stream(connection, quic_id, (attempt, id), &mut budget, events);
+            if let Some(Event::StreamReset { .. }) = events.last() {
+                self.cut = self.cut.saturating_add(1);
+            }
             if stream.reading == Reading::Ready {
                 stream.queued = true;
                 self.readable.push_back(id);

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use bytes::BytesMut;
-use peer_sender_core::{Attempt, Event, LinkError, Time};
+use peer_sender_core::{Attempt, CloseCode, Event, LinkError, Time};
 use quinn_proto::DatagramEvent;
 
+use super::cuts::CUTS_MAX;
 use super::link::{Collected, LinkId, Owner};
 use super::timers::TimerOf;
 use crate::error::is_farewell;
@@ -80,6 +81,7 @@ impl<P: PeerId> NodeMachine<P> {
                 }
             }
         }
+        self.bound_cuts(now, id);
         for _ in 0..STEPS_PER_TURN {
             if !self.step_link(now, id) {
                 break;
@@ -91,6 +93,32 @@ impl<P: PeerId> NodeMachine<P> {
             self.facts = std::mem::take(&mut link.events);
         }
         self.net.served(id);
+    }
+
+    /// Ends a connection whose other end opens and cuts streams at full speed, or cuts each of
+    /// ours.
+    fn bound_cuts(&mut self, now: Time, id: LinkId) {
+        let Some(link) = self.net.link_mut(id) else {
+            return;
+        };
+        if !link.is_cut_too_often(now) {
+            return;
+        }
+        let (code, reason) = (CloseCode::ExcessiveLoad, "too many streams were cut");
+        let key = match link.owner {
+            Owner::Accepted { key, .. } => Some(key),
+            Owner::Dialled { .. } | Owner::Handshaking { .. } | Owner::Nobody => None,
+        };
+        let remote = link.remote;
+        let error = LinkError::Local {
+            reason: format!("the peer cut more than {CUTS_MAX} streams in 10 s"),
+        };
+        self.net.break_off(id, code, reason, error);
+        self.net.stats.overloads += 1;
+        if key.is_some() {
+            let reason = String::from(reason);
+            self.report_rejected(remote, key, LinkError::Closed { code, reason });
+        }
     }
 
     /// Tells the connection's machine what it has not been told. False if there was nothing.

@@ -187,32 +187,58 @@ fn streams_beyond_the_limit_cannot_be_opened() {
     assert_eq!(duel.client.streams().open(Dir::Uni), None);
 }
 
+/// Opens a stream and cuts both of its halves.
+fn open_and_cut(duel: &mut Duel) {
+    let stream = duel.open().expect("credit comes back");
+    let (reset, stop) = (VarInt::from_u32(5), VarInt::from_u32(6));
+    duel.client.send_stream(stream).reset(reset).unwrap();
+    duel.client.recv_stream(stream).stop(stop).unwrap();
+}
+
 #[test]
-fn ended_streams_leave_nothing_behind() {
+fn streams_that_are_cut_leave_nothing_behind_and_others_go_on() {
     let mut duel = Duel::new();
-    for round in 0..200 {
-        let stream = duel.open().expect("credit comes back");
-        duel.client
-            .send_stream(stream)
-            .reset(VarInt::from_u32(5))
-            .unwrap();
-        duel.client
-            .recv_stream(stream)
-            .stop(VarInt::from_u32(6))
-            .unwrap();
+    for _ in 0..2_000 {
+        open_and_cut(&mut duel);
         duel.exchange();
-        if duel.closed.is_some() {
-            assert!(round > 0, "one stream that is cut is no offence");
-            break;
-        }
     }
-    let kept = duel
-        .node
-        .net
-        .links()
-        .map(|link| link.streams.len())
-        .sum::<usize>();
+    let links = duel.node.net.links();
+    let kept = links.map(|link| link.streams.len()).sum::<usize>();
     assert!(kept <= 8, "{kept} streams are kept");
+    let stream = duel.open().unwrap();
+    duel.write(stream, OPEN);
+    duel.write(stream, &[3, 2, b'h', b'i']);
+    duel.exchange();
+    assert_eq!((duel.received, duel.closed.as_deref()), (1, None));
+    assert_eq!(duel.node.stats().overloads, 0);
+}
+
+#[test]
+fn who_cuts_streams_at_full_speed_is_turned_away() {
+    let mut duel = Duel::new();
+    let mut cut = 0;
+    while duel.closed.is_none() {
+        for _ in 0..8 {
+            open_and_cut(&mut duel);
+            cut += 1;
+        }
+        duel.exchange();
+        assert!(
+            cut < 1_100,
+            "the limit of 1,000 is passed without an answer"
+        );
+    }
+    let [LinkError::Closed { code, reason }] = &duel.turned_away[..] else {
+        panic!("{:?}", duel.turned_away);
+    };
+    assert_eq!(*code, CloseCode::ExcessiveLoad);
+    assert!(
+        duel.closed
+            .as_ref()
+            .is_some_and(|told| told.contains(reason))
+    );
+    assert_eq!(duel.node.stats().overloads, 1);
+    assert_eq!(duel.node.stats().sessions, 0);
 }
 
 #[test]
