@@ -43,6 +43,10 @@ impl Trust {
 ///   8.1.2); a further one is refused as busy. Many diallers behind one address get in a few at
 ///   a time, since each comes back.
 ///
+/// - A connection whose dialler has sent no message yet, nor named its session otherwise, is kept
+///   for ten seconds in any case. Later it gives way, closed with code 6, to a dialler that comes
+///   when seven eighths of `connections_max` are taken.
+///
 /// A connection counts until QUIC has forgotten it, three probe timeouts after its close (RFC 9000
 /// section 10.2). Each that is refused is reported as
 /// [`NodeEvent::InboundRejected`](crate::NodeEvent::InboundRejected), and counted in

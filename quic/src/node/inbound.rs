@@ -24,6 +24,8 @@ pub(super) struct Inbound {
     pub(super) armed: Option<Time>,
     handshaking: BTreeSet<LinkId>,
     accepted: BTreeMap<Attempt, LinkId>,
+    /// Those of them that have named no session, and since when.
+    mute: BTreeMap<Attempt, Time>,
     /// Attempts are named in the order in which connections were let in.
     attempts: u64,
 }
@@ -43,6 +45,7 @@ impl Inbound {
             armed: None,
             handshaking: BTreeSet::new(),
             accepted: BTreeMap::new(),
+            mute: BTreeMap::new(),
             attempts: 0,
         }
     }
@@ -62,12 +65,30 @@ impl Inbound {
         self.accepted.get(&attempt).copied()
     }
 
+    /// Every connection that was let in and is open, oldest first.
+    pub(super) fn open(&self) -> impl Iterator<Item = (Attempt, LinkId)> {
+        self.accepted.iter().map(|(&attempt, &id)| (attempt, id))
+    }
+
+    /// The connection that has been let in longest and has named no session, and since when.
+    pub(super) fn mute(&self) -> Option<(Attempt, LinkId, Time)> {
+        let (&attempt, &since) = self.mute.first_key_value()?;
+        Some((attempt, self.accepted(attempt)?, since))
+    }
+
+    /// This connection has named its session.
+    pub(super) fn speaks(&mut self, attempt: Attempt) {
+        self.mute.remove(&attempt);
+    }
+
     pub(super) fn forget_accepted(&mut self, attempt: Attempt) {
         self.accepted.remove(&attempt);
+        self.mute.remove(&attempt);
     }
 
     /// Takes every connection that was let in off the books, oldest first.
     pub(super) fn take_accepted(&mut self) -> BTreeMap<Attempt, LinkId> {
+        self.mute.clear();
         std::mem::take(&mut self.accepted)
     }
 
@@ -83,6 +104,7 @@ impl<P: PeerId> NodeMachine<P> {
     /// what one host may have of them, an address must first prove that it is real; beyond all of
     /// them, or with all connections taken, it is told that this node is busy.
     pub(super) fn answer_incoming(&mut self, now: Time, incoming: Incoming) {
+        self.make_room(now);
         let remote = incoming.remote_address();
         let under_way = self
             .inbound
@@ -162,15 +184,7 @@ impl<P: PeerId> NodeMachine<P> {
             None => false,
         });
         let Some(key) = trusted else {
-            self.net.close(
-                id,
-                CloseCode::IdentityRefused,
-                "this key is not trusted here",
-            );
-            self.net.stats.identities_refused += 1;
-            // TLS demands a key, so there is one to name.
-            let offered = shown.unwrap_or(PeerKey([0; 32]));
-            self.report_rejected(remote, shown, LinkError::NotAllowed { offered });
+            self.refuse_identity(id, shown);
             return;
         };
         if self.net.places.held_by(Holder::Key(key)) >= self.config.key_share() {
@@ -187,9 +201,11 @@ impl<P: PeerId> NodeMachine<P> {
         let attempt = Attempt(inbound.attempts);
         inbound.attempts += 1;
         inbound.accepted.insert(attempt, id);
+        inbound.mute.insert(attempt, now);
         self.net.let_in(id, attempt, key);
         self.net.stats.accepted += 1;
         self.let_in(now, attempt, key);
+        self.wake_peers_of(now, key);
     }
 
     pub(super) fn forget_handshake(&mut self, id: LinkId) {

@@ -22,6 +22,7 @@ mod net;
 mod peer;
 mod places;
 mod probe;
+mod revoke;
 mod seeds;
 mod sessions;
 mod stats;
@@ -304,9 +305,13 @@ impl<P: PeerId> NodeMachine<P> {
     }
 
     /// Whom the accepting side lets in from here on. Who is connected and no longer let in is
-    /// closed with code 4. Nothing changes for a node that only dials.
+    /// closed with code 4, as it would be turned away: counted in
+    /// [`NodeStats::identities_refused`] and reported as [`NodeEvent::InboundRejected`]; its
+    /// session is kept for as long as any. A list without keys lets nobody in. Nothing changes for
+    /// a node that only dials.
     pub fn set_trust(&mut self, now: Time, trust: Trust) {
-        let _ = (now, trust);
+        let now = self.net.clock.advance(now);
+        self.replace_trust(now, trust);
     }
 
     /// Ends a session in good order (last receipts, FIN, close 3), or at once: its dialler may come

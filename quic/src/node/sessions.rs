@@ -2,10 +2,9 @@
 
 use peer_sender_core::{
     Action, Attempt, CloseCode, Event, IncomingMessage, LinkError, PeerKey, SessionHandle,
-    Sessions, StopMode, Time,
+    Sessions, StopMode, Time, WakeReason,
 };
 
-use super::link::Owner;
 use super::net::SPIN_PAUSE;
 use super::timers::TimerOf;
 use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Source};
@@ -150,8 +149,14 @@ impl<P: PeerId> NodeMachine<P> {
                     self.pass_to_accepted(attempt, action);
                     self.forget_accepted(attempt);
                 }
-                Action::Write { attempt, .. }
-                | Action::PauseReading { attempt, .. }
+                // The first that it says is a RESUME, which answers the OPEN that names a session.
+                Action::Write { attempt, .. } => {
+                    if let Some(inbound) = &mut self.inbound {
+                        inbound.speaks(attempt);
+                    }
+                    self.pass_to_accepted(attempt, action);
+                }
+                Action::PauseReading { attempt, .. }
                 | Action::ResumeReading { attempt, .. }
                 | Action::ResetStream { attempt, .. }
                 | Action::StopSending { attempt, .. } => self.pass_to_accepted(attempt, action),
@@ -197,11 +202,24 @@ impl<P: PeerId> NodeMachine<P> {
         });
     }
 
+    /// Whoever holds this key is there: it makes sense to dial it now.
+    pub(super) fn wake_peers_of(&mut self, now: Time, key: PeerKey) {
+        let peers: Vec<PeerHandle> = self.peers_with_key(key).collect();
+        for peer in peers {
+            self.wake(now, peer, WakeReason::InboundContact);
+        }
+    }
+
     /// The caller's name for whoever holds this key; of several, the one that was added first.
     fn peer_with_key(&self, key: PeerKey) -> Option<P> {
+        let handle = self.peers_with_key(key).next()?;
+        self.peers.get(&handle).map(|peer| peer.id.clone())
+    }
+
+    /// The peers that must have this key, in the order in which they were added.
+    fn peers_with_key(&self, key: PeerKey) -> impl Iterator<Item = PeerHandle> {
         let of_key = (key, PeerHandle(0))..=(key, PeerHandle(u64::MAX));
-        let (_, handle) = self.keys.range(of_key).next()?;
-        self.peers.get(handle).map(|peer| peer.id.clone())
+        self.keys.range(of_key).map(|&(_, handle)| handle)
     }
 
     fn report_protocol_error(&mut self, attempt: Attempt, reason: &str) {
@@ -209,14 +227,10 @@ impl<P: PeerId> NodeMachine<P> {
             .inbound
             .as_ref()
             .and_then(|inbound| inbound.accepted(attempt));
-        let Some(link) = link.and_then(|id| self.net.link(id)) else {
+        let Some((id, remote)) = link.and_then(|id| Some((id, self.net.link(id)?.remote))) else {
             return;
         };
-        let key = match link.owner {
-            Owner::Accepted { key, .. } => Some(key),
-            Owner::Dialled { .. } | Owner::Handshaking { .. } | Owner::Nobody => None,
-        };
-        let remote = link.remote;
+        let key = self.key_of(id);
         self.net.stats.protocol_errors += 1;
         let (code, reason) = (CloseCode::Protocol, reason.to_owned());
         self.report_rejected(remote, key, LinkError::Closed { code, reason });

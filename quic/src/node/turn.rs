@@ -105,11 +105,8 @@ impl<P: PeerId> NodeMachine<P> {
             return;
         }
         let (code, reason) = (CloseCode::ExcessiveLoad, "too many streams were cut");
-        let key = match link.owner {
-            Owner::Accepted { key, .. } => Some(key),
-            Owner::Dialled { .. } | Owner::Handshaking { .. } | Owner::Nobody => None,
-        };
         let remote = link.remote;
+        let key = self.key_of(id);
         let error = LinkError::Local {
             reason: format!("the peer cut more than {CUTS_MAX} streams in 10 s"),
         };

@@ -48,7 +48,7 @@ fn one_key_cannot_take_every_place() {
         limits.connections_max(8).sessions_per_key_max(2)
     });
     let greedy = dial(&mut world, GREEDY, 20);
-    world.run(Duration::from_secs(60));
+    world.run(Duration::from_secs(5));
     assert_eq!(connected(&mut world, GREEDY, &greedy), 4);
     assert_eq!(world.end(LISTENER).node.stats().accepted, 4);
     let excessive = |error: &LinkError| {
@@ -68,6 +68,7 @@ fn one_key_cannot_take_every_place() {
     assert!(reported.count() >= 16);
     assert!(world.end(LISTENER).node.stats().refused >= 16);
 
+    world.run(Duration::from_secs(55));
     let honest = dial(&mut world, HONEST, 1);
     world.run(Duration::from_millis(50));
     assert_eq!(connected(&mut world, HONEST, &honest), 1);
@@ -182,4 +183,42 @@ fn strangers_that_come_again_and_again_leave_room_for_others() {
     let honest = dial(&mut world, HONEST, 1);
     world.run(Duration::from_millis(50));
     assert_eq!(connected(&mut world, HONEST, &honest), 1);
+}
+
+/// The listener takes eight connections, seven of them from others that have nothing to say.
+#[test]
+fn who_says_nothing_gives_way_when_places_run_short() {
+    let mut world = world(5, |limits| {
+        limits.connections_max(8).sessions_per_key_max(8)
+    });
+    let honest = dial(&mut world, HONEST, 1);
+    world.queue(HONEST, honest[0], messages(0, 1));
+    world.run(Duration::from_secs(1));
+    let mute = dial(&mut world, GREEDY, 7);
+    world.run(Duration::from_secs(11));
+    assert_eq!(world.end(HONEST).settled(honest[0]).len(), 1);
+    assert_eq!(connected(&mut world, GREEDY, &mute), 7);
+    let stats = world.end(LISTENER).node.stats();
+    assert_eq!((stats.connections, stats.refused), (8, 0));
+    let late = {
+        let now = world.now;
+        let config = PeerConfig::new(identity(9).key(), address(LISTENER)).unwrap();
+        let node = &mut world.end(HONEST).node;
+        node.add_peer(now, String::from("late"), config).unwrap()
+    };
+    assert!(world.wait(
+        Duration::from_secs(2),
+        |world| world.end(HONEST).connected(late) == 1
+    ));
+    let code = CloseCode::ExcessiveLoad;
+    let gave_way = world.end(GREEDY).errors(mute[0]);
+    assert!(
+        matches!(&gave_way[..], [LinkError::Closed { code: of, .. }, ..] if *of == code),
+        "the one that came first gives way first: {gave_way:?}"
+    );
+    assert_eq!(
+        world.end(HONEST).errors(honest[0]),
+        [],
+        "whoever has sent something stays"
+    );
 }

@@ -81,3 +81,65 @@ fn a_node_that_only_dials_answers_nobody() {
     ));
     assert_eq!(world.end(2).node.stats().connections, 0);
 }
+
+#[test]
+fn a_revoked_key_is_closed_at_once_and_its_messages_wait() {
+    let mut world = World::new(5);
+    world.place(1, dialler(1), 1);
+    world.place(3, dialler(3), 3);
+    let both = Trust::Keys([1, 3].map(|number| identity(number).key()).into());
+    world.place(2, listener(2, both), 2);
+    let [revoked, kept] = [1, 3].map(|from| world.dial(from, 2, identity(2).key()));
+    world.queue(1, revoked, messages(0, 5));
+    world.run(Duration::from_secs(1));
+    assert_received(world.end(2), 5);
+
+    let now = world.now;
+    world.end(2).node.set_trust(now, trust(3));
+    world.queue(1, revoked, messages(5, 5));
+    world.run(Duration::from_secs(1));
+    let ours = identity(1).key();
+    assert_eq!(
+        world.end(1).errors(revoked),
+        [LinkError::IdentityRefused { ours }]
+    );
+    assert_received(world.end(2), 5);
+    let told = LinkError::NotAllowed { offered: ours };
+    assert_eq!(world.end(2).turned_away, [(Some(ours), told)]);
+    let stats = world.end(2).node.stats();
+    assert_eq!(
+        (stats.identities_refused, stats.sessions),
+        (1, 1),
+        "the session is remembered"
+    );
+    assert_eq!(world.end(3).errors(kept), []);
+
+    let now = world.now;
+    world.end(2).node.set_trust(now, Trust::Any);
+    let all = |world: &mut World| world.end(1).settled(revoked).len() == 10;
+    assert!(
+        world.wait(Duration::from_secs(10), all),
+        "it comes again after its backoff"
+    );
+    assert_received(world.end(2), 10);
+}
+
+#[test]
+fn a_handshake_under_way_is_judged_by_the_new_list() {
+    let mut world = World::new(6);
+    world.place(1, dialler(1), 1);
+    world.place(2, listener(2, trust(1)), 2);
+    let peer = world.dial(1, 2, identity(2).key());
+    world.run(Duration::from_millis(12));
+    let now = world.now;
+    assert_eq!(world.end(2).node.stats().connections, 1);
+    assert_eq!(world.end(2).node.stats().accepted, 0);
+    world.end(2).node.set_trust(now, trust(3));
+    world.run(Duration::from_secs(1));
+    let ours = identity(1).key();
+    assert_eq!(
+        world.end(1).errors(peer),
+        [LinkError::IdentityRefused { ours }]
+    );
+    assert_eq!(world.end(2).node.stats().accepted, 0);
+}
