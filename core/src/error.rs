@@ -50,6 +50,12 @@ pub enum LinkError {
         /// The key that the peer offered.
         offered: PeerKey,
     },
+    /// The other end's certificate does not show that it belongs to whom is expected or let in.
+    #[error("the certificate of the other end is refused: {why}")]
+    CertificateRefused {
+        /// What is wrong with it.
+        why: CertificateProblem,
+    },
     /// The peer does not accept our identity.
     #[error("the peer refused our identity {ours}; it must be allowed there")]
     IdentityRefused {
@@ -105,6 +111,7 @@ impl LinkError {
             Self::VersionMismatch
             | Self::AlpnMismatch { .. }
             | Self::WrongIdentity { .. }
+            | Self::CertificateRefused { .. }
             | Self::IdentityRefused { .. }
             | Self::NotAllowed { .. }
             | Self::NotExpected => ErrorClass::Permanent,
@@ -121,6 +128,41 @@ impl LinkError {
             | Self::Local { .. } => ErrorClass::Transient,
         }
     }
+}
+
+/// Why a certificate is refused (RFC 5280).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum CertificateProblem {
+    /// None of the trusted authorities has issued it, or its chain does not lead to one.
+    #[error("no trusted authority has issued it, or intermediate certificates are missing")]
+    UnknownAuthority,
+    /// It is not made for the name that is expected or permitted.
+    #[error("it is not made for a name that is expected here")]
+    WrongName,
+    /// It, or a certificate above it, is no longer valid.
+    #[error("it has expired; if it has not, this host's clock is wrong")]
+    Expired,
+    /// It, or a certificate above it, is not valid yet.
+    #[error("it is not valid yet; if it is, this host's clock is wrong")]
+    NotYetValid,
+    /// Its authority did not make it for this end of a connection (extended key usage).
+    #[error("it is not made for this end of a connection (extended key usage)")]
+    WrongPurpose,
+    /// A signature in its chain is wrong, or of an algorithm that is not supported.
+    #[error("a signature in its chain is wrong, or of an unsupported algorithm")]
+    BadSignature,
+    /// Who shows it has not proven to hold its key.
+    #[error("whoever shows it did not prove to hold its key")]
+    NotProven,
+    /// With all that was sent along it is larger than is read.
+    #[error("its chain is larger than 16 KiB")]
+    TooLarge,
+    /// It cannot be read, or breaks a rule of its form.
+    #[error("it is malformed, or breaks a rule of its form")]
+    Malformed,
+    /// There is none.
+    #[error("there is none")]
+    Missing,
 }
 
 /// Whether an error passes by itself.

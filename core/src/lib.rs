@@ -49,7 +49,7 @@ pub mod wire;
 
 pub use action::{Action, IncomingMessage};
 pub use config::{Config, ConfigBuilder, ConfigError, LANES_MAX, ReceiverConfig, SendLimits};
-pub use error::{CloseCode, ErrorClass, LinkError, ProtocolError, Violation};
+pub use error::{CertificateProblem, CloseCode, ErrorClass, LinkError, ProtocolError, Violation};
 pub use event::{Event, StopMode, WakeReason};
 pub use id::{
     Attempt, Epoch, InvalidPeerKey, Lane, MessageId, PeerKey, SessionId, Side, StreamId, TransferId,

@@ -41,13 +41,15 @@ mod wait;
 
 pub use bytes::Bytes;
 pub use peer_sender_core::{
-    Attempt, CloseCode, Config, ConfigBuilder, ConfigError, ErrorClass, FailReason, InvalidPeerKey,
-    Lane, Level, LinkError, MessageId, Outcome, PeerEvent, PeerKey, ProtocolError, RefuseCode,
-    RejectReason, Rejected, Stats, StopMode, StopReason, Time, UnknownReason,
+    Attempt, CertificateProblem, CloseCode, Config, ConfigBuilder, ConfigError, ErrorClass,
+    FailReason, InvalidPeerKey, Lane, Level, LinkError, MessageId, Outcome, PeerEvent, PeerKey,
+    ProtocolError, RefuseCode, RejectReason, Rejected, Stats, StopMode, StopReason, Time,
+    UnknownReason,
 };
 pub use peer_sender_quic::{
-    AddPeerError, Identity, IdentityError, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig,
-    PeerId, PeerStats, Sender, Trust,
+    AddPeerError, Authority, AuthorityError, Expected, Identity, IdentityError, InvalidPeerName,
+    Members, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig, PeerId, PeerName, PeerStats,
+    Sender, Trust,
 };
 
 pub use bind::BindError;

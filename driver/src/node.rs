@@ -7,6 +7,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use peer_sender_core::{StopMode, Time};
 use peer_sender_quic::{AddPeerError, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId};
@@ -64,7 +65,12 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
         })?;
         let base = R::now();
         let shared = Arc::new(NodeShared::new(bound.address, bound.buffers, base));
-        let machine = NodeMachine::new(config, seed, base);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the date, for certificates; read once, and counted on by the node's clock"
+        )]
+        let date = SystemTime::now();
+        let machine = NodeMachine::new(config, seed, base, date);
         let driver =
             Driver::<P, R>::new(machine, socket, Arc::clone(&shared)).map_err(|error| {
                 BindError::Runtime {

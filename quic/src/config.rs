@@ -1,30 +1,10 @@
 //! A node's limits and times, checked once when they are built.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use peer_sender_core::{ConfigError, PeerKey, ReceiverConfig};
+use peer_sender_core::{ConfigError, ReceiverConfig};
 
-use crate::Identity;
-
-/// Whom the accepting side lets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// Whoever holds one of these keys.
-    Keys(BTreeSet<PeerKey>),
-    /// Whoever holds any key: every dialler is let in, and is known by the key it proves to hold.
-    Any,
-}
-
-impl Trust {
-    /// Whether the holder of this key is let in.
-    pub fn admits(&self, key: &PeerKey) -> bool {
-        match self {
-            Self::Keys(keys) => keys.contains(key),
-            Self::Any => true,
-        }
-    }
-}
+use crate::{Identity, Trust};
 
 /// Everything a [`NodeMachine`](crate::NodeMachine) needs to know beside its peers. Made by
 /// [`NodeConfig::builder`]; every value is usable.
@@ -143,8 +123,8 @@ macro_rules! setters {
 }
 
 impl NodeConfigBuilder {
-    /// Accepts connections from those whom this trusts, at least one key; without it the node
-    /// only dials.
+    /// Accepts connections from those whom this trusts, at least one; without it the node only
+    /// dials.
     pub fn accept(mut self, trust: Trust) -> Self {
         self.config.accept = Some(trust);
         self
@@ -190,15 +170,8 @@ impl NodeConfigBuilder {
     pub fn build(self) -> Result<NodeConfig, ConfigError> {
         let config = self.config;
         let refuse = |field, problem| Err(ConfigError::new(field, problem));
-        if config
-            .accept
-            .as_ref()
-            .is_some_and(|trust| *trust == Trust::Keys(BTreeSet::new()))
-        {
-            return refuse(
-                "accept",
-                "must name at least one key; leave it out to only dial",
-            );
+        if let Some(problem) = config.accept.as_ref().and_then(Trust::problem) {
+            return refuse("accept", problem);
         }
         ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max)?;
         if !(Duration::from_millis(100)..=Duration::from_secs(86_400))
@@ -234,6 +207,8 @@ impl NodeConfigBuilder {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn builder() -> NodeConfigBuilder {
@@ -290,13 +265,5 @@ mod tests {
             .sessions_max(1)
             .sessions_per_key_max(1);
         assert!(one.build().is_ok());
-    }
-
-    #[test]
-    fn trust_admits_whom_it_names() {
-        let [one, other] = [PeerKey([1; 32]), PeerKey([2; 32])];
-        let keys = Trust::Keys(BTreeSet::from([one]));
-        assert!(keys.admits(&one) && !keys.admits(&other));
-        assert!(Trust::Any.admits(&other));
     }
 }

@@ -1,19 +1,17 @@
 //! QUIC's errors in the machines' terms.
 
-use peer_sender_core::{CloseCode, LinkError, PeerKey};
+use peer_sender_core::{CertificateProblem, CloseCode, LinkError, PeerKey};
 use quinn_proto::{ConnectionError, TransportError, TransportErrorCode};
 
-use crate::tls::{ALPN, OfferedKey};
+use crate::tls::{ALPN, Offered};
 
 /// What is known of a connection that we dialled.
 #[derive(Clone, Debug)]
 pub(crate) struct DialContext {
     /// The key that we offer.
     pub(crate) ours: PeerKey,
-    /// The key that the peer must have.
-    pub(crate) pin: PeerKey,
-    /// The key that the peer offered.
-    pub(crate) offered: OfferedKey,
+    /// What the peer offered.
+    pub(crate) offered: Offered,
 }
 
 /// Why a connection ended. `dial`: none for one that was accepted.
@@ -51,17 +49,26 @@ pub(crate) fn link_error(error: &ConnectionError, dial: Option<&DialContext>) ->
 fn found_here(found: &TransportError, dial: Option<&DialContext>) -> LinkError {
     let alert = alert(found.code);
     if let (Some(_), Some(dial)) = (alert, dial)
-        && let Some(offered) = dial.offered.get()
-        && offered != dial.pin
+        && let Some(refused) = dial.offered.refused()
     {
-        return LinkError::WrongIdentity {
-            expected: dial.pin,
-            offered,
-        };
+        return refused.clone();
     }
-    match alert {
-        Some(NO_APPLICATION_PROTOCOL) => alpn_mismatch(),
-        _ => LinkError::Transport {
+    // What is wrong with a listener's certificate was found above. A dialler's certificate is only
+    // looked at in TLS as far as these go; the rest is judged after the handshake.
+    let why = match (alert, dial) {
+        (Some(NO_APPLICATION_PROTOCOL), _) => return alpn_mismatch(),
+        (Some(DECRYPT_ERROR), None) => Some(CertificateProblem::NotProven),
+        (Some(DECRYPT_ERROR), Some(dial)) if dial.offered.is_taken() => {
+            Some(CertificateProblem::NotProven)
+        }
+        (Some(BAD_CERTIFICATE), None) => Some(CertificateProblem::Malformed),
+        (Some(ACCESS_DENIED), None) => Some(CertificateProblem::TooLarge),
+        (Some(CERTIFICATE_REQUIRED), None) => Some(CertificateProblem::Missing),
+        _ => None,
+    };
+    match why {
+        Some(why) => LinkError::CertificateRefused { why },
+        None => LinkError::Transport {
             code: found.code.into(),
             reason: found.reason.clone(),
         },
@@ -113,6 +120,12 @@ const CRYPTO_ERROR: u64 = 0x100;
 /// RFC 7301 section 3.2.
 const NO_APPLICATION_PROTOCOL: u8 = 120;
 
+/// RFC 8446 section 6.2.
+const BAD_CERTIFICATE: u8 = 42;
+const ACCESS_DENIED: u8 = 49;
+const DECRYPT_ERROR: u8 = 51;
+const CERTIFICATE_REQUIRED: u8 = 116;
+
 /// RFC 8446 section 6.2: bad_certificate, unsupported_certificate, certificate_revoked,
 /// certificate_expired, certificate_unknown, unknown_ca, access_denied, certificate_required.
 const CERTIFICATE_REFUSALS: [u8; 8] = [42, 43, 44, 45, 46, 48, 49, 116];
@@ -139,8 +152,7 @@ mod tests {
     fn dial() -> DialContext {
         DialContext {
             ours: OURS,
-            pin: PIN,
-            offered: OfferedKey::default(),
+            offered: Offered::default(),
         }
     }
 
@@ -238,31 +250,53 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_refusal_of_another_key_is_a_wrong_identity() {
-        let offered = PeerKey([3; 32]);
+    fn only_our_own_refusal_of_a_certificate_is_one() {
         let own = |code| ConnectionError::TransportError(TransportError::from(code));
         let refusal = own(TransportErrorCode::crypto(49));
         let plain = |code| LinkError::Transport {
             code,
             reason: String::new(),
         };
-
         assert_eq!(link_error(&refusal, Some(&dial())), plain(0x131));
-        assert_eq!(link_error(&refusal, None), plain(0x131));
 
         let matching = dial();
-        matching.offered.set(PIN);
+        matching.offered.set(Some(PIN), None);
         assert_eq!(link_error(&refusal, Some(&matching)), plain(0x131));
 
         let wrong = dial();
-        wrong.offered.set(offered);
         let expected = LinkError::WrongIdentity {
             expected: PIN,
-            offered,
+            offered: PeerKey([3; 32]),
         };
+        wrong
+            .offered
+            .set(Some(PeerKey([3; 32])), Some(expected.clone()));
         assert_eq!(link_error(&refusal, Some(&wrong)), expected);
         let later = own(TransportErrorCode::FLOW_CONTROL_ERROR);
         assert_eq!(link_error(&later, Some(&wrong)), plain(3));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_diallers_certificate_in_tls_has_its_name() {
+        let own = |alert| {
+            let code = TransportErrorCode::crypto(alert);
+            ConnectionError::TransportError(TransportError::from(code))
+        };
+        for (alert, why) in [
+            (42, CertificateProblem::Malformed),
+            (49, CertificateProblem::TooLarge),
+            (51, CertificateProblem::NotProven),
+            (116, CertificateProblem::Missing),
+        ] {
+            let expected = LinkError::CertificateRefused { why };
+            assert_eq!(link_error(&own(alert), None), expected, "alert {alert}");
+        }
+        let other = link_error(&own(40), None);
+        assert!(matches!(other, LinkError::Transport { .. }), "{other:?}");
+
+        // Nothing was shown whose key could have been proven.
+        let nothing_shown = link_error(&own(51), Some(&dial()));
+        assert!(matches!(nothing_shown, LinkError::Transport { .. }));
     }
 
     #[test]

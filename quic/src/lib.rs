@@ -6,12 +6,13 @@
 //!
 //! # Who is who
 //!
-//! A node is an [`Identity`]: an Ed25519 key with a certificate that nobody but itself has signed.
-//! Peers know it by its [`PeerKey`], the hash of its public key. There are no authorities, names or
-//! dates. The dialling end knows the key that must be at an address ([`PeerConfig`]), and takes no
-//! other. The accepting end learns which key the dialler holds, and lets in whom it trusts
-//! ([`Trust`]). Both happen inside TLS 1.3, or right after it and before the dialler counts as
-//! connected, so that being connected means being accepted.
+//! A node is an [`Identity`]: a key, and a certificate that itself or an authority has signed. Peers
+//! know it by its [`PeerKey`], the hash of its public key. The dialling end knows who must be at an
+//! address ([`PeerConfig`]), and takes nobody else: the holder of a key, or whom an [`Authority`]
+//! has certified by name. The accepting end learns which key the dialler holds, and lets in whom it
+//! trusts ([`Trust`]). Both happen inside TLS 1.3, or right after it and before the dialler counts
+//! as connected, so that being connected means being accepted. Names and dates count only where an
+//! authority is trusted.
 //!
 //! # What a peer can take
 //!
@@ -31,6 +32,7 @@
 //!
 //! [`PeerKey`]: peer_sender_core::PeerKey
 
+mod authority;
 mod config;
 mod congestion;
 mod connection_id;
@@ -41,13 +43,16 @@ mod node;
 mod pem;
 mod tls;
 mod transport;
+mod trust;
 
-pub use config::{NodeConfig, NodeConfigBuilder, Trust};
+pub use authority::{Authority, AuthorityError, InvalidPeerName, Members, PeerName};
+pub use config::{NodeConfig, NodeConfigBuilder};
 pub use identity::{Identity, IdentityError};
 pub use node::{
     AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, Output, PeerConfig,
     PeerHandle, PeerId, PeerSnapshot, PeerStats, Sender, Source, Target, Transmit,
 };
+pub use trust::{Expected, Trust};
 
 #[cfg(test)]
 mod pair;

@@ -43,7 +43,9 @@ pub(crate) fn write_secret(secret: &[u8; 32]) -> String {
 pub(crate) fn read_secret(text: &str) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
     let mut found = None;
     for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes()) {
-        let (kind, der) = section.map_err(damaged)?;
+        let (kind, der) = section.map_err(|error| IdentityError::Pem {
+            problem: problem(&error),
+        })?;
         let der = Zeroizing::new(der);
         match kind {
             SectionKind::PrivateKey if found.is_some() => return Err(IdentityError::SeveralKeys),
@@ -84,15 +86,15 @@ fn secret_of(der: &[u8]) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
     secret.map(Zeroizing::new).ok_or(IdentityError::Key)
 }
 
-fn damaged(error: pem::Error) -> IdentityError {
-    let problem = match error {
+/// What is wrong with a PEM text.
+pub(crate) fn problem(error: &pem::Error) -> &'static str {
+    match error {
         pem::Error::MissingSectionEnd { .. } => "a block has no END line",
         pem::Error::IllegalSectionStart { .. } => "a BEGIN line is malformed",
         pem::Error::Base64Decode(_) => "a block is not valid base64",
         pem::Error::SectionTooLarge => "a block is too large",
         _ => "it cannot be read",
-    };
-    IdentityError::Pem { problem }
+    }
 }
 
 fn base64_digit(value: u32) -> char {

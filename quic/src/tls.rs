@@ -1,13 +1,13 @@
-//! TLS 1.3 (RFC 8446) that trusts keys: no authorities, no names, no dates.
+//! TLS 1.3 (RFC 8446) between two ends that both show a certificate.
 //!
-//! Both ends show a certificate. The dialling end knows which key it expects and takes no other.
-//! The accepting end only makes sure that the dialler holds the key that it shows; whether that
-//! key is let in is the node's decision, which it takes right after the handshake.
+//! The dialling end knows what it expects, a key or a name that an authority vouches for, and takes
+//! nobody else. The accepting end only makes sure that the dialler holds the key that it shows;
+//! whether it is let in is the node's decision, which it takes right after the handshake.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use peer_sender_core::PeerKey;
+use peer_sender_core::{CertificateProblem, LinkError, PeerKey};
 use ring::digest;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,18 +23,26 @@ use rustls::{
 };
 
 use crate::Identity;
+use crate::trust::Expectation;
 
 /// The protocol's name (RFC 7301).
 pub(crate) const ALPN: &[u8] = b"peer-sender/1";
 
-/// The name to dial by. TLS wants one; it is neither sent nor checked, since the key is.
+/// The name to dial by. TLS wants one; it is neither sent nor checked. Where a name is expected of
+/// a peer, the check has it from the peer's configuration.
 pub(crate) const SERVER_NAME: &str = "peer-sender";
 
-/// The key that the other end of a connection has proven to hold; none before its certificate came.
-pub(crate) fn peer_key(connection: &quinn_proto::Connection) -> Option<PeerKey> {
+/// The most bytes of certificates that are taken from the other end. They are kept for as long as
+/// the connection, whoever sent them. A chain of RSA certificates rarely has a third of it.
+pub(crate) const CHAIN_BYTES_MAX: usize = 16 << 10;
+
+/// What the other end of a connection has shown, its own certificate first; none before it came.
+pub(crate) fn peer_chain(
+    connection: &quinn_proto::Connection,
+) -> Option<Vec<CertificateDer<'static>>> {
     let chain = connection.crypto_session().peer_identity()?;
-    let chain = chain.downcast_ref::<Vec<CertificateDer<'static>>>()?;
-    key_of(chain.first()?).ok()
+    let chain = chain.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    Some(*chain)
 }
 
 /// The key of a certificate.
@@ -45,19 +53,36 @@ pub(crate) fn key_of(certificate: &CertificateDer<'_>) -> Result<PeerKey, Error>
     Ok(PeerKey(hash))
 }
 
-/// Which key the dialled peer offered, known once it has shown its certificate: also when that
-/// ended the attempt, and whether or not it has proven to hold the key. All clones tell the same.
+/// What the dialled peer offered, and what was found of it: known once it has shown its
+/// certificate, whether or not it has proven to hold the key. All clones tell the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OfferedKey(Arc<OnceLock<PeerKey>>);
+pub(crate) struct Offered(Arc<OnceLock<Finding>>);
 
-impl OfferedKey {
-    pub(crate) fn get(&self) -> Option<PeerKey> {
-        self.0.get().copied()
+#[derive(Debug)]
+struct Finding {
+    key: Option<PeerKey>,
+    refused: Option<LinkError>,
+}
+
+impl Offered {
+    /// The key of the certificate, if it could be read.
+    pub(crate) fn key(&self) -> Option<PeerKey> {
+        self.0.get()?.key
     }
 
-    pub(crate) fn set(&self, key: PeerKey) {
+    /// Why the certificate was refused, if it was.
+    pub(crate) fn refused(&self) -> Option<&LinkError> {
+        self.0.get()?.refused.as_ref()
+    }
+
+    /// Whether a certificate was shown, and none of it was refused.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.0.get().is_some_and(|found| found.refused.is_none())
+    }
+
+    pub(crate) fn set(&self, key: Option<PeerKey>, refused: Option<LinkError>) {
         // One dial sees one certificate; a second one would not change what the first said.
-        let _ = self.0.set(key);
+        let _ = self.0.set(Finding { key, refused });
     }
 }
 
@@ -77,11 +102,14 @@ pub(crate) fn accepting(identity: &Identity) -> ServerConfig {
     config
 }
 
-/// The dialling side of one dial, which takes only the holder of the key `pin`.
-pub(crate) fn dialling(identity: &Identity, pin: PeerKey) -> (ClientConfig, OfferedKey) {
-    let offered = OfferedKey::default();
-    let verifier = PinnedKey {
-        pin,
+/// The dialling side of one dial, which takes only whom it expects.
+pub(crate) fn dialling(
+    identity: &Identity,
+    expected: impl Into<Expectation>,
+) -> (ClientConfig, Offered) {
+    let offered = Offered::default();
+    let verifier = Expected {
+        expected: expected.into(),
         offered: offered.clone(),
     };
     let mut config = ClientConfig::builder_with_details(PROVIDER.clone(), Arc::new(NoClock))
@@ -98,15 +126,15 @@ pub(crate) fn dialling(identity: &Identity, pin: PeerKey) -> (ClientConfig, Offe
 }
 
 /// Named wherever TLS is configured, so that no other part of a program can change what it is.
-static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+pub(crate) static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| Arc::new(crypto::ring::default_provider()));
 
 fn certificate(identity: &Identity) -> Arc<SingleCertAndKey> {
     Arc::new(SingleCertAndKey::from(identity.certified().clone()))
 }
 
-/// Stands for the wall clock. Nothing here depends on the date: certificates are taken for their
-/// keys, and no ticket is ever issued.
+/// Stands for the wall clock. Nothing that TLS itself does here depends on the date, since no
+/// ticket is ever issued; where certificates are judged by it, it comes with the expectation.
 #[derive(Debug)]
 pub(crate) struct NoClock;
 
@@ -122,28 +150,32 @@ impl quinn_proto::TimeSource for NoClock {
     }
 }
 
-/// Takes the one key, and notes what was offered.
+/// Takes only whom the dial expects, and notes what was offered.
 #[derive(Debug)]
-struct PinnedKey {
-    pin: PeerKey,
-    offered: OfferedKey,
+struct Expected {
+    expected: Expectation,
+    offered: Offered,
 }
 
-impl ServerCertVerifier for PinnedKey {
+impl ServerCertVerifier for Expected {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let offered = key_of(end_entity)?;
-        self.offered.set(offered);
-        if offered == self.pin {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
+        match self.expected.judge(end_entity, intermediates) {
+            Ok(key) => {
+                self.offered.set(Some(key), None);
+                Ok(ServerCertVerified::assertion())
+            }
+            Err(error) => {
+                let alert = alert_for(&error);
+                self.offered.set(key_of(end_entity).ok(), Some(error));
+                Err(alert)
+            }
         }
     }
 
@@ -186,9 +218,12 @@ impl ClientCertVerifier for AnyKey {
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        if !is_small(end_entity, intermediates) {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
         key_of(end_entity)?;
         Ok(ClientCertVerified::assertion())
     }
@@ -214,6 +249,36 @@ impl ClientCertVerifier for AnyKey {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         verify_schemes()
     }
+}
+
+/// Whether a chain is small enough to be looked at.
+pub(crate) fn is_small(
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> bool {
+    let above: usize = intermediates.iter().map(|one| one.len()).sum();
+    end_entity.len().saturating_add(above) <= CHAIN_BYTES_MAX
+}
+
+/// The alert by which the other end learns that its certificate was refused (RFC 8446 section 6.2).
+fn alert_for(refused: &LinkError) -> Error {
+    let LinkError::CertificateRefused { why } = refused else {
+        return CertificateError::ApplicationVerificationFailure.into();
+    };
+    let error = match why {
+        CertificateProblem::UnknownAuthority => CertificateError::UnknownIssuer,
+        CertificateProblem::Expired => CertificateError::Expired,
+        CertificateProblem::NotYetValid => CertificateError::NotValidYet,
+        CertificateProblem::WrongPurpose => CertificateError::InvalidPurpose,
+        // The alert that stands for signatures as well.
+        CertificateProblem::WrongName
+        | CertificateProblem::BadSignature
+        | CertificateProblem::Malformed => CertificateError::BadEncoding,
+        CertificateProblem::TooLarge
+        | CertificateProblem::NotProven
+        | CertificateProblem::Missing => CertificateError::ApplicationVerificationFailure,
+    };
+    error.into()
 }
 
 /// The signature in CertificateVerify (RFC 8446 section 4.4.3): the one proof that the other end

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use peer_sender_core::PeerKey;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn_proto::{
     ClientConfig, ConnectionId, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, NoneTokenLog,
@@ -15,7 +14,8 @@ use ring::{hkdf, hmac};
 use crate::congestion::CongestionControl;
 use crate::connection_id::ConnectionIds;
 use crate::derive::Derive;
-use crate::tls::{self, NoClock, OfferedKey};
+use crate::tls::{self, NoClock, Offered};
+use crate::trust::Expectation;
 use crate::{Identity, NodeConfig};
 
 /// The lanes that a dialler may open on a connection it made.
@@ -85,14 +85,14 @@ pub(crate) fn server_config(config: &NodeConfig, seed: [u8; 32]) -> Arc<ServerCo
     Arc::new(server)
 }
 
-/// The settings of one dial, which succeeds only with the holder of the key `pin`; and where to
-/// read which key was offered. `seed` is never used for another dial.
+/// The settings of one dial, which succeeds only with whom it expects; and where to read what was
+/// offered. `seed` is never used for another dial.
 pub(crate) fn client_config(
     config: &NodeConfig,
-    pin: PeerKey,
+    expected: impl Into<Expectation>,
     seed: [u8; 32],
-) -> (ClientConfig, OfferedKey) {
-    let (crypto, offered) = tls::dialling(&config.identity, pin);
+) -> (ClientConfig, Offered) {
+    let (crypto, offered) = tls::dialling(&config.identity, expected);
     let crypto = QuicClientConfig::try_from(crypto)
         .expect("the provider has the cipher suite of Initial packets");
     let mut client = ClientConfig::new(Arc::new(crypto));

@@ -1,21 +1,25 @@
 //! The node's time, and QUIC's.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use peer_sender_core::Time;
+use rustls::pki_types::UnixTime;
 
-/// Translates between [`Time`] and [`Instant`], and never lets time go back.
+/// Translates between [`Time`], [`Instant`] and the date, and never lets time go back.
 #[derive(Debug)]
 pub(super) struct Clock {
     base: Instant,
+    /// What the calendar said at [`Time::ZERO`], since 1970.
+    date: Duration,
     latest: Time,
 }
 
 impl Clock {
-    /// `base` stands for [`Time::ZERO`].
-    pub(super) fn new(base: Instant) -> Self {
+    /// `base` and `date` both stand for [`Time::ZERO`].
+    pub(super) fn new(base: Instant, date: SystemTime) -> Self {
         Self {
             base,
+            date: date.duration_since(UNIX_EPOCH).unwrap_or_default(),
             latest: Time::ZERO,
         }
     }
@@ -36,6 +40,12 @@ impl Clock {
         self.base.checked_add(offset).unwrap_or(self.base)
     }
 
+    /// The date, for certificates.
+    pub(super) fn unix(&self, time: Time) -> UnixTime {
+        let since = Duration::from_nanos(time.as_nanos());
+        UnixTime::since_unix_epoch(self.date.saturating_add(since))
+    }
+
     pub(super) fn time(&self, instant: Instant) -> Time {
         Time::ZERO + instant.saturating_duration_since(self.base)
     }
@@ -48,7 +58,7 @@ mod tests {
     #[test]
     fn translates_there_and_back() {
         #[expect(clippy::disallowed_methods, reason = "any base will do")]
-        let clock = Clock::new(Instant::now());
+        let clock = Clock::new(Instant::now(), UNIX_EPOCH);
         let time = Time::from_nanos(1_234_567_890_123);
         assert_eq!(clock.time(clock.instant(time)), time);
     }
@@ -56,7 +66,7 @@ mod tests {
     #[test]
     fn never_goes_back() {
         #[expect(clippy::disallowed_methods, reason = "any base will do")]
-        let mut clock = Clock::new(Instant::now());
+        let mut clock = Clock::new(Instant::now(), UNIX_EPOCH);
         assert_eq!(clock.advance(Time::from_secs(2)), Time::from_secs(2));
         assert_eq!(clock.advance(Time::from_secs(1)), Time::from_secs(2));
     }

@@ -28,11 +28,13 @@ impl<P: PeerId> NodeMachine<P> {
         let mut actions = std::mem::take(&mut self.actions);
         let before = peer.machine.capacity(Lane(0));
         let mut queued = Capacity::default();
+        let mut connected = false;
         let facts = facts.into_iter().inspect(|fact| {
             if let Event::MessageQueued { payload, .. } = fact {
                 queued.messages += 1;
                 queued.bytes += payload.len();
             }
+            connected |= matches!(fact, Event::Connected { .. });
         });
         peer.machine.handle(now, facts, &mut actions);
         let after = peer.machine.capacity(Lane(0));
@@ -49,6 +51,9 @@ impl<P: PeerId> NodeMachine<P> {
             .timers
             .arm(TimerOf::Peer(handle), &mut peer.armed, deadline);
         self.running -= usize::from(stops);
+        if connected {
+            self.learn_key(handle);
+        }
 
         let rejected = self.execute_of_peer(now, handle, &mut actions);
         self.actions = actions;
@@ -150,12 +155,32 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
+    /// A peer that is expected by name is known by the key that it has now.
+    fn learn_key(&mut self, handle: PeerHandle) {
+        let Some(peer) = self.peers.get_mut(&handle) else {
+            return;
+        };
+        let link = peer.link.and_then(|(_, link)| self.net.link(link));
+        let offered = link.and_then(|link| match &link.owner {
+            Owner::Dialled { context, .. } => context.offered.key(),
+            Owner::Handshaking { .. } | Owner::Accepted { .. } | Owner::Nobody => None,
+        });
+        if offered.is_some() && offered != peer.key {
+            let last = std::mem::replace(&mut peer.key, offered);
+            if let Some(last) = last {
+                self.keys.remove(&(last, handle));
+            }
+            self.keys.extend(offered.map(|key| (key, handle)));
+        }
+    }
+
     fn dial(&mut self, now: Time, handle: PeerHandle, attempt: Attempt, address: SocketAddr) {
         let Some(peer) = self.peers.get_mut(&handle) else {
             return;
         };
         let seed = self.seeds.next();
-        let (config, offered) = transport::client_config(&self.config, peer.key, seed);
+        let expected = peer.expected.at(self.net.clock.unix(now));
+        let (config, offered) = transport::client_config(&self.config, expected, seed);
         let instant = self.net.clock.instant(now);
         match self
             .net
@@ -164,11 +189,7 @@ impl<P: PeerId> NodeMachine<P> {
         {
             Ok((quic, connection)) => {
                 let ours = self.config.identity.key();
-                let context = DialContext {
-                    ours,
-                    pin: peer.key,
-                    offered,
-                };
+                let context = DialContext { ours, offered };
                 let owner = Owner::Dialled {
                     peer: handle,
                     attempt,

@@ -11,9 +11,10 @@ use quinn_proto::Incoming;
 
 use super::link::{LinkId, Owner};
 use super::places::Holder;
+use super::revoke::judge;
 use super::{NodeEvent, NodeMachine, PeerId};
+use crate::NodeConfig;
 use crate::error::link_error;
-use crate::{NodeConfig, Trust, tls};
 
 /// How long somebody who dialled may take to show who it is.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -177,15 +178,17 @@ impl<P: PeerId> NodeMachine<P> {
         };
         inbound.handshaking.remove(&id);
         let remote = link.remote;
-        let shown = tls::peer_key(&link.connection);
-        let trusted = shown.filter(|key| match &self.config.accept {
-            Some(Trust::Any) => true,
-            Some(Trust::Keys(keys)) => keys.contains(key),
-            None => false,
-        });
-        let Some(key) = trusted else {
-            self.refuse_identity(id, shown);
-            return;
+        let key = match &self.config.accept {
+            Some(trust) => judge(trust, link, self.net.clock.unix(now)),
+            // Without trust there is no accepting side.
+            None => return,
+        };
+        let key = match key {
+            Ok(key) => key,
+            Err(found) => {
+                self.refuse_identity(id, found);
+                return;
+            }
         };
         if self.net.places.held_by(Holder::Key(key)) >= self.config.key_share() {
             let (code, reason) = (

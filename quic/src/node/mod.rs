@@ -35,7 +35,7 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use peer_sender_core::{
@@ -121,9 +121,10 @@ pub struct NodeMachine<P> {
 
 impl<P: PeerId> NodeMachine<P> {
     /// A node that does nothing before it is told to. `seed` is random and never used twice: a
-    /// session id that comes twice makes a receiver take new messages for old ones. `base` stands
-    /// for [`Time::ZERO`].
-    pub fn new(config: NodeConfig, seed: [u8; 32], base: Instant) -> Self {
+    /// session id that comes twice makes a receiver take new messages for old ones. `base` and
+    /// `date` both stand for [`Time::ZERO`]; the date counts for certificates of an
+    /// [`Authority`](crate::Authority), and for nothing else.
+    pub fn new(config: NodeConfig, seed: [u8; 32], base: Instant, date: SystemTime) -> Self {
         let mut seeds = Seeds::new(&seed);
         let endpoint_config = transport::endpoint_config(&config.identity, seeds.next());
         let server_seed = seeds.next();
@@ -140,7 +141,7 @@ impl<P: PeerId> NodeMachine<P> {
         Self {
             config,
             seeds,
-            net: Net::new(Clock::new(base), endpoint),
+            net: Net::new(Clock::new(base, date), endpoint),
             peers: BTreeMap::new(),
             ids: BTreeMap::new(),
             keys: BTreeSet::new(),
@@ -238,9 +239,9 @@ impl<P: PeerId> NodeMachine<P> {
         let handle = PeerHandle(self.peers_given);
         self.peers_given += 1;
         self.ids.insert(id.clone(), handle);
-        self.keys.insert((config.key(), handle));
-        self.peers
-            .insert(handle, Peer::new(id, config, self.seeds.next()));
+        let peer = Peer::new(id, config, self.seeds.next());
+        self.keys.extend(peer.key.map(|key| (key, handle)));
+        self.peers.insert(handle, peer);
         self.running += 1;
         // A machine dials in its first step.
         self.step_peer(now, handle, []);
@@ -343,7 +344,9 @@ impl<P: PeerId> NodeMachine<P> {
         }
         if let Some(mut peer) = self.peers.remove(&handle) {
             self.ids.remove(&peer.id);
-            self.keys.remove(&(peer.key, handle));
+            if let Some(key) = peer.key {
+                self.keys.remove(&(key, handle));
+            }
             self.net
                 .timers
                 .disarm(timers::TimerOf::Peer(handle), &mut peer.armed);

@@ -7,16 +7,17 @@ use std::net::SocketAddr;
 use peer_sender_core::{Attempt, Config, ConfigError, Event, PeerKey, PeerSenderMachine, Time};
 
 use super::LinkId;
+use crate::{Authority, Expected, PeerName};
 
 /// The caller's own name of a peer.
 pub trait PeerId: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static {}
 
 impl<T: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static> PeerId for T {}
 
-/// A peer to dial: the key that it must have, and where and how to send to it.
+/// A peer to dial: who it must be, and where and how to send to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
-    key: PeerKey,
+    expected: Expected,
     machine: Config,
 }
 
@@ -28,19 +29,27 @@ impl PeerConfig {
     /// The address has no port, or names no host (`0.0.0.0`, `[::]`).
     pub fn new(key: PeerKey, address: SocketAddr) -> Result<Self, ConfigError> {
         Ok(Self {
-            key,
+            expected: Expected::Key(key),
             machine: Config::builder(address).build()?,
         })
     }
 
     /// The peer with this key, and a configuration that holds its address.
     pub fn with(key: PeerKey, machine: Config) -> Self {
-        Self { key, machine }
+        let expected = Expected::Key(key);
+        Self { expected, machine }
     }
 
-    /// The key that the peer must have.
-    pub fn key(&self) -> PeerKey {
-        self.key
+    /// The peer whose certificate this authority has issued for this name, and a configuration
+    /// that holds its address. It may come back with another key, as long as the name is the same.
+    pub fn with_name(authority: Authority, name: PeerName, machine: Config) -> Self {
+        let expected = Expected::Name(authority, name);
+        Self { expected, machine }
+    }
+
+    /// Who the peer must be.
+    pub fn expected(&self) -> &Expected {
+        &self.expected
     }
 
     /// Where and how to send to it.
@@ -56,7 +65,10 @@ pub struct PeerHandle(pub(crate) u64);
 /// What a node holds of a peer.
 pub(super) struct Peer<P> {
     pub(super) id: P,
-    pub(super) key: PeerKey,
+    pub(super) expected: Expected,
+    /// The key that it must have; of one that is expected by name, the key that it had last, and
+    /// none before it was first connected.
+    pub(super) key: Option<PeerKey>,
     pub(super) machine: PeerSenderMachine,
     /// The connection that its machine asked for last, while it has not ended.
     pub(super) link: Option<(Attempt, LinkId)>,
@@ -70,9 +82,14 @@ pub(super) struct Peer<P> {
 impl<P> Peer<P> {
     pub(super) fn new(id: P, config: PeerConfig, seed: [u8; 32]) -> Self {
         let machine = PeerSenderMachine::new(config.machine, seed);
+        let key = match &config.expected {
+            &Expected::Key(key) => Some(key),
+            Expected::Name(..) => None,
+        };
         Self {
             id,
-            key: config.key,
+            expected: config.expected,
+            key,
             machine,
             link: None,
             armed: None,

@@ -3,45 +3,55 @@
 use std::time::Duration;
 
 use peer_sender_core::{Attempt, CloseCode, Event, LinkError, PeerKey, Time};
+use rustls::pki_types::UnixTime;
 
-use super::link::{LinkId, Owner};
+use super::link::{Link, LinkId, Owner};
 use super::{NodeMachine, PeerId};
-use crate::Trust;
+use crate::trust::NotLetIn;
+use crate::{Trust, tls};
 
 /// How long a connection on which no session was named is kept in any case.
 const MUTE_FOR: Duration = Duration::from_secs(10);
 
+/// The key of who dialled, whose handshake is complete, if it is let in.
+pub(super) fn judge(trust: &Trust, link: &Link, date: UnixTime) -> Result<PeerKey, NotLetIn> {
+    let chain = tls::peer_chain(&link.connection).unwrap_or_default();
+    trust.judge(&chain, date)
+}
+
 impl<P: PeerId> NodeMachine<P> {
-    /// Judges every accepted connection by the new list; a handshake under way is judged by it
+    /// Judges every accepted connection by the new trust; a handshake under way is judged by it
     /// once it is complete.
     pub(super) fn replace_trust(&mut self, now: Time, trust: Trust) {
         let Some(inbound) = &self.inbound else {
             return;
         };
-        let revoked: Vec<(Attempt, LinkId, PeerKey)> = inbound
+        let date = self.net.clock.unix(now);
+        let revoked: Vec<(Attempt, LinkId, NotLetIn)> = inbound
             .open()
-            .filter_map(|(attempt, id)| Some((attempt, id, self.key_of(id)?)))
-            .filter(|(_, _, key)| !trust.admits(key))
+            .filter_map(|(attempt, id)| {
+                let refused = judge(&trust, self.net.link(id)?, date).err()?;
+                Some((attempt, id, refused))
+            })
             .collect();
         self.config.accept = Some(trust);
-        for (attempt, id, offered) in revoked {
-            self.refuse_identity(id, Some(offered));
-            self.lose(now, attempt, LinkError::NotAllowed { offered });
+        for (attempt, id, refused) in revoked {
+            let error = refused.error.clone();
+            self.refuse_identity(id, refused);
+            self.lose(now, attempt, error);
         }
     }
 
-    /// Closes a connection whose key is not trusted. Its session, if it has one, is kept, as the
-    /// key may be allowed again.
-    pub(super) fn refuse_identity(&mut self, id: LinkId, shown: Option<PeerKey>) {
+    /// Closes a connection whose dialler is not trusted. Its session, if it has one, is kept, as
+    /// the dialler may be let in again.
+    pub(super) fn refuse_identity(&mut self, id: LinkId, refused: NotLetIn) {
         let Some(remote) = self.net.link(id).map(|link| link.remote) else {
             return;
         };
-        let reason = "this key is not trusted here";
+        let reason = "this identity is not trusted here";
         self.net.close(id, CloseCode::IdentityRefused, reason);
         self.net.stats.identities_refused += 1;
-        // TLS demands a key, so there is one to name.
-        let offered = shown.unwrap_or(PeerKey([0; 32]));
-        self.report_rejected(remote, shown, LinkError::NotAllowed { offered });
+        self.report_rejected(remote, refused.key, refused.error);
     }
 
     /// From seven eighths of all places on, each further dialler costs the connection its place

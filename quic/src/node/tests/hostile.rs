@@ -1,6 +1,6 @@
 //! Diallers that hold a trusted key and misbehave: bare QUIC against a node.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use peer_sender_core::{CloseCode, LinkError, Time};
@@ -37,7 +37,7 @@ impl Duel {
             reason = "an origin to count from, never seen"
         )]
         let base = Instant::now();
-        let node = NodeMachine::new(listener(2, Trust::Any), [2; 32], base);
+        let node = NodeMachine::new(listener(2, Trust::Any), [2; 32], base, UNIX_EPOCH);
         let config = transport::endpoint_config(&identity(1), [1; 32]);
         let mut endpoint = Endpoint::new(config.into(), None, true, None);
         let (config, _) = transport::client_config(&dialler(1), identity(2).key(), [3; 32]);

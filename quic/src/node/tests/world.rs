@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use peer_sender_core::{
@@ -14,6 +14,9 @@ use crate::NodeConfig;
 use crate::node::{
     DatagramMeta, NodeEvent, NodeMachine, Output, PeerConfig, PeerHandle, Source, Target, Transmit,
 };
+
+/// 2026-01-01.
+const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
 
 /// One node with everything that it has said.
 pub(super) struct End {
@@ -33,8 +36,8 @@ pub(super) struct End {
 }
 
 impl End {
-    fn new(config: NodeConfig, seed: u8, base: Instant) -> Self {
-        let mut node = NodeMachine::new(config, [seed; 32], base);
+    fn new(config: NodeConfig, seed: u8, base: Instant, date: SystemTime) -> Self {
+        let mut node = NodeMachine::new(config, [seed; 32], base, date);
         node.set_segments_max(64);
         Self {
             node,
@@ -158,6 +161,8 @@ pub(super) struct World {
     /// When each datagram was sent, by whom, to whom, and its size.
     pub(super) sent: Vec<(Time, Place, Place, usize)>,
     base: Instant,
+    /// What every node takes for the date at which the world began.
+    pub(super) date: SystemTime,
     chance: u64,
     wire: BTreeMap<(Time, u64), Datagram>,
     reported: BTreeMap<(Time, u64), (Place, Place)>,
@@ -181,6 +186,7 @@ impl World {
             reports: false,
             sent: Vec::new(),
             base,
+            date: SystemTime::UNIX_EPOCH + NOT_LONG_AGO,
             chance: seed.wrapping_mul(2).wrapping_add(1),
             wire: BTreeMap::new(),
             reported: BTreeMap::new(),
@@ -190,7 +196,8 @@ impl World {
 
     /// Puts a node there, or a new one in place of the old.
     pub(super) fn place(&mut self, place: Place, config: NodeConfig, seed: u8) -> &mut End {
-        self.ends.insert(place, End::new(config, seed, self.base));
+        self.ends
+            .insert(place, End::new(config, seed, self.base, self.date));
         self.end(place)
     }
 
