@@ -75,7 +75,7 @@ pub enum NodeEvent<P> {
     },
     /// A connection that somebody else dialled was turned away: by a limit of the node, or of what
     /// one host or one key gets ([`NodeConfig`](crate::NodeConfig), shares), for its identity, for
-    /// a failed handshake or for a broken protocol. For logs; counted in
+    /// a failed handshake, for a broken protocol or for a message that is too large. For logs; counted in
     /// [`NodeStats`](super::NodeStats).
     InboundRejected {
         /// Where it came from.

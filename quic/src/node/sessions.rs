@@ -143,9 +143,7 @@ impl<P: PeerId> NodeMachine<P> {
                     code,
                     ref reason,
                 } => {
-                    if code == CloseCode::Protocol {
-                        self.report_protocol_error(attempt, reason);
-                    }
+                    self.report_closed(attempt, code, reason);
                     self.pass_to_accepted(attempt, action);
                     self.forget_accepted(attempt);
                 }
@@ -222,7 +220,8 @@ impl<P: PeerId> NodeMachine<P> {
         self.keys.range(of_key).map(|&(_, handle)| handle)
     }
 
-    fn report_protocol_error(&mut self, attempt: Attempt, reason: &str) {
+    /// Tells of a connection that is closed for what its other end did.
+    fn report_closed(&mut self, attempt: Attempt, code: CloseCode, reason: &str) {
         let link = self
             .inbound
             .as_ref()
@@ -231,8 +230,17 @@ impl<P: PeerId> NodeMachine<P> {
             return;
         };
         let key = self.key_of(id);
-        self.net.stats.protocol_errors += 1;
-        let (code, reason) = (CloseCode::Protocol, reason.to_owned());
+        match code {
+            CloseCode::Protocol => self.net.stats.protocol_errors += 1,
+            CloseCode::MessageTooLarge | CloseCode::ExcessiveLoad => self.net.stats.refused += 1,
+            CloseCode::Done
+            | CloseCode::Internal
+            | CloseCode::GoingAway
+            | CloseCode::IdentityRefused
+            | CloseCode::Superseded
+            | CloseCode::Other(_) => return,
+        }
+        let reason = reason.to_owned();
         self.report_rejected(remote, key, LinkError::Closed { code, reason });
     }
 }

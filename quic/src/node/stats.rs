@@ -15,6 +15,9 @@ pub struct NodeStats {
     pub datagrams_received: u64,
     /// Their bytes.
     pub bytes_received: u64,
+    /// Datagrams among them that belonged to no connection and began none: dropped, or answered
+    /// without keeping anything of them.
+    pub strays: u64,
     /// Datagrams handed out.
     pub datagrams_sent: u64,
     /// Their bytes.
@@ -24,7 +27,8 @@ pub struct NodeStats {
     /// Connections accepted: their handshake was complete and their key trusted.
     pub accepted: u64,
     /// Connections turned away because of a limit, be it the node's, the host's or the key's
-    /// ([`NodeConfig`](crate::NodeConfig), shares), or because the node stops.
+    /// ([`NodeConfig`](crate::NodeConfig), shares), or because the node stops; and those closed
+    /// with code 5 or 6 later, for a message or a session too much.
     pub refused: u64,
     /// Accepted handshakes that came to nothing.
     pub handshakes_failed: u64,

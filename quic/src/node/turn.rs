@@ -61,8 +61,11 @@ impl<P: PeerId> NodeMachine<P> {
                 self.net.mark_dirty(id);
             }
             Some(DatagramEvent::NewConnection(incoming)) => self.answer_incoming(now, incoming),
-            Some(DatagramEvent::Response(transmit)) => self.net.respond(&transmit, answer),
-            None => {}
+            Some(DatagramEvent::Response(transmit)) => {
+                self.net.stats.strays += 1;
+                self.net.respond(&transmit, answer);
+            }
+            None => self.net.stats.strays += 1,
         }
     }
 

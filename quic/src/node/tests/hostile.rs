@@ -180,6 +180,44 @@ fn a_broken_frame_closes_the_connection_and_is_reported() {
 }
 
 #[test]
+fn a_message_above_the_limit_closes_the_connection_and_is_counted() {
+    let mut duel = Duel::new();
+    let stream = duel.open().unwrap();
+    duel.write(stream, OPEN);
+    // 16 MiB and one byte are announced.
+    duel.write(stream, &[3, 0x81, 0, 0, 1]);
+    duel.exchange();
+    let [LinkError::Closed { code, reason }] = &duel.turned_away[..] else {
+        panic!("{:?}", duel.turned_away);
+    };
+    assert_eq!(*code, CloseCode::MessageTooLarge);
+    assert!(duel.closed.is_some_and(|told| told.contains(reason)));
+    let stats = duel.node.stats();
+    assert_eq!((stats.refused, stats.protocol_errors), (1, 0));
+}
+
+#[test]
+fn datagrams_of_nobody_are_counted() {
+    let mut duel = Duel::new();
+    let meta = DatagramMeta {
+        remote: address(3),
+        local_ip: None,
+        ecn: None,
+    };
+    // A version that nobody speaks is answered; a header without its fixed bit is not.
+    let mut unknown = vec![0; 1_200];
+    unknown[..5].copy_from_slice(&[0xc0, 1, 2, 3, 4]);
+    for bytes in [&unknown[..], &[0; 30], &[]] {
+        let data = BytesMut::from(bytes);
+        duel.node.handle_datagram(duel.now, meta, data);
+    }
+    let before = duel.node.stats();
+    assert_eq!((before.strays, before.connections), (3, 1));
+    duel.exchange();
+    assert_eq!(duel.node.stats().strays, 3);
+}
+
+#[test]
 fn streams_beyond_the_limit_cannot_be_opened() {
     let mut duel = Duel::new();
     let opened = std::iter::from_fn(|| duel.open()).count();
