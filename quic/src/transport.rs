@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use peer_sender_core::LANES_MAX;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn_proto::{
     ClientConfig, ConnectionId, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, NoneTokenLog,
@@ -17,9 +18,6 @@ use crate::derive::Derive;
 use crate::tls::{self, NoClock, Offered};
 use crate::trust::Expectation;
 use crate::{Identity, NodeConfig};
-
-/// The lanes that a dialler may open on a connection it made.
-pub(crate) const LANES_MAX: u32 = 8;
 
 /// What one stream may send before its reader has taken anything.
 pub(crate) const STREAM_WINDOW: u32 = 512 << 10;
@@ -65,7 +63,7 @@ pub(crate) fn server_config(config: &NodeConfig, seed: [u8; 32]) -> Arc<ServerCo
     let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"address validation").extract(&seed);
     let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
 
-    let mut transport = transport_config(config, LANES_MAX);
+    let mut transport = transport_config(config);
     // The dialling end keeps the connection up. Where it is gone, nobody should.
     transport.keep_alive_interval(None);
     server.transport_config(Arc::new(transport));
@@ -97,7 +95,7 @@ pub(crate) fn client_config(
         .expect("the provider has the cipher suite of Initial packets");
     let mut client = ClientConfig::new(Arc::new(crypto));
 
-    let mut transport = transport_config(config, 0);
+    let mut transport = transport_config(config);
     transport.keep_alive_interval(Some(config.keep_alive));
     client.transport_config(Arc::new(transport));
 
@@ -107,8 +105,10 @@ pub(crate) fn client_config(
     (client, offered)
 }
 
-/// `lanes`: how many streams the peer may open.
-fn transport_config(config: &NodeConfig, lanes: u32) -> TransportConfig {
+/// Both ends may open as many lanes: the dialling end for its messages, the accepting end for its
+/// replies.
+fn transport_config(config: &NodeConfig) -> TransportConfig {
+    let lanes = u32::from(LANES_MAX);
     let mut transport = TransportConfig::default();
     transport.max_concurrent_bidi_streams(lanes.into());
     transport.max_concurrent_uni_streams(0_u32.into());
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn full_lanes_leave_room_for_the_ways_back() {
         let config = NodeConfig::new(Identity::from_secret([1; 32]));
-        let shown = format!("{:?}", transport_config(&config, LANES_MAX));
+        let shown = format!("{:?}", transport_config(&config));
         let window = 8 * (512 << 10) + (1 << 20);
         for setting in [
             format!("receive_window: {window}"),
