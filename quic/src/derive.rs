@@ -10,7 +10,7 @@ pub(crate) struct Derive(hkdf::Prk);
 
 impl Derive {
     /// `secret`: an identity's private key, or the random seed of a process.
-    pub(crate) fn from(secret: &[u8; 32]) -> Self {
+    pub(crate) fn from(secret: &[u8]) -> Self {
         Self(hkdf::Salt::new(hkdf::HKDF_SHA256, SALT).extract(secret))
     }
 

@@ -1,7 +1,10 @@
-//! An identity's private key as text: PKCS #8 (RFC 8410) in PEM (RFC 7468).
+//! Private keys as text: PKCS #8 (RFC 5958, RFC 8410) and the older forms, in PEM (RFC 7468).
+//!
+//! Every buffer that a key passes through on its way is wiped when it is dropped.
 
 use ring::signature::Ed25519KeyPair;
-use rustls::pki_types::pem::{self, PemObject, SectionKind};
+use rustls::pki_types::pem;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use zeroize::Zeroizing;
 
 use crate::IdentityError;
@@ -13,8 +16,50 @@ const ALGORITHM_START: usize = 5;
 const SECRET_START: usize = ALGORITHM_START + ALGORITHM.len();
 const PKCS8_BYTES: usize = SECRET_START + 32;
 
-const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
-const END: &str = "\n-----END PRIVATE KEY-----\n";
+/// The forms in which a private key stands in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyForm {
+    /// Any algorithm (RFC 5958).
+    Pkcs8,
+    /// An elliptic curve's (RFC 5915).
+    Sec1,
+    /// RSA's (RFC 8017).
+    Pkcs1,
+}
+
+impl KeyForm {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Pkcs8 => "PRIVATE KEY",
+            Self::Sec1 => "EC PRIVATE KEY",
+            Self::Pkcs1 => "RSA PRIVATE KEY",
+        }
+    }
+
+    fn of(label: &str) -> Option<Self> {
+        [Self::Pkcs8, Self::Sec1, Self::Pkcs1]
+            .into_iter()
+            .find(|form| form.label() == label)
+    }
+}
+
+/// A private key as it stood in its file.
+pub(crate) struct PrivateKey {
+    pub(crate) form: KeyForm,
+    pub(crate) der: Zeroizing<Vec<u8>>,
+}
+
+impl PrivateKey {
+    /// The same key, for whoever makes a signer of it.
+    pub(crate) fn borrowed(&self) -> PrivateKeyDer<'_> {
+        let der = self.der.as_slice();
+        match self.form {
+            KeyForm::Pkcs8 => PrivatePkcs8KeyDer::from(der).into(),
+            KeyForm::Sec1 => PrivateSec1KeyDer::from(der).into(),
+            KeyForm::Pkcs1 => PrivatePkcs1KeyDer::from(der).into(),
+        }
+    }
+}
 
 /// The key as PKCS #8, version 1 (without the public key).
 pub(crate) fn pkcs8(secret: &[u8; 32]) -> Zeroizing<[u8; PKCS8_BYTES]> {
@@ -25,47 +70,130 @@ pub(crate) fn pkcs8(secret: &[u8; 32]) -> Zeroizing<[u8; PKCS8_BYTES]> {
     der
 }
 
-pub(crate) fn write_secret(secret: &[u8; 32]) -> String {
-    // 48 bytes are exactly 64 digits: one line of PEM, and no padding.
-    let mut text = String::with_capacity(BEGIN.len() + 64 + END.len());
-    text.push_str(BEGIN);
-    for group in pkcs8(secret).chunks_exact(3) {
-        let bits = group
-            .iter()
-            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        text.extend([18, 12, 6, 0].map(|shift| base64_digit(bits >> shift & 63)));
+/// An Ed25519 key as text.
+pub(crate) fn write_secret(secret: &[u8; 32]) -> Zeroizing<String> {
+    write(KeyForm::Pkcs8.label(), pkcs8(secret).as_slice())
+}
+
+/// A private key as text, in the form in which it was read.
+pub(crate) fn write_key(key: &PrivateKey) -> Zeroizing<String> {
+    write(key.form.label(), &key.der)
+}
+
+/// One block of text, with lines of 64 digits.
+pub(crate) fn write(label: &str, der: &[u8]) -> Zeroizing<String> {
+    const LINE_BYTES: usize = 48;
+    let digits = der.len().div_ceil(3) * 4;
+    let lines = der.len().div_ceil(LINE_BYTES);
+    let frame = "-----BEGIN -----\n-----END -----\n".len() + 2 * label.len();
+    // All at once: growing would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(frame + digits + lines));
+    text.extend(["-----BEGIN ", label, "-----\n"]);
+    for line in der.chunks(LINE_BYTES) {
+        for group in line.chunks(3) {
+            let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
+            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+            for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+                match at <= group.len() {
+                    true => text.push(base64_digit(bits >> shift & 63)),
+                    false => text.push('='),
+                }
+            }
+        }
+        text.push('\n');
     }
-    text.push_str(END);
+    text.extend(["-----END ", label, "-----\n"]);
     text
 }
 
-/// The secret of the one Ed25519 key in the text.
+/// The secret of the one private key in the text, which is an Ed25519 key.
 pub(crate) fn read_secret(text: &str) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
+    let key = read_key(text)?;
+    match key.form {
+        KeyForm::Pkcs8 => secret_of(&key.der),
+        // The older forms cannot hold an Ed25519 key.
+        KeyForm::Sec1 | KeyForm::Pkcs1 => Err(IdentityError::Algorithm),
+    }
+}
+
+/// The one private key in the text, of whatever algorithm.
+pub(crate) fn read_key(text: &str) -> Result<PrivateKey, IdentityError> {
     let mut found = None;
-    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes()) {
-        let (kind, der) = section.map_err(|error| IdentityError::Pem {
-            problem: problem(&error),
-        })?;
-        let der = Zeroizing::new(der);
-        match kind {
-            SectionKind::PrivateKey if found.is_some() => return Err(IdentityError::SeveralKeys),
-            SectionKind::PrivateKey => found = Some(der),
-            // The older forms, which cannot hold an Ed25519 key.
-            SectionKind::EcPrivateKey | SectionKind::RsaPrivateKey => {
-                return Err(IdentityError::Algorithm);
-            }
+    let mut without = IdentityError::NoKey;
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(label) = line.strip_prefix("-----BEGIN ") else {
+            continue;
+        };
+        let Some(label) = label.trim_end().strip_suffix("-----") else {
+            return Err(damaged("a BEGIN line is malformed"));
+        };
+        match label {
+            "ENCRYPTED PRIVATE KEY" => without = IdentityError::Encrypted,
+            "OPENSSH PRIVATE KEY" => without = IdentityError::OpenSsh,
             _ => {}
         }
-    }
-    match found {
-        Some(der) => secret_of(&der),
-        // Labels that the reader does not know never reach the loop.
-        None if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") => {
-            Err(IdentityError::Encrypted)
+        let form = KeyForm::of(label);
+        let der = read_block(&mut lines, label, form.is_some(), text.len())?;
+        match form {
+            Some(_) if found.is_some() => return Err(IdentityError::SeveralKeys),
+            Some(form) => found = Some(PrivateKey { form, der }),
+            None => {}
         }
-        None if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----") => Err(IdentityError::OpenSsh),
-        None => Err(IdentityError::NoKey),
     }
+    found.ok_or(without)
+}
+
+/// Reads up to the END line. Of a block that nobody asks for the contents are passed over.
+fn read_block<'a>(
+    lines: &mut impl Iterator<Item = &'a str>,
+    label: &str,
+    decode: bool,
+    bytes_max: usize,
+) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let capacity = if decode { bytes_max / 4 * 3 + 3 } else { 0 };
+    // All at once: growing would leave copies behind.
+    let mut der = Zeroizing::new(Vec::with_capacity(capacity));
+    let (mut bits, mut digits, mut padding) = (0_u32, 0_usize, 0_usize);
+    for line in lines {
+        let end = line.strip_prefix("-----END ");
+        if end.and_then(|end| end.trim_end().strip_suffix("-----")) == Some(label) {
+            let left = digits % 4;
+            let complete = match left {
+                0 => padding == 0,
+                // What is left over of the last byte's digits must be nothing.
+                2 | 3 => padding + left == 4 && bits & ((1 << (8 - 2 * left)) - 1) == 0,
+                _ => false,
+            };
+            return match complete || !decode {
+                true => Ok(der),
+                false => Err(damaged("a block is not valid base64")),
+            };
+        }
+        if line.starts_with("-----") {
+            break;
+        }
+        for byte in line.bytes().filter(|_| decode) {
+            match base64_value(byte) {
+                Some(value) if padding == 0 => {
+                    digits += 1;
+                    bits = bits << 6 | value;
+                    if digits % 4 != 1 {
+                        let unused = 6 - 2 * ((digits - 1) % 4) as u32;
+                        der.push((bits >> unused) as u8);
+                    }
+                }
+                None if byte == b'=' => padding += 1,
+                None if byte.is_ascii_whitespace() => {}
+                Some(_) | None => return Err(damaged("a block is not valid base64")),
+            }
+        }
+    }
+    Err(damaged("a block has no END line"))
+}
+
+fn damaged(problem: &'static str) -> IdentityError {
+    IdentityError::Pem { problem }
 }
 
 fn secret_of(der: &[u8]) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
@@ -97,6 +225,18 @@ pub(crate) fn problem(error: &pem::Error) -> &'static str {
     }
 }
 
+fn base64_value(digit: u8) -> Option<u32> {
+    let value = match digit {
+        b'A'..=b'Z' => digit - b'A',
+        b'a'..=b'z' => digit - b'a' + 26,
+        b'0'..=b'9' => digit - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(u32::from(value))
+}
+
 fn base64_digit(value: u32) -> char {
     let value = value as u8;
     char::from(match value {
@@ -109,122 +249,4 @@ fn base64_digit(value: u32) -> char {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 8410 section 10.3: the same key without and with its public key.
-    const RFC_V1: &str = "-----BEGIN PRIVATE KEY-----\n\
-        MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
-        -----END PRIVATE KEY-----\n";
-    const RFC_SECRET: [u8; 32] =
-        *b"\xd4\xee\x72\xdb\xf9\x13\x58\x4a\xd5\xb6\xd8\xf1\xf7\x69\xf8\xad\
-        \x3a\xfe\x7c\x28\xcb\xf1\xd4\xfb\xe0\x97\xa8\x8f\x44\x75\x58\x42";
-    const PUBLIC: &[u8] = b"\x19\xbf\x44\x09\x69\x84\xcd\xfe\x85\x41\xba\xc1\x67\xdc\x3b\x96\
-        \xc8\x50\x86\xaa\x30\xb6\xb6\xcb\x0c\x5c\x38\xad\x70\x31\x66\xe1";
-
-    #[test]
-    fn the_text_is_that_of_the_standard() {
-        assert_eq!(write_secret(&RFC_SECRET), RFC_V1);
-        assert_eq!(read_secret(RFC_V1).map(|secret| *secret), Ok(RFC_SECRET));
-    }
-
-    #[test]
-    fn every_secret_survives_the_text() {
-        for n in 0..=255 {
-            let secret = std::array::from_fn(|i| n ^ (i as u8).wrapping_mul(37));
-            assert_eq!(
-                read_secret(&write_secret(&secret)).map(|read| *read),
-                Ok(secret)
-            );
-        }
-    }
-
-    #[test]
-    fn line_ends_and_text_around_the_key_do_not_matter() {
-        let crlf = RFC_V1.replace('\n', "\r\n");
-        assert_eq!(read_secret(&crlf).map(|secret| *secret), Ok(RFC_SECRET));
-        let around = format!(
-            "my key\n{RFC_V1}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-        );
-        assert_eq!(read_secret(&around).map(|secret| *secret), Ok(RFC_SECRET));
-    }
-
-    #[test]
-    fn a_public_key_must_belong_to_the_secret() {
-        let mut v2 = pkcs8(&RFC_SECRET).to_vec();
-        v2[1] += 35;
-        v2[4] = 1;
-        v2.extend([0x81, 0x21, 0]);
-        v2.extend(PUBLIC);
-        assert_eq!(secret_of(&v2).map(|secret| *secret), Ok(RFC_SECRET));
-
-        *v2.last_mut().unwrap() ^= 1;
-        assert_eq!(
-            secret_of(&v2).map(|secret| *secret),
-            Err(IdentityError::Key)
-        );
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused_by_name() {
-        let block = |label: &str, body: &str| {
-            format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
-        };
-        // A P-256 key as PKCS #8 begins like this.
-        let p256 = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
-        let pem = |problem| IdentityError::Pem { problem };
-        let cases = [
-            (String::new(), IdentityError::NoKey),
-            ("hello".into(), IdentityError::NoKey),
-            (block("CERTIFICATE", "AAAA"), IdentityError::NoKey),
-            (block("PUBLIC KEY", "AAAA"), IdentityError::NoKey),
-            (block("EC PRIVATE KEY", "AAAA"), IdentityError::Algorithm),
-            (block("RSA PRIVATE KEY", "AAAA"), IdentityError::Algorithm),
-            (
-                block("ENCRYPTED PRIVATE KEY", "AAAA"),
-                IdentityError::Encrypted,
-            ),
-            (block("OPENSSH PRIVATE KEY", "AAAA"), IdentityError::OpenSsh),
-            (format!("{RFC_V1}{RFC_V1}"), IdentityError::SeveralKeys),
-            (block("PRIVATE KEY", p256), IdentityError::Algorithm),
-            (block("PRIVATE KEY", ""), IdentityError::Key),
-            (block("PRIVATE KEY", "AAAA"), IdentityError::Key),
-            (
-                block("PRIVATE KEY", "!!!!"),
-                pem("a block is not valid base64"),
-            ),
-            (
-                RFC_V1.replace("-----END", "-----"),
-                pem("a block has no END line"),
-            ),
-            (
-                RFC_V1.replace("KEY-----\nMC4", "KEY--\nMC4"),
-                pem("a BEGIN line is malformed"),
-            ),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(
-                read_secret(&text).map(|secret| *secret),
-                Err(expected),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_damaged_key_is_never_taken_and_never_panics() {
-        let der = pkcs8(&RFC_SECRET);
-        for cut in 0..der.len() {
-            assert!(secret_of(&der[..cut]).is_err(), "{cut}");
-        }
-        for at in 0..SECRET_START {
-            for bit in 0..8 {
-                let mut changed = der.to_vec();
-                changed[at] ^= 1 << bit;
-                assert!(secret_of(&changed).is_err(), "byte {at} bit {bit}");
-            }
-        }
-        let longer = [&der[..], &[0]].concat();
-        assert!(secret_of(&longer).is_err());
-    }
-}
+mod tests;
