@@ -148,8 +148,12 @@ pub enum CertificateProblem {
     /// Its authority did not make it for this end of a connection (extended key usage).
     #[error("it is not made for this end of a connection (extended key usage)")]
     WrongPurpose,
-    /// A signature in its chain is wrong, or of an algorithm that is not supported.
-    #[error("a signature in its chain is wrong, or of an unsupported algorithm")]
+    /// A signature in its chain is not that of the authority that it names, or of an algorithm that
+    /// is not supported.
+    #[error(
+        "a signature in its chain is not by the key of the authority that it names, or of an \
+         unsupported algorithm; did the authority change its key?"
+    )]
     BadSignature,
     /// Who shows it has not proven to hold its key.
     #[error("whoever shows it did not prove to hold its key")]

@@ -64,6 +64,7 @@ fn found_here(found: &TransportError, dial: Option<&DialContext>) -> LinkError {
         (Some(BAD_CERTIFICATE), None) => Some(CertificateProblem::Malformed),
         (Some(ACCESS_DENIED), None) => Some(CertificateProblem::TooLarge),
         (Some(CERTIFICATE_REQUIRED), None) => Some(CertificateProblem::Missing),
+        _ if found.reason.ends_with(TLS_TOO_LARGE) => Some(CertificateProblem::TooLarge),
         _ => None,
     };
     match why {
@@ -107,6 +108,10 @@ fn alpn_mismatch() -> LinkError {
         offered: String::from_utf8_lossy(ALPN).into_owned(),
     }
 }
+
+/// How rustls ends what it says of a handshake message above 64 KiB, for which there is no alert. Of
+/// all messages only certificates can be so large and make sense.
+const TLS_TOO_LARGE: &str = "HandshakePayloadTooLarge";
 
 /// The TLS alert in an error code (RFC 9001 section 4.8).
 fn alert(code: TransportErrorCode) -> Option<u8> {

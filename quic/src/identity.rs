@@ -140,6 +140,17 @@ impl Identity {
         self.0.key
     }
 
+    /// The same key, which shows this chain whatever is in it.
+    #[cfg(test)]
+    pub(crate) fn showing(&self, chain: Vec<CertificateDer<'static>>) -> Self {
+        let certified = CertifiedKey::new(chain, self.0.certified.key.clone());
+        Self(Arc::new(Inner {
+            secret: Secret::Ed25519(Zeroizing::new(self.derive().bytes(b"showing"))),
+            certified: Arc::new(certified),
+            key: self.key(),
+        }))
+    }
+
     /// The certificate and what signs for it.
     pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.0.certified
@@ -257,57 +268,4 @@ impl rcgen::PublicKeyData for OwnKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_secret_gives_the_same_certificate() {
-        let [one, again, other] = [1, 1, 2].map(|n| Identity::from_secret([n; 32]));
-        assert_eq!(one.certified().cert, again.certified().cert);
-        assert_eq!(one.key(), again.key());
-        assert_ne!(one.key(), other.key());
-    }
-
-    #[test]
-    fn the_certificate_has_fixed_dates_and_no_end() {
-        let identity = Identity::from_secret([1; 32]);
-        let certificate = &identity.certified().cert[0];
-        let holds = |text: &[u8]| certificate.windows(text.len()).any(|window| window == text);
-        assert!(holds(b"000101000000Z") && holds(b"99991231235959Z"));
-    }
-
-    /// RFC 8032 section 7.1, test 1: the private key and its public key.
-    #[test]
-    fn the_key_is_the_hash_of_the_public_key_info() {
-        let secret = *b"\x9d\x61\xb1\x9d\xef\xfd\x5a\x60\xba\x84\x4a\xf4\x92\xec\x2c\xc4\
-                        \x44\x49\xc5\x69\x7b\x32\x69\x19\x70\x3b\xac\x03\x1c\xae\x7f\x60";
-        let public = b"\xd7\x5a\x98\x01\x82\xb1\x0a\xb7\xd5\x4b\xfe\xd3\xc9\x64\x07\x3a\
-                       \x0e\xe1\x72\xf3\xda\xa6\x23\x25\xaf\x02\x1a\x68\xf7\x07\x51\x1a";
-        // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 section 4).
-        let info = [
-            b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00",
-            &public[..],
-        ]
-        .concat();
-        let hash = ring::digest::digest(&ring::digest::SHA256, &info);
-        assert_eq!(&Identity::from_secret(secret).key().0[..], hash.as_ref());
-    }
-
-    #[test]
-    fn debug_shows_the_key_and_no_secret() {
-        let identity = Identity::from_secret([0xa7; 32]);
-        let shown = format!("{identity:?} {identity:#?}");
-        assert!(shown.contains(&identity.key().to_string()));
-        assert!(
-            !shown.contains("a7a7") && !shown.contains("167, 167"),
-            "{shown}"
-        );
-    }
-
-    #[test]
-    fn derived_keys_follow_the_identity() {
-        let [one, again, other] = [1, 1, 2].map(|n| Identity::from_secret([n; 32]));
-        assert_eq!(one.derive().bytes(b"x"), again.derive().bytes(b"x"));
-        assert_ne!(one.derive().bytes(b"x"), other.derive().bytes(b"x"));
-    }
-}
+mod tests;

@@ -55,6 +55,8 @@ pub use node::{
 pub use trust::{Expected, Trust};
 
 #[cfg(test)]
+mod issue;
+#[cfg(test)]
 mod pair;
 #[cfg(test)]
 mod pair_tests;

@@ -1,11 +1,13 @@
 //! Whole nodes against each other, with real QUIC and real TLS, in virtual time.
 
+mod authority;
 mod delivery;
 mod fairness;
 mod hostile;
 mod identity;
 mod limits;
 mod loss;
+mod masquerade;
 mod nodes;
 mod probation;
 mod stopping;

@@ -210,9 +210,12 @@ impl World {
     }
 
     pub(super) fn dial_with(&mut self, from: Place, key: PeerKey, config: Config) -> PeerHandle {
+        self.dial_as(from, PeerConfig::with(key, config))
+    }
+
+    pub(super) fn dial_as(&mut self, from: Place, config: PeerConfig) -> PeerHandle {
         let now = self.now;
-        let id = config.addresses()[0].to_string();
-        let config = PeerConfig::with(key, config);
+        let id = config.machine().addresses()[0].to_string();
         self.end(from).node.add_peer(now, id, config).unwrap()
     }
 
