@@ -132,6 +132,20 @@ pub enum RejectReason {
         /// The configured `message_bytes_max`.
         max: usize,
     },
+    /// It is larger than what was reserved for it.
+    #[error("it has {bytes} bytes, and {reserved} were reserved for it; reserve as many as it has")]
+    BeyondReserved {
+        /// The message's size.
+        bytes: usize,
+        /// What was reserved.
+        reserved: usize,
+    },
+    /// As many outcomes of posted messages are unread as may be.
+    #[error("{max} outcomes of posted messages are unread; read them, or drop their stream")]
+    OutcomesUnread {
+        /// The limit.
+        max: usize,
+    },
     /// The sender is stopping or has stopped.
     #[error("the sender was stopped; make a new one to send more")]
     Stopped,
