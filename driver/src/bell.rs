@@ -1,6 +1,6 @@
 //! Waking the driver: at most once for each burst of news, whatever the number of callers.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -17,6 +17,7 @@ pub(crate) struct Bell {
     rung: AtomicBool,
     waker: Mutex<Option<Waker>>,
     mailboxes: Mutex<Vec<usize>>,
+    places: AtomicUsize,
 }
 
 impl Bell {
@@ -26,7 +27,13 @@ impl Bell {
             rung: AtomicBool::new(true),
             waker: Mutex::new(None),
             mailboxes: Mutex::new(Vec::new()),
+            places: AtomicUsize::new(0),
         }
+    }
+
+    /// A name for a new mailbox.
+    pub(crate) fn new_place(&self) -> usize {
+        self.places.fetch_add(1, Ordering::Relaxed)
     }
 
     /// There is news: called after it was put where the driver looks.
@@ -39,7 +46,7 @@ impl Bell {
         }
     }
 
-    /// The mailbox of this peer has gone from no news to some.
+    /// The mailbox of this name has gone from no news to some.
     pub(crate) fn ring_for(&self, mailbox: usize) {
         lock(&self.mailboxes).push(mailbox);
         self.ring();
@@ -50,7 +57,7 @@ impl Bell {
         let _waker = lock(&self.waker).take();
     }
 
-    /// The driver looks for news from here on. Moves the peers whose mailboxes hold some into an
+    /// The driver looks for news from here on. Moves the names of mailboxes that hold some into an
     /// empty vector. False if there is no news of any kind.
     pub(crate) fn attend(&self, mailboxes: &mut Vec<usize>) -> bool {
         if !self.rung.swap(false, Ordering::AcqRel) {

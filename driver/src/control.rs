@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use peer_sender_core::{LinkError, PeerKey, StopMode, Time};
-use peer_sender_quic::{AddPeerError, NodeStats, PeerConfig, PeerId};
+use peer_sender_core::{LinkError, PeerKey, SendLimits, StopMode, Time};
+use peer_sender_quic::{AddPeerError, NodeStats, PeerConfig, PeerId, Trust};
 
 use crate::bell::{Bell, lock};
 use crate::incoming::Inbox;
 use crate::mailbox::shorter;
-use crate::peer::PeerShared;
+use crate::peer::{Kind, PeerShared};
 use crate::wait::{Replaced, Reply, WaitSet, wake_all};
 
 /// The most refused connections that are remembered.
@@ -45,7 +45,6 @@ pub(crate) struct NodeShared<P: PeerId> {
 pub(crate) struct Control<P> {
     phase: Phase,
     peers: BTreeMap<P, Arc<PeerShared>>,
-    peers_made: usize,
     commands: Commands<P>,
     waiting: WaitSet,
     /// The counters as they were at the end.
@@ -64,27 +63,32 @@ pub(crate) struct Commands<P> {
     pub(crate) added: Vec<Added<P>>,
     pub(crate) stop: Option<StopMode>,
     pub(crate) cut_accepted: bool,
+    pub(crate) network_changed: bool,
+    pub(crate) trust: Option<Trust>,
     pub(crate) stats: Vec<Reply<NodeStats>>,
 }
 
 /// A peer that the driver does not know yet.
 pub(crate) struct Added<P> {
-    pub(crate) index: usize,
     pub(crate) name: P,
     pub(crate) config: PeerConfig,
     pub(crate) shared: Arc<PeerShared>,
 }
 
 impl<P: PeerId> NodeShared<P> {
-    pub(crate) fn new(address: SocketAddr, buffers: (usize, usize), base: Instant) -> Self {
+    pub(crate) fn new(
+        address: SocketAddr,
+        buffers: (usize, usize),
+        base: Instant,
+        replies: SendLimits,
+    ) -> Self {
         let bell = Arc::new(Bell::new());
         Self {
-            inbox: Arc::new(Inbox::new(Arc::clone(&bell))),
+            inbox: Arc::new(Inbox::new(Arc::clone(&bell), replies)),
             bell,
             control: Mutex::new(Control {
                 phase: Phase::Running,
                 peers: BTreeMap::new(),
-                peers_made: 0,
                 commands: Commands::default(),
                 waiting: WaitSet::default(),
                 last_stats: NodeStats::default(),
@@ -110,6 +114,7 @@ impl<P: PeerId> NodeShared<P> {
     pub(crate) fn stop(&self, mode: StopMode) {
         let mut wakers = Vec::new();
         lock(&self.control).stop(mode, &mut wakers);
+        self.inbox.stop_replies(mode);
         self.bell.ring();
         wake_all(wakers);
     }
@@ -122,8 +127,8 @@ impl<P: PeerId> NodeShared<P> {
         list.push_back(turned_away);
     }
 
-    /// The end. Hands back what the driver never got to.
-    pub(crate) fn finish(&self, stats: NodeStats) -> Commands<P> {
+    /// The end. Hands back what the driver never got to: commands, and senders of replies.
+    pub(crate) fn finish(&self, stats: NodeStats) -> (Commands<P>, Vec<Arc<PeerShared>>) {
         let (commands, wakers) = {
             let mut control = lock(&self.control);
             control.phase = Phase::Stopped;
@@ -131,9 +136,9 @@ impl<P: PeerId> NodeShared<P> {
             control.peers.clear();
             (control.take_commands(), control.waiting.take())
         };
-        self.inbox.close();
+        let replies = self.inbox.close();
         wake_all(wakers.into_values());
-        commands
+        (commands, replies)
     }
 }
 
@@ -151,17 +156,29 @@ impl<P: PeerId> Control<P> {
         if self.peers.contains_key(&name) {
             return Err(AddPeerError::Duplicate);
         }
-        let index = self.peers_made;
-        self.peers_made += 1;
-        let shared = Arc::new(PeerShared::new(index, Arc::clone(bell), &config));
+        let limits = config.machine().send_limits().clone();
+        let shared = PeerShared::new(Kind::Dialled, Arc::clone(bell), limits);
+        let shared = Arc::new(shared);
         self.peers.insert(name.clone(), Arc::clone(&shared));
         self.commands.added.push(Added {
-            index,
             name,
             config,
             shared: Arc::clone(&shared),
         });
         Ok(shared)
+    }
+
+    /// The sender to the peer of this name.
+    pub(crate) fn get(&self, name: &P) -> Option<Arc<PeerShared>> {
+        self.peers.get(name).cloned()
+    }
+
+    /// Every peer, in the order of their names.
+    pub(crate) fn peers(&self) -> Vec<(P, Arc<PeerShared>)> {
+        let peers = self.peers.iter();
+        peers
+            .map(|(name, peer)| (name.clone(), Arc::clone(peer)))
+            .collect()
     }
 
     /// The name is free again.
@@ -171,6 +188,15 @@ impl<P: PeerId> Control<P> {
 
     pub(crate) fn cut_accepted(&mut self) {
         self.commands.cut_accepted = true;
+    }
+
+    pub(crate) fn network_changed(&mut self) {
+        self.commands.network_changed = true;
+    }
+
+    /// Hands back what this replaces, to be dropped when the lock is released.
+    pub(crate) fn set_trust(&mut self, trust: Trust) -> Option<Trust> {
+        self.commands.trust.replace(trust)
     }
 
     /// Asks for the counters; those of the end if it has come.
@@ -226,6 +252,8 @@ impl<P> Default for Commands<P> {
             added: Vec::new(),
             stop: None,
             cut_accepted: false,
+            network_changed: false,
+            trust: None,
             stats: Vec::new(),
         }
     }

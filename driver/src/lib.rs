@@ -42,14 +42,14 @@ mod wait;
 pub use bytes::Bytes;
 pub use peer_sender_core::{
     Attempt, CertificateProblem, CloseCode, Config, ConfigBuilder, ConfigError, ErrorClass,
-    FailReason, InvalidPeerKey, Lane, Level, LinkError, MessageId, Outcome, PeerEvent, PeerKey,
-    ProtocolError, RefuseCode, RejectReason, Rejected, Stats, StopMode, StopReason, Time,
-    UnknownReason,
+    FailReason, Holdup, InvalidPeerKey, LANES_MAX, Lane, Level, LinkError, MessageId, Outcome,
+    PeerEvent, PeerKey, ProtocolError, RefuseCode, RejectReason, Rejected, SendLimits, Snapshot,
+    Stats, StopMode, StopReason, Time, UnknownReason,
 };
 pub use peer_sender_quic::{
     AddPeerError, Authority, AuthorityError, Expected, Identity, IdentityError, InvalidPeerName,
-    Members, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig, PeerId, PeerName, PeerStats,
-    Sender, Trust,
+    Members, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig, PeerId, PeerName, PeerSnapshot,
+    PeerStats, Sender, Trust,
 };
 
 pub use bind::BindError;
@@ -57,6 +57,6 @@ pub use control::TurnedAway;
 pub use events::Events;
 pub use incoming::{AutoIncoming, Incoming, IncomingMessage, Received};
 pub use node::Node;
-pub use peer::PeerSender;
+pub use peer::{AddressesError, Outcomes, PeerSender, PeerSink, Permit};
 pub use receipt::Receipt;
 pub use runtime::{AsyncTimer, AsyncUdp, Runtime};

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use peer_sender_core::{StopMode, Time};
-use peer_sender_quic::{AddPeerError, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId};
+use bytes::Bytes;
+use peer_sender_core::{Rejected, SendLimits, StopMode, Time};
+use peer_sender_quic::{
+    AddPeerError, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId, Trust,
+};
 
 use crate::bell::lock;
 use crate::bind::{self, BindError};
@@ -18,6 +21,7 @@ use crate::control::{NodeShared, TurnedAway};
 use crate::driver::Driver;
 use crate::incoming::Incoming;
 use crate::peer::PeerSender;
+use crate::receipt::Receipt;
 use crate::runtime::Runtime;
 use crate::wait::reply;
 
@@ -64,7 +68,9 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
             text: error.to_string(),
         })?;
         let base = R::now();
-        let shared = Arc::new(NodeShared::new(bound.address, bound.buffers, base));
+        let replies = SendLimits::default();
+        let (address, buffers) = (bound.address, bound.buffers);
+        let shared = Arc::new(NodeShared::new(address, buffers, base, replies));
         #[expect(
             clippy::disallowed_methods,
             reason = "the date, for certificates; read once, and counted on by the node's clock"
@@ -104,7 +110,48 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
         Ok(PeerSender::new(peer))
     }
 
-    /// The messages of all who dial this node. Several `Incoming` share them: each message goes to
+    /// The sender to the peer of this name, if there is one that has not stopped.
+    pub fn get(&self, id: &P) -> Option<PeerSender> {
+        let peer = lock(&self.shared().control).get(id)?;
+        Some(PeerSender::new(peer))
+    }
+
+    /// Every peer that this node dials, in the order of their names.
+    pub fn peers(&self) -> Vec<(P, PeerSender)> {
+        let peers = lock(&self.shared().control).peers();
+        let peers = peers.into_iter();
+        peers
+            .map(|(id, peer)| (id, PeerSender::new(peer)))
+            .collect()
+    }
+
+    /// Hands the message to every peer that this node dials, on lane 0, and says for each whether
+    /// it was accepted, in the order of their names. It waits for nobody: a peer whose queue is
+    /// full answers `QueueFull`, and hands the message back to be sent again to it alone. The
+    /// bytes are shared, not copied.
+    pub fn broadcast(&self, payload: impl Into<Bytes>) -> Vec<(P, Result<Receipt, Rejected>)> {
+        let payload = payload.into();
+        let peers = self.peers().into_iter();
+        peers
+            .map(|(id, peer)| (id, peer.try_send(payload.clone())))
+            .collect()
+    }
+
+    /// Dials every peer now that waits to be dialled again: the host's own network has changed.
+    pub fn network_changed(&self) {
+        lock(&self.shared().control).network_changed();
+        self.shared().bell.ring();
+    }
+
+    /// Whom the accepting side lets in from the driver's next turn on. Connections that stand and
+    /// are no longer let in are closed with code 4, so that a key that was revoked is cut off at
+    /// once. With no key at all nobody is let in. For a node that only dials nothing changes.
+    pub fn set_trust(&self, trust: Trust) {
+        let _replaced = lock(&self.shared().control).set_trust(trust);
+        self.shared().bell.ring();
+    }
+
+    /// The messages of all who dial this node, and the replies of those that it dials. Several `Incoming` share them: each message goes to
     /// one. Until there is one messages wait, and hold their sender back when the inbound budget
     /// of its session is used up.
     pub fn incoming(&self) -> Incoming<P> {

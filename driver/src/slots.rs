@@ -32,6 +32,8 @@ enum Entry {
     Awaited(u32),
     /// Not settled, and nobody holds its receipt.
     Unheld,
+    /// Not settled, and its outcome goes to the readers.
+    Posted,
     /// Settled.
     Over,
 }
@@ -56,7 +58,7 @@ impl Slots {
 
     /// A message was accepted: gives out its id, and the slot of its receipt.
     pub(crate) fn open(&mut self) -> (MessageId, u32) {
-        let id = MessageId(self.first + self.live.len() as u64);
+        let id = self.next();
         let waiting = Slot::Waiting(None);
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -72,15 +74,37 @@ impl Slots {
         (id, slot)
     }
 
-    /// Writes down an outcome; the first one stands. Whoever waits for it is to be woken.
-    pub(crate) fn settle(&mut self, id: MessageId, outcome: Outcome, wakers: &mut Vec<Waker>) {
-        let Some(entry) = self.entry(id) else { return };
-        let settled = std::mem::replace(entry, Entry::Over);
-        if let Entry::Awaited(slot) = settled
-            && let Some(Slot::Waiting(Some(waker))) = self.put(slot, Slot::Settled(outcome))
-        {
-            wakers.push(waker);
-        }
+    /// A message without a receipt was accepted: gives out its id. The outcome of one that is read
+    /// is handed back when it is settled.
+    pub(crate) fn open_unheld(&mut self, read: bool) -> MessageId {
+        let id = self.next();
+        self.live.push_back(match read {
+            true => Entry::Posted,
+            false => Entry::Unheld,
+        });
+        id
+    }
+
+    /// Writes down an outcome; the first one stands. Whoever waits for it is to be woken. The
+    /// outcome is handed back if it is for the readers.
+    pub(crate) fn settle(
+        &mut self,
+        id: MessageId,
+        outcome: Outcome,
+        wakers: &mut Vec<Waker>,
+    ) -> Option<Outcome> {
+        let entry = self.entry(id)?;
+        let for_readers = match std::mem::replace(entry, Entry::Over) {
+            Entry::Awaited(slot) => {
+                let awaited = self.put(slot, Slot::Settled(outcome));
+                if let Some(Slot::Waiting(Some(waker))) = awaited {
+                    wakers.push(waker);
+                }
+                None
+            }
+            Entry::Posted => Some(outcome),
+            Entry::Unheld | Entry::Over => None,
+        };
         while self.live.front() == Some(&Entry::Over) {
             self.live.pop_front();
             self.first += 1;
@@ -88,14 +112,32 @@ impl Slots {
         if self.live.is_empty() && self.live.capacity() > KEPT_AT_MOST {
             self.live = VecDeque::new();
         }
+        for_readers
     }
 
-    /// Settles all that is not settled yet.
-    pub(crate) fn settle_rest(&mut self, outcome: &Outcome, wakers: &mut Vec<Waker>) {
-        let ids = self.first..self.first + self.live.len() as u64;
-        for id in ids {
-            self.settle(MessageId(id), outcome.clone(), wakers);
-        }
+    /// The lowest id that is not settled, and the next one that is given out if there is none.
+    pub(crate) fn first(&self) -> MessageId {
+        MessageId(self.first)
+    }
+
+    /// The next id that is given out.
+    pub(crate) fn next(&self) -> MessageId {
+        MessageId(self.first + self.live.len() as u64)
+    }
+
+    /// Whether every message is settled.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// Whether this message was accepted and is not settled.
+    pub(crate) fn is_live(&mut self, id: MessageId) -> bool {
+        self.entry(id).is_some_and(|entry| *entry != Entry::Over)
+    }
+
+    /// The ids among which all are that are not settled.
+    pub(crate) fn live_ids(&self) -> impl Iterator<Item = MessageId> + use<> {
+        (self.first..self.next().0).map(MessageId)
     }
 
     /// Takes the outcome, which frees the slot, or leaves a waker.
@@ -239,9 +281,26 @@ mod tests {
         let (first, _) = slots.open();
         let (_, second) = slots.open();
         slots.settle(first, DELIVERED, &mut Vec::new());
-        slots.settle_rest(&UNKNOWN, &mut Vec::new());
+        for id in slots.live_ids() {
+            slots.settle(id, UNKNOWN, &mut Vec::new());
+        }
         assert_eq!(slots.poll(second, Waker::noop()).ok(), Some(UNKNOWN));
         assert_eq!(slots.live(), 0);
+    }
+
+    #[test]
+    fn the_outcome_of_a_posted_message_is_handed_back_once() {
+        let mut slots = Slots::new(MessageId(1));
+        let (unread, read) = (slots.open_unheld(false), slots.open_unheld(true));
+        assert_eq!(
+            slots.settle(read, DELIVERED, &mut Vec::new()),
+            Some(DELIVERED)
+        );
+        assert_eq!(slots.settle(read, FAILED, &mut Vec::new()), None);
+        assert_eq!(slots.first(), unread, "it is not settled");
+        assert_eq!(slots.settle(unread, FAILED, &mut Vec::new()), None);
+        assert_eq!((slots.first(), slots.next()), (MessageId(3), MessageId(3)));
+        assert!(slots.slots.is_empty());
     }
 
     #[test]

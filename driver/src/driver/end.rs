@@ -23,15 +23,19 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
     pub(super) fn end_stopped_peers(&mut self) -> bool {
         let stopped = std::mem::take(&mut self.stopped);
         let any = !stopped.is_empty();
-        for (handle, reason) in stopped {
-            let stats = self
-                .machine
-                .peer_stats(Target::Peer(handle))
-                .unwrap_or_default();
-            self.machine.remove_peer(handle);
-            if let Some((name, shared)) = self.peers.remove(handle) {
-                self.end_peer(&name, &shared, reason, stats);
+        for (target, reason) in stopped {
+            let stats = self.machine.peer_stats(target).unwrap_or_default();
+            if let Target::Peer(handle) = target {
+                self.machine.remove_peer(handle);
             }
+            let Some(peer) = self.peers.remove(target) else {
+                continue;
+            };
+            let reason = match target {
+                Target::Peer(_) => reason,
+                Target::Session(_) => lock(&peer.shared.mailbox).reason_or(reason),
+            };
+            self.end_peer(peer.name.as_ref(), &peer.shared, reason, stats);
         }
         any
     }
@@ -39,12 +43,14 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
     /// Gives the name back before anybody hears of the end, so that who hears may use it again.
     pub(super) fn end_peer(
         &self,
-        name: &P,
+        name: Option<&P>,
         peer: &PeerShared,
         reason: StopReason,
         stats: PeerStats,
     ) {
-        lock(&self.shared.control).remove(name);
+        if let Some(name) = name {
+            lock(&self.shared.control).remove(name);
+        }
         peer.finish(reason, stats);
     }
 
@@ -96,14 +102,10 @@ impl<P: PeerId> Ending<P> {
 
 impl<P: PeerId> Drop for Ending<P> {
     fn drop(&mut self) {
-        let commands = self.shared.finish(self.stats);
-        for added in commands.added {
-            added
-                .shared
-                .finish(StopReason::Aborted, PeerStats::default());
-        }
-        for shared in self.peers.drain(..) {
-            shared.finish(StopReason::Aborted, PeerStats::default());
+        let (commands, replies) = self.shared.finish(self.stats);
+        let added = commands.added.into_iter().map(|added| added.shared);
+        for shared in self.peers.drain(..).chain(replies).chain(added) {
+            shared.finish_with_node();
         }
         wake_takers(&self.shared.inbox);
     }

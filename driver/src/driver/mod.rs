@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use peer_sender_core::{StopMode, StopReason, Time};
-use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, PeerStats, Transmit};
+use peer_sender_quic::{NodeMachine, PeerId, PeerStats, Target, Transmit};
 
 use self::alarm::Alarm;
 use self::complaints::Complaints;
@@ -61,8 +61,8 @@ pub(crate) struct Driver<P: PeerId, R: Runtime> {
     pause: Option<Time>,
     /// The network may have reported errors.
     reports: bool,
-    /// Peers that have said their last, and why.
-    stopped: Vec<(PeerHandle, StopReason)>,
+    /// Who has said its last, and why.
+    stopped: Vec<(Target, StopReason)>,
     stopping: bool,
     /// The node is stopped at once: it waits for nothing, the socket included.
     aborting: bool,
@@ -194,8 +194,8 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         !reports.unreachable.is_empty()
     }
 
-    /// Does what the handles ask for. The mailboxes come first, so that a peer is known here by
-    /// the time its mailbox is looked at.
+    /// Does what the handles ask for. Who has a new mailbox is made known first: it was put there
+    /// before any news of the mailbox was.
     fn take_news(&mut self, now: Time) {
         if !self.shared.bell.attend(&mut self.mailboxes) {
             return;
@@ -203,8 +203,22 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         let commands = lock(&self.shared.control).take_commands();
         for added in commands.added {
             if let Err((name, shared)) = self.peers.add(&mut self.machine, now, added) {
-                self.end_peer(&name, &shared, StopReason::Aborted, PeerStats::default());
+                self.end_peer(
+                    Some(&name),
+                    &shared,
+                    StopReason::Aborted,
+                    PeerStats::default(),
+                );
             }
+        }
+        for (session, shared) in self.shared.inbox.take_made() {
+            self.peers.add_replies(session, shared);
+        }
+        if let Some(trust) = commands.trust {
+            self.machine.set_trust(now, trust);
+        }
+        if commands.network_changed {
+            self.machine.network_changed(now);
         }
         for place in self.mailboxes.drain(..) {
             self.peers.collect(&mut self.machine, now, place);

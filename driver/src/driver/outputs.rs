@@ -3,12 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use peer_sender_core::{PeerEvent, Time};
-use peer_sender_quic::{NodeEvent, Output, PeerHandle, PeerId, Target, Transmit};
+use peer_sender_core::{PeerEvent, StopReason, Time};
+use peer_sender_quic::{NodeEvent, Output, PeerHandle, PeerId, Source, Target, Transmit};
 
 use super::Driver;
 use crate::control::TurnedAway;
 use crate::incoming::wake_takers;
+use crate::mailbox::failed;
 use crate::runtime::Runtime;
 
 /// Send calls in a round.
@@ -148,22 +149,12 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
     fn tell(&mut self, event: NodeEvent<P>, told: &mut Told) {
         told.events += 1;
         match event {
-            NodeEvent::Settled {
-                to: Target::Peer(peer),
-                settled,
-            } => self.peers.settle(peer, settled),
-            NodeEvent::Rejected {
-                to: Target::Peer(peer),
-                id,
-                rejected,
-            } => {
+            NodeEvent::Settled { to, settled } => self.peers.settle(to, settled),
+            NodeEvent::Rejected { to, id, rejected } => {
                 tracing::debug!(%id, reason = %rejected.reason, "accepted, but too late");
-                self.peers.reject(peer, id);
+                self.peers.settle(to, vec![(id, failed(self.end_of(to)))]);
             }
-            NodeEvent::Room {
-                to: Target::Peer(peer),
-                ..
-            } => self.peers.make_room(&self.machine, peer),
+            NodeEvent::Room { to, lane, .. } => self.peers.make_room(&self.machine, to, lane),
             NodeEvent::Peer { peer, event } => self.tell_of_peer(peer, event),
             NodeEvent::Incoming {
                 source,
@@ -171,10 +162,19 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
                 messages,
             } => {
                 told.delivered = true;
-                self.shared.inbox.deliver(source, from, messages);
+                let back = match source {
+                    Source::Session(_) => None,
+                    Source::Peer { peer, .. } => self.peers.get(peer),
+                };
+                self.shared.inbox.deliver(source, from, back, messages);
             }
-            NodeEvent::Forgotten { source } => self.shared.inbox.forget(source),
-            NodeEvent::Settled { .. } | NodeEvent::Rejected { .. } | NodeEvent::Room { .. } => {}
+            NodeEvent::Forgotten { source } => {
+                self.shared.inbox.forget(source);
+                if let Source::Session(_) = source {
+                    let reason = StopReason::SessionForgotten;
+                    self.stopped.push((source.target(), reason));
+                }
+            }
             NodeEvent::InboundRejected { remote, key, error } => {
                 tracing::debug!(%remote, %error, "turned a connection away");
                 self.shared.turn_away(TurnedAway { remote, key, error });
@@ -185,9 +185,16 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
     fn tell_of_peer(&mut self, peer: PeerHandle, event: PeerEvent) {
         tracing::debug!(?peer, ?event, "news of a peer");
         if let PeerEvent::SenderStopped { reason } = event {
-            self.stopped.push((peer, reason));
+            self.stopped.push((Target::Peer(peer), reason));
         } else if let Some(shared) = self.peers.get(peer) {
             shared.emit(event);
         }
+    }
+
+    /// Why whoever takes no more messages has ended, or will.
+    fn end_of(&self, target: Target) -> StopReason {
+        let mut stopped = self.stopped.iter();
+        let known = stopped.find(|(stopped, _)| *stopped == target);
+        known.map_or(StopReason::Aborted, |(_, reason)| *reason)
     }
 }

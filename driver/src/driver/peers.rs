@@ -1,34 +1,38 @@
-//! The driver's side of the peers that this node dials.
+//! The driver's side of the mailboxes: those of the peers that this node dials, and those of
+//! replies to the sessions of others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
-use peer_sender_core::{FailReason, Lane, MessageId, Outcome, Time};
+use peer_sender_core::{Lane, MessageId, Outcome, SessionHandle, Time, WakeReason};
 use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, Target};
 
 use crate::bell::lock;
 use crate::control::Added;
-use crate::mailbox::Queued;
+use crate::mailbox::{News, Queued};
 use crate::peer::PeerShared;
 
 /// Outcomes that are written down under one lock, so that no caller waits long for it.
 const SETTLED_AT_ONCE: usize = 128;
 
-/// All peers, by their place, and their places by the machine's name for them.
+/// All whom messages are for, by the names of their mailboxes, and these by the machine's name for
+/// them.
 pub(super) struct Peers<P> {
     peers: BTreeMap<usize, Peer<P>>,
-    places: BTreeMap<PeerHandle, usize>,
+    places: BTreeMap<Target, usize>,
     /// Room for the messages of one mailbox.
     messages: Vec<Queued>,
     /// Whoever is to be woken when the turn is over.
     wakers: Vec<Waker>,
 }
 
-struct Peer<P> {
-    name: P,
-    handle: PeerHandle,
-    shared: Arc<PeerShared>,
+/// One of them.
+pub(super) struct Peer<P> {
+    /// The user's name of a peer that this node dials.
+    pub(super) name: Option<P>,
+    pub(super) shared: Arc<PeerShared>,
+    target: Target,
 }
 
 impl<P: PeerId> Peers<P> {
@@ -50,22 +54,13 @@ impl<P: PeerId> Peers<P> {
         added: Added<P>,
     ) -> Result<(), (P, Arc<PeerShared>)> {
         let Added {
-            index,
             name,
             config,
             shared,
         } = added;
         match machine.add_peer(now, name.clone(), config) {
             Ok(handle) => {
-                self.places.insert(handle, index);
-                self.peers.insert(
-                    index,
-                    Peer {
-                        name,
-                        handle,
-                        shared,
-                    },
-                );
+                self.insert(Target::Peer(handle), Some(name), shared);
                 Ok(())
             }
             Err(error) => {
@@ -75,25 +70,69 @@ impl<P: PeerId> Peers<P> {
         }
     }
 
-    /// Hands the news of one mailbox to the machine: first what was accepted, then the stop.
+    /// Somebody wants to answer a session.
+    pub(super) fn add_replies(&mut self, session: SessionHandle, shared: Arc<PeerShared>) {
+        self.insert(Target::Session(session), None, shared);
+    }
+
+    fn insert(&mut self, target: Target, name: Option<P>, shared: Arc<PeerShared>) {
+        let place = shared.place();
+        self.places.insert(target, place);
+        self.peers.insert(
+            place,
+            Peer {
+                name,
+                shared,
+                target,
+            },
+        );
+    }
+
+    /// Hands the news of one mailbox to the machine: first what was accepted, last the stop.
     pub(super) fn collect(&mut self, machine: &mut NodeMachine<P>, now: Time, place: usize) {
         let Some(peer) = self.peers.get(&place) else {
             return;
         };
-        let news = lock(&peer.shared.mailbox).take(&mut self.messages);
+        let target = peer.target;
+        let News {
+            cancels,
+            addresses,
+            wake,
+            stop,
+            stats,
+            snapshots,
+            cancelled,
+        } = lock(&peer.shared.mailbox).take(&mut self.messages);
         let count = self.messages.len();
         if count > 0 {
-            machine.queue(now, Target::Peer(peer.handle), self.messages.drain(..));
+            machine.queue(now, target, self.messages.drain(..));
         }
-        if let Some(mode) = news.stop {
-            machine.stop_peer(now, peer.handle, mode);
+        for id in cancels {
+            machine.cancel(now, target, id);
         }
-        for to in news.stats {
-            to.send(
-                machine
-                    .peer_stats(Target::Peer(peer.handle))
-                    .unwrap_or_default(),
-            );
+        if let Target::Peer(handle) = target {
+            if let Some(addresses) = addresses {
+                machine.set_addresses(now, handle, addresses);
+            }
+            if wake {
+                machine.wake(now, handle, WakeReason::Operator);
+            }
+        }
+        match (stop, target) {
+            (None, _) => {}
+            (Some(mode), Target::Peer(handle)) => machine.stop_peer(now, handle, mode),
+            (Some(mode), Target::Session(session)) => machine.stop_session(now, session, mode),
+        }
+        for to in stats {
+            let mut stats = machine.peer_stats(target).unwrap_or_default();
+            stats.machine.accepted += cancelled;
+            stats.machine.cancelled += cancelled;
+            to.send(stats);
+        }
+        for to in snapshots {
+            if let Some(snapshot) = machine.snapshot(target) {
+                to.send(snapshot);
+            }
         }
         self.give_back(count);
     }
@@ -106,54 +145,41 @@ impl<P: PeerId> Peers<P> {
         }
     }
 
-    pub(super) fn get(&self, handle: PeerHandle) -> Option<&PeerShared> {
-        let peer = self.peers.get(self.places.get(&handle)?)?;
+    /// The mailbox of a peer that this node dials.
+    pub(super) fn get(&self, handle: PeerHandle) -> Option<&Arc<PeerShared>> {
+        let peer = self.peer(Target::Peer(handle))?;
         Some(&peer.shared)
     }
 
     /// Writes outcomes down.
-    pub(super) fn settle(&mut self, handle: PeerHandle, settled: Vec<(MessageId, Outcome)>) {
-        let Some(peer) = self
-            .places
-            .get(&handle)
-            .and_then(|place| self.peers.get(place))
-        else {
+    pub(super) fn settle(&mut self, to: Target, settled: Vec<(MessageId, Outcome)>) {
+        let Some(peer) = self.places.get(&to).and_then(|place| self.peers.get(place)) else {
             return;
         };
         let mut settled = settled.into_iter();
         while settled.len() > 0 {
             let mut mailbox = lock(&peer.shared.mailbox);
             for (id, outcome) in settled.by_ref().take(SETTLED_AT_ONCE) {
-                mailbox.slots.settle(id, outcome, &mut self.wakers);
+                mailbox.settle(id, outcome, &mut self.wakers);
             }
         }
     }
 
-    /// An accepted message came too late for the machine.
-    pub(super) fn reject(&mut self, handle: PeerHandle, id: MessageId) {
-        self.settle(handle, vec![(id, Outcome::Failed(FailReason::Stopped))]);
-    }
-
-    /// Messages left the machine's queue.
-    pub(super) fn make_room(&mut self, machine: &NodeMachine<P>, handle: PeerHandle) {
-        let Some(peer) = self
-            .places
-            .get(&handle)
-            .and_then(|place| self.peers.get(place))
-        else {
+    /// Messages left a lane's queue in the machine.
+    pub(super) fn make_room(&mut self, machine: &NodeMachine<P>, to: Target, lane: Lane) {
+        let Some(peer) = self.places.get(&to).and_then(|place| self.peers.get(place)) else {
             return;
         };
         // The machine is asked anew: an event may be older than what was handed over since.
-        let capacity = machine.capacity(Target::Peer(handle), Lane(0));
-        lock(&peer.shared.mailbox).set_room(capacity, &mut self.wakers);
+        let capacity = machine.capacity(to, lane);
+        lock(&peer.shared.mailbox).set_room(lane, capacity, &mut self.wakers);
     }
 
-    /// The peer has stopped, and all that it had to say was heard. Gives back its name; whoever
-    /// waits for its end is woken by [`PeerShared::finish`], after its name is free.
-    pub(super) fn remove(&mut self, handle: PeerHandle) -> Option<(P, Arc<PeerShared>)> {
-        let place = self.places.remove(&handle)?;
-        let peer = self.peers.remove(&place)?;
-        Some((peer.name, peer.shared))
+    /// It has stopped, and all that it had to say was heard. Whoever waits for its end is woken by
+    /// [`PeerShared::finish`], after its name is free.
+    pub(super) fn remove(&mut self, target: Target) -> Option<Peer<P>> {
+        let place = self.places.remove(&target)?;
+        self.peers.remove(&place)
     }
 
     /// Everybody to be woken since the last call, while no lock is held.
@@ -167,6 +193,10 @@ impl<P: PeerId> Peers<P> {
         std::mem::take(&mut self.peers)
             .into_values()
             .map(|peer| peer.shared)
+    }
+
+    fn peer(&self, target: Target) -> Option<&Peer<P>> {
+        self.peers.get(self.places.get(&target)?)
     }
 
     /// The vector goes to the next mailbox that is emptied: it must not carry the room of one

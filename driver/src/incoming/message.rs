@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use peer_sender_core::{Lane, RefuseCode, Time};
-use peer_sender_quic::{PeerId, Sender};
+use peer_sender_core::{Lane, RefuseCode, StopReason, Time};
+use peer_sender_quic::{PeerId, Sender, Source};
 
 use super::queue::{Inbox, Taken};
+use crate::peer::{PeerSender, PeerShared};
 
 /// Messages that are accepted under one lock, so that the driver does not wait long for it.
 const ACCEPTED_AT_ONCE: usize = 256;
@@ -44,6 +45,17 @@ impl<P: PeerId> IncomingMessage<P> {
     /// Who sent it.
     pub fn from(&self) -> &Sender<P> {
         &self.taken.from
+    }
+
+    /// A sender to whoever sent it, on lane 0. Of a message of somebody who dialled this node it
+    /// is one of replies, which go to the session that the message came from, on whatever
+    /// connection that has; there is one for each session, and it stops with
+    /// [`SessionForgotten`](crate::StopReason::SessionForgotten) when the session is forgotten. Of
+    /// a peer's reply it is the sender to that peer.
+    ///
+    /// A reply and the answer to the message are independent of each other.
+    pub fn peer(&self) -> PeerSender {
+        sender_to(&self.inbox, self.taken.source, self.taken.back.as_ref())
     }
 
     /// The lane that it came on.
@@ -133,17 +145,64 @@ pub struct Received<P: PeerId> {
     pub payload: Bytes,
     /// When its last byte came, on the clock of [`Node::now`](crate::Node::now).
     pub received_at: Time,
+    back: Back<P>,
+}
+
+/// The way back to whoever sent a message.
+#[derive(Clone)]
+struct Back<P> {
+    inbox: Arc<Inbox<P>>,
+    source: Source,
+    known: Option<Arc<PeerShared>>,
 }
 
 impl<P: PeerId> Received<P> {
-    pub(super) fn new(taken: Taken<P>) -> Self {
-        let Taken { from, message, .. } = taken;
+    pub(super) fn new(inbox: &Arc<Inbox<P>>, taken: Taken<P>) -> Self {
+        let Taken {
+            source,
+            from,
+            back: known,
+            message,
+        } = taken;
         Self {
             from,
             lane: message.lane,
             number: message.number,
             payload: message.payload,
             received_at: message.received_at,
+            back: Back {
+                inbox: Arc::clone(inbox),
+                source,
+                known,
+            },
         }
     }
+
+    /// A sender to whoever sent it; see [`IncomingMessage::peer`].
+    pub fn peer(&self) -> PeerSender {
+        let Back {
+            inbox,
+            source,
+            known,
+        } = &self.back;
+        sender_to(inbox, *source, known.as_ref())
+    }
+}
+
+impl<P> fmt::Debug for Back<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+fn sender_to<P: PeerId>(
+    inbox: &Inbox<P>,
+    source: Source,
+    known: Option<&Arc<PeerShared>>,
+) -> PeerSender {
+    PeerSender::new(match (known, source) {
+        (Some(known), _) => Arc::clone(known),
+        (None, Source::Session(session)) => inbox.back_to(session),
+        (None, Source::Peer { .. }) => inbox.back_to_none(StopReason::Aborted),
+    })
 }

@@ -143,7 +143,7 @@ impl<P: PeerId> AutoIncoming<P> {
         taken.map(|taken| {
             taken.map(|taken| {
                 self.last = Some(taken.delivery());
-                Received::new(taken)
+                Received::new(&self.incoming.inbox, taken)
             })
         })
     }

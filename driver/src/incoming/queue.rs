@@ -4,36 +4,45 @@ use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex};
 
-use peer_sender_core::{IncomingMessage, Lane, RefuseCode};
-use peer_sender_quic::{Sender, Source};
+use peer_sender_core::{
+    IncomingMessage, Lane, RefuseCode, SendLimits, SessionHandle, StopMode, StopReason,
+};
+use peer_sender_quic::{PeerStats, Sender, Source};
 
 use super::ledger::Ledger;
 use crate::bell::{Bell, lock};
+use crate::mailbox::shorter;
+use crate::peer::{Kind, PeerShared};
 use crate::wait::WaitSet;
 
 /// What the takers of messages and the driver share.
-#[derive(Debug)]
 pub(crate) struct Inbox<P> {
     pub(super) state: Mutex<InboxState<P>>,
     pub(super) bell: Arc<Bell>,
+    /// The limits of the replies to each session.
+    replies: SendLimits,
 }
 
 /// The queues. Each is bounded by the inbound budget that the machine gives each session, in
 /// which every message counts until it is answered.
-#[derive(Debug)]
 pub(super) struct InboxState<P> {
     sessions: BTreeMap<Source, Session<P>>,
     /// Sessions that have messages, the next to be served in front.
     ready: VecDeque<Source>,
     /// Sessions whose answers the driver has not seen.
     answered: Vec<Source>,
+    /// Senders of replies that the driver does not know yet.
+    made: Vec<(SessionHandle, Arc<PeerShared>)>,
     pub(super) waiting: WaitSet,
+    /// How the node stops, once it does: no more replies are accepted.
+    stopping: Option<StopMode>,
     closed: bool,
 }
 
-#[derive(Debug)]
 struct Session<P> {
     from: Arc<Sender<P>>,
+    /// Who answers it: of a session, once somebody has asked for it.
+    back: Option<Arc<PeerShared>>,
     messages: VecDeque<IncomingMessage>,
     ledgers: BTreeMap<Lane, Ledger>,
     answers: BTreeMap<Lane, LaneAnswers>,
@@ -54,10 +63,11 @@ pub(crate) struct LaneAnswers {
 }
 
 /// A message that the application takes.
-#[derive(Debug)]
 pub(super) struct Taken<P> {
     pub(super) source: Source,
     pub(super) from: Arc<Sender<P>>,
+    /// Who answers it, where that was known when it was taken.
+    pub(super) back: Option<Arc<PeerShared>>,
     pub(super) message: IncomingMessage,
 }
 
@@ -81,34 +91,110 @@ impl<P> Taken<P> {
 }
 
 impl<P> Inbox<P> {
-    pub(crate) fn new(bell: Arc<Bell>) -> Self {
+    pub(crate) fn new(bell: Arc<Bell>, replies: SendLimits) -> Self {
         let state = InboxState {
             sessions: BTreeMap::new(),
             ready: VecDeque::new(),
             answered: Vec::new(),
+            made: Vec::new(),
             waiting: WaitSet::default(),
+            stopping: None,
             closed: false,
         };
         Self {
             state: Mutex::new(state),
             bell,
+            replies,
         }
     }
 
-    /// Messages came; whoever waits for them is to be woken later.
-    pub(crate) fn deliver(&self, source: Source, from: Sender<P>, messages: Vec<IncomingMessage>)
-    where
+    /// Messages came; whoever waits for them is to be woken later. `back` is who answers them, if
+    /// that is not for the first of them to ask that wants to.
+    pub(crate) fn deliver(
+        &self,
+        source: Source,
+        from: Sender<P>,
+        back: Option<&Arc<PeerShared>>,
+        messages: Vec<IncomingMessage>,
+    ) where
         P: PartialEq,
     {
-        lock(&self.state).deliver(source, from, messages);
+        lock(&self.state).deliver(source, from, back, messages);
     }
 
     /// The machine forgot the session: what was not taken from it is gone, and answers to what
     /// was taken are of no use any more. Its sender will send again what got no receipt.
     pub(crate) fn forget(&self, source: Source) {
+        let forgotten = {
+            let mut state = lock(&self.state);
+            state.ready.retain(|ready| *ready != source);
+            state.sessions.remove(&source)
+        };
+        drop(forgotten);
+    }
+
+    /// Who answers the messages of a session: made for the first of them that asks. One of a
+    /// session that is forgotten has stopped.
+    pub(super) fn back_to(&self, session: SessionHandle) -> Arc<PeerShared> {
         let mut state = lock(&self.state);
-        state.sessions.remove(&source);
-        state.ready.retain(|ready| *ready != source);
+        let Some(known) = state.sessions.get_mut(&Source::Session(session)) else {
+            let reason = match state.closed {
+                true => StopReason::Aborted,
+                false => StopReason::SessionForgotten,
+            };
+            drop(state);
+            return self.back_to_none(reason);
+        };
+        if let Some(back) = &known.back {
+            return Arc::clone(back);
+        }
+        let back = self.new_back();
+        known.back = Some(Arc::clone(&back));
+        state.made.push((session, Arc::clone(&back)));
+        let stopping = state.stopping;
+        drop(state);
+        if let Some(mode) = stopping {
+            back.close(mode);
+        }
+        self.bell.ring();
+        back
+    }
+
+    /// A sender that has stopped: there is nobody to answer.
+    pub(super) fn back_to_none(&self, reason: StopReason) -> Arc<PeerShared> {
+        let back = self.new_back();
+        back.finish(reason, PeerStats::default());
+        back
+    }
+
+    fn new_back(&self) -> Arc<PeerShared> {
+        let (bell, limits) = (Arc::clone(&self.bell), self.replies.clone());
+        Arc::new(PeerShared::new(Kind::Replies, bell, limits))
+    }
+
+    /// Senders of replies that were made since the last call.
+    pub(crate) fn take_made(&self) -> Vec<(SessionHandle, Arc<PeerShared>)> {
+        std::mem::take(&mut lock(&self.state).made)
+    }
+
+    /// The node stops: no more replies are accepted.
+    pub(crate) fn stop_replies(&self, mode: StopMode) {
+        let replies: Vec<_> = {
+            let mut state = lock(&self.state);
+            state.stopping = Some(
+                state
+                    .stopping
+                    .map_or(mode, |earlier| shorter(earlier, mode)),
+            );
+            let sessions = state.sessions.iter();
+            sessions
+                .filter(|(source, _)| matches!(source, Source::Session(_)))
+                .filter_map(|(_, session)| session.back.clone())
+                .collect()
+        };
+        for back in replies {
+            back.close(mode);
+        }
     }
 
     /// A message is answered: accepted, or refused with a code.
@@ -138,26 +224,37 @@ impl<P> Inbox<P> {
         lock(&self.state).take_answers()
     }
 
-    /// The node has stopped: no answer would be heard any more, so nothing more is taken.
-    pub(crate) fn close(&self) {
-        let mut state = lock(&self.state);
-        state.closed = true;
-        state.sessions.clear();
-        state.ready.clear();
-        state.answered.clear();
+    /// The node has stopped: no answer would be heard any more, so nothing more is taken. Hands
+    /// back the senders of replies that the driver never knew.
+    pub(crate) fn close(&self) -> Vec<Arc<PeerShared>> {
+        let (sessions, made) = {
+            let mut state = lock(&self.state);
+            state.closed = true;
+            state.ready.clear();
+            state.answered.clear();
+            let made = std::mem::take(&mut state.made);
+            (std::mem::take(&mut state.sessions), made)
+        };
+        drop(sessions);
+        made.into_iter().map(|(_, back)| back).collect()
     }
 }
 
 impl<P> InboxState<P> {
-    fn deliver(&mut self, source: Source, from: Sender<P>, messages: Vec<IncomingMessage>)
-    where
+    fn deliver(
+        &mut self,
+        source: Source,
+        from: Sender<P>,
+        back: Option<&Arc<PeerShared>>,
+        messages: Vec<IncomingMessage>,
+    ) where
         P: PartialEq,
     {
         if self.closed || messages.is_empty() {
             return;
         }
         let entry = match self.sessions.entry(source) {
-            Entry::Vacant(vacant) => vacant.insert(Session::new(from)),
+            Entry::Vacant(vacant) => vacant.insert(Session::new(from, back.cloned())),
             Entry::Occupied(known) => {
                 let known = known.into_mut();
                 if *known.from != from {
@@ -200,6 +297,7 @@ impl<P> InboxState<P> {
             return Some(Taken {
                 source,
                 from: Arc::clone(&entry.from),
+                back: entry.back.clone(),
                 message,
             });
         }
@@ -248,9 +346,10 @@ impl<P> InboxState<P> {
 }
 
 impl<P> Session<P> {
-    fn new(from: Sender<P>) -> Self {
+    fn new(from: Sender<P>, back: Option<Arc<PeerShared>>) -> Self {
         Self {
             from: Arc::new(from),
+            back,
             messages: VecDeque::new(),
             ledgers: BTreeMap::new(),
             answers: BTreeMap::new(),

@@ -1,122 +1,106 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Wake;
+mod cancel;
+mod handles;
+mod wakers;
 
-use peer_sender_core::PeerKey;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use peer_sender_core::{Capacity, Level, Outcome, SendLimits};
 
 use super::*;
+use crate::bell::{Bell, lock};
+use crate::mailbox::Queued;
+use crate::testing::CountingWaker;
 
-/// A task that takes its peer's locks when it is dropped, as one does that holds a receipt.
-struct Task {
-    shared: Arc<PeerShared>,
-    tally: Arc<Tally>,
-}
+const DELIVERED: Outcome = Outcome::Delivered(Level::Application);
 
-#[derive(Debug, Default)]
-struct Tally {
-    woken_while_running: AtomicUsize,
-    dropped: AtomicUsize,
-    dropped_under_a_lock: AtomicUsize,
-}
-
-impl Wake for Task {
-    fn wake(self: Arc<Self>) {
-        let running = self.shared.mailbox.try_lock().unwrap().stopped().is_none();
-        let count = &self.tally.woken_while_running;
-        count.fetch_add(usize::from(running), Ordering::SeqCst);
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.tally.dropped.fetch_add(1, Ordering::SeqCst);
-        let free = self.shared.mailbox.try_lock().is_ok() && self.shared.events.try_lock().is_ok();
-        let count = &self.tally.dropped_under_a_lock;
-        count.fetch_add(usize::from(!free), Ordering::SeqCst);
-    }
-}
-
+/// A sender, and the driver's side of it by hand.
 struct Bench {
     peer: PeerSender,
-    tally: Arc<Tally>,
+    limits: SendLimits,
+    /// Handed over and not settled.
+    in_flight: Vec<MessageId>,
+    taken: Vec<Queued>,
+    stopped: bool,
 }
 
 impl Bench {
-    fn new() -> Self {
-        let address = "127.0.0.1:1".parse().unwrap();
-        let config = PeerConfig::with(
-            PeerKey([1; 32]),
-            peer_sender_core::Config::builder(address)
-                .queue_messages_max(1)
-                .build()
-                .unwrap(),
-        );
-        let shared = PeerShared::new(0, Arc::new(Bell::new()), &config);
+    /// With so many places in the queue of each lane.
+    fn new(queue_messages_max: usize) -> Self {
+        Self::of(Kind::Dialled, queue_messages_max)
+    }
+
+    fn of(kind: Kind, queue_messages_max: usize) -> Self {
+        let limits = SendLimits {
+            lanes: 2,
+            queue_messages_max,
+            message_bytes_max: 100,
+            ..SendLimits::default()
+        };
+        let shared = PeerShared::new(kind, Arc::new(Bell::new()), limits.clone());
         Self {
             peer: PeerSender::new(Arc::new(shared)),
-            tally: Arc::default(),
+            limits,
+            in_flight: Vec::new(),
+            taken: Vec::new(),
+            stopped: false,
         }
     }
 
-    fn poll<T>(&self, future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-        let waker = Waker::from(Arc::new(Task {
-            shared: Arc::clone(&self.peer.shared),
-            tally: Arc::clone(&self.tally),
-        }));
-        future.poll(&mut Context::from_waker(&waker))
+    /// The driver's turn: everything that the mailbox holds is taken, and what was taken is no
+    /// longer queued.
+    fn turn(&mut self) {
+        let mut messages = Vec::new();
+        let news = lock(&self.peer.shared.mailbox).take(&mut messages);
+        self.in_flight.extend(messages.iter().map(|(id, _, _)| *id));
+        self.taken.extend(messages);
+        for to in news.stats {
+            to.send(PeerStats::default());
+        }
+        drop(news.snapshots);
+        let capacity = Capacity {
+            messages: self.limits.queue_messages_max,
+            bytes: self.limits.queue_bytes_max,
+        };
+        for lane in 0..self.limits.lanes {
+            self.peer
+                .shared
+                .apart(|mailbox, wakers| mailbox.set_room(Lane(lane), capacity, wakers));
+        }
+        if news.stop.is_some() && !std::mem::replace(&mut self.stopped, true) {
+            let reason = StopReason::Aborted;
+            self.peer.shared.finish(reason, PeerStats::default());
+        }
     }
 
-    /// As many tasks were dropped, all of them while no lock was held.
-    fn assert_dropped(&self, count: usize) {
-        assert_eq!(self.tally.dropped.load(Ordering::SeqCst), count);
-        assert_eq!(self.tally.dropped_under_a_lock.load(Ordering::SeqCst), 0);
+    /// The peer answers everything that was handed over.
+    fn answer(&mut self) {
+        for id in self.in_flight.drain(..) {
+            self.peer
+                .shared
+                .apart(|mailbox, wakers| mailbox.settle(id, DELIVERED, wakers));
+        }
+    }
+
+    /// How many messages were accepted so far.
+    fn accepted(&self) -> u64 {
+        lock(&self.peer.shared.mailbox).slots.next().0 - 1
+    }
+
+    fn mailbox<T>(&self, look: impl FnOnce(&mut Mailbox) -> T) -> T {
+        look(&mut lock(&self.peer.shared.mailbox))
     }
 }
 
-/// Whatever waits, a waker that takes the place of another, and one that goes with the future, are
-/// dropped while no lock is held.
-#[test]
-fn no_waker_is_dropped_under_a_lock() {
-    let bench = Bench::new();
-    let mut receipt = bench.peer.try_send("fills the queue").unwrap();
-    let mut events = bench.peer.events();
-    assert!(bench.poll(Pin::new(&mut receipt)).is_pending());
-    assert!(bench.poll(Pin::new(&mut receipt)).is_pending());
-    bench.assert_dropped(1);
-    drop(receipt);
-    bench.assert_dropped(2);
-    {
-        let mut next = Box::pin(events.next());
-        assert!(bench.poll(next.as_mut()).is_pending());
-        assert!(bench.poll(next.as_mut()).is_pending());
-    }
-    bench.assert_dropped(3);
-    drop(events);
-    bench.assert_dropped(4);
-    let mut send = Box::pin(bench.peer.send("waits for room"));
-    assert!(bench.poll(send.as_mut()).is_pending());
-    assert!(bench.poll(send.as_mut()).is_pending());
-    drop(send);
-    bench.assert_dropped(6);
-    let mut stop = Box::pin(bench.peer.stop(StopMode::Abort));
-    assert!(bench.poll(stop.as_mut()).is_pending());
-    assert!(bench.poll(stop.as_mut()).is_pending());
-    drop(stop);
-    bench.assert_dropped(8);
+/// Polls it once.
+fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(waker))
 }
 
-#[test]
-fn the_end_wakes_nobody_under_a_lock_and_is_told_before_it_can_be_read() {
-    let bench = Bench::new();
-    let mut events = bench.peer.events();
-    let mut next = Box::pin(events.next());
-    let mut stats = Box::pin(bench.peer.stats());
-    assert!(bench.poll(next.as_mut()).is_pending());
-    assert!(bench.poll(stats.as_mut()).is_pending());
-    bench
-        .peer
-        .shared
-        .finish(StopReason::Aborted, PeerStats::default());
-    bench.assert_dropped(2);
-    let running = bench.tally.woken_while_running.load(Ordering::SeqCst);
-    assert_eq!(running, 1, "the listener, not who asked for the counters");
+/// The answer of what must not wait.
+fn now<F: Future>(future: F) -> F::Output {
+    match poll(&mut Box::pin(future), Waker::noop()) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it waits"),
+    }
 }

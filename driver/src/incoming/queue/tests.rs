@@ -4,7 +4,7 @@ use peer_sender_core::{PeerKey, SessionHandle, Time};
 use super::*;
 
 fn inbox() -> Inbox<&'static str> {
-    Inbox::new(Arc::new(Bell::new()))
+    Inbox::new(Arc::new(Bell::new()), SendLimits::default())
 }
 
 fn deliver(inbox: &Inbox<&'static str>, session: u64, numbers: impl IntoIterator<Item = u64>) {
@@ -21,6 +21,7 @@ fn deliver(inbox: &Inbox<&'static str>, session: u64, numbers: impl IntoIterator
     inbox.deliver(
         Source::Session(SessionHandle(session)),
         from,
+        None,
         messages.collect(),
     );
 }
@@ -140,6 +141,7 @@ fn a_sender_that_was_named_later_is_named_on_its_later_messages() {
             key: PeerKey([1; 32]),
             peer: None,
         },
+        None,
         vec![message],
     );
     let mut state = lock(&inbox.state);

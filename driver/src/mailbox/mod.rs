@@ -1,0 +1,340 @@
+//! A peer's mailbox: where messages are accepted, without ever waiting for the driver's work.
+//!
+//! Everything here happens under one mutex that is held for nanoseconds. Wakers are handed back to
+//! the caller, who wakes them when the lock is released; messages and wakers that are no longer
+//! needed are handed back as well, to be dropped then.
+
+mod end;
+mod flush;
+mod line;
+mod news;
+mod posted;
+
+use std::task::Waker;
+
+use bytes::Bytes;
+use peer_sender_core::{
+    Capacity, Lane, MessageId, Outcome, RejectReason, SendLimits, StopMode, StopReason,
+};
+use peer_sender_quic::PeerStats;
+
+use self::flush::Flushes;
+use self::line::Desk;
+use self::posted::Posted;
+use crate::slots::Slots;
+use crate::wait::{Replaced, WaitSet};
+
+pub(crate) use self::end::{failed, shorter};
+pub(crate) use self::flush::FlushPlace;
+pub(crate) use self::news::News;
+pub(crate) use self::posted::{Reader, UNREAD_MAX};
+
+/// A message on its way from a caller to the driver.
+pub(crate) type Queued = (MessageId, Lane, Bytes);
+
+/// What a caller gets for an accepted message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) id: MessageId,
+    pub(crate) slot: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    limits: SendLimits,
+    /// By lane, each made when it is first used.
+    desks: Vec<Desk>,
+    /// What was accepted and the driver has not taken, in the order of the ids.
+    messages: Vec<Queued>,
+    phase: Phase,
+    news: News,
+    /// Whether the driver has been told of the news.
+    announced: bool,
+    /// Accepted messages and their receipts.
+    pub(crate) slots: Slots,
+    posted: Posted,
+    flushes: Flushes,
+    /// Those who wait for the end.
+    pub(crate) waiting: WaitSet,
+    /// The counters as they were at the end.
+    pub(crate) last_stats: PeerStats,
+    /// Messages cancelled before the driver saw them.
+    cancelled: u64,
+    /// A message has failed, or its fate is unknown.
+    cut: bool,
+    /// How it was asked to stop, if it was.
+    asked: Option<StopMode>,
+}
+
+/// How far the peer's life has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopping,
+    Stopped(StopReason),
+}
+
+/// A caller's places while it waits to have a message accepted.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// In its lane's line.
+    line: Option<u64>,
+    /// Among those who wait until outcomes are read.
+    gate: Option<u64>,
+}
+
+impl Places {
+    /// Whether there is any.
+    pub(crate) fn are_taken(&self) -> bool {
+        self.line.is_some() || self.gate.is_some()
+    }
+}
+
+impl Mailbox {
+    /// An empty mailbox of a sender with these limits.
+    pub(crate) fn new(limits: SendLimits) -> Self {
+        Self {
+            limits,
+            desks: Vec::new(),
+            messages: Vec::new(),
+            phase: Phase::Running,
+            news: News::default(),
+            announced: false,
+            slots: Slots::new(MessageId(1)),
+            posted: Posted::default(),
+            flushes: Flushes::default(),
+            waiting: WaitSet::default(),
+            last_stats: PeerStats::default(),
+            cancelled: 0,
+            cut: false,
+            asked: None,
+        }
+    }
+
+    /// Takes room for a message if there is some now and nobody stands in line for it.
+    pub(crate) fn take_room(&mut self, lane: Lane, bytes: usize) -> Result<(), RejectReason> {
+        match self.desk(lane, bytes)?.take(bytes) {
+            true => Ok(()),
+            false => Err(RejectReason::QueueFull),
+        }
+    }
+
+    /// As [`take_room`](Self::take_room), for a message whose outcome goes to the readers.
+    pub(crate) fn take_room_to_post(
+        &mut self,
+        lane: Lane,
+        bytes: usize,
+    ) -> Result<(), RejectReason> {
+        self.desk(lane, bytes)?;
+        if self.posted.is_held_back() {
+            return Err(RejectReason::OutcomesUnread { max: UNREAD_MAX });
+        }
+        self.take_room(lane, bytes)
+    }
+
+    /// Takes room for a message once there is some; until then its caller stands in line.
+    pub(crate) fn poll_room(
+        &mut self,
+        lane: Lane,
+        bytes: usize,
+        places: &mut Places,
+        waker: &Waker,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Result<(), RejectReason>, Replaced> {
+        match self.desk(lane, bytes) {
+            Ok(desk) => desk
+                .poll_take(bytes, &mut places.line, waker, wakers)
+                .map(Ok),
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    /// As [`poll_room`](Self::poll_room), for a message whose outcome goes to the readers: waits
+    /// for them first, without a place in line, since somebody may wait there who reads.
+    pub(crate) fn poll_room_to_post(
+        &mut self,
+        lane: Lane,
+        bytes: usize,
+        places: &mut Places,
+        waker: &Waker,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Result<(), RejectReason>, Replaced> {
+        let running = self.phase == Phase::Running;
+        if running && places.line.is_none() && self.posted.is_held_back() {
+            return Err(self.posted.wait(&mut places.gate, waker));
+        }
+        self.poll_room(lane, bytes, places, waker, wakers)
+    }
+
+    /// A caller waits no longer: what it was given goes to the next ones.
+    pub(crate) fn leave(
+        &mut self,
+        lane: Lane,
+        places: &mut Places,
+        wakers: &mut Vec<Waker>,
+    ) -> [Replaced; 2] {
+        let desk = self.desks.get_mut(usize::from(lane.0));
+        let line = places.line.take().zip(desk);
+        let gate = places.gate.take();
+        [
+            line.map_or_else(Replaced::default, |(place, desk)| desk.leave(place, wakers)),
+            gate.map_or_else(Replaced::default, |place| self.posted.leave_gate(place)),
+        ]
+    }
+
+    /// Accepts a message, in room that its caller took.
+    pub(crate) fn put(&mut self, lane: Lane, payload: Bytes) -> Ticket {
+        let (id, slot) = self.slots.open();
+        self.put_as(id, lane, payload);
+        Ticket { id, slot }
+    }
+
+    /// As [`put`](Self::put), without a receipt.
+    pub(crate) fn put_posted(&mut self, lane: Lane, payload: Bytes) -> MessageId {
+        let id = self.slots.open_unheld(self.posted.is_read());
+        self.put_as(id, lane, payload);
+        id
+    }
+
+    /// A permit holds room that its caller took.
+    pub(crate) fn hold(&mut self, lane: Lane, bytes: usize) {
+        if let Some(desk) = self.desks.get_mut(usize::from(lane.0)) {
+            desk.hold(bytes);
+        }
+    }
+
+    /// A permit gives its room back.
+    pub(crate) fn release(&mut self, lane: Lane, held: usize, wakers: &mut Vec<Waker>) {
+        if let Some(desk) = self.desks.get_mut(usize::from(lane.0)) {
+            desk.release(held, wakers);
+        }
+    }
+
+    /// Turns the room of a permit into that of a message. If it is not accepted, the permit still
+    /// has its room.
+    pub(crate) fn use_held(
+        &mut self,
+        lane: Lane,
+        held: usize,
+        bytes: usize,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), RejectReason> {
+        let desk = self.desk(lane, 0)?;
+        if bytes > held {
+            let reserved = held;
+            return Err(RejectReason::BeyondReserved { bytes, reserved });
+        }
+        desk.use_held(held, bytes, wakers);
+        Ok(())
+    }
+
+    /// The machine accepts this much on the lane, beside what was handed over to it.
+    pub(crate) fn set_room(&mut self, lane: Lane, capacity: Capacity, wakers: &mut Vec<Waker>) {
+        if let Some(desk) = self.desks.get_mut(usize::from(lane.0)) {
+            desk.set_room(capacity, wakers);
+        }
+    }
+
+    /// Writes down the outcome of a message; the first one stands.
+    pub(crate) fn settle(&mut self, id: MessageId, outcome: Outcome, wakers: &mut Vec<Waker>) {
+        self.cut |= matches!(outcome, Outcome::Failed(_) | Outcome::Unknown(_));
+        if let Some(outcome) = self.slots.settle(id, outcome, wakers) {
+            self.posted.tell(id, &outcome, wakers);
+        }
+        self.flushes.settled_below(self.slots.first(), wakers);
+    }
+
+    /// A reader of the outcomes of what is posted from now on.
+    pub(crate) fn join_readers(&mut self) -> u64 {
+        self.posted.join(self.slots.next())
+    }
+
+    /// A reader goes.
+    pub(crate) fn leave_readers(&mut self, key: u64, wakers: &mut Vec<Waker>) -> Option<Reader> {
+        self.posted.leave(key, wakers)
+    }
+
+    /// The next outcome for a reader, none after the last one; or leaves a waker.
+    pub(crate) fn poll_outcome(
+        &mut self,
+        key: u64,
+        waker: &Waker,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Option<(MessageId, Outcome)>, Replaced> {
+        let over = self.stopped().is_some();
+        self.posted.read(key, over, waker, wakers)
+    }
+
+    /// How many outcomes wait for a reader.
+    pub(crate) fn unread(&self, key: u64) -> usize {
+        self.posted.unread(key)
+    }
+
+    /// Whether every message is settled that was accepted before this was first called with this
+    /// place; or leaves a waker.
+    pub(crate) fn poll_flush(
+        &mut self,
+        place: &mut Option<FlushPlace>,
+        waker: &Waker,
+    ) -> Result<(), Replaced> {
+        let next = self.slots.next();
+        let place = place.get_or_insert_with(|| FlushPlace::new(next));
+        match place.until() <= self.slots.first() {
+            true => Ok(()),
+            false => Err(self.flushes.join(place, waker)),
+        }
+    }
+
+    /// Waits for a flush no longer.
+    pub(crate) fn leave_flush(&mut self, place: FlushPlace) -> Replaced {
+        self.flushes.leave(place)
+    }
+
+    /// Nobody waits, and no room is kept for anybody.
+    #[cfg(test)]
+    pub(crate) fn assert_nobody_waits(&mut self) {
+        assert!(
+            self.desks.iter().all(Desk::is_untouched),
+            "{:?}",
+            self.desks
+        );
+        assert!(self.flushes.is_empty() && self.posted.is_gate_empty());
+        assert!(self.waiting.take().is_empty());
+    }
+
+    /// The lane's desk, if a message of this size may be accepted on it at all.
+    fn desk(&mut self, lane: Lane, bytes: usize) -> Result<&mut Desk, RejectReason> {
+        if self.phase != Phase::Running {
+            return Err(RejectReason::Stopped);
+        }
+        if lane.0 >= self.limits.lanes {
+            return Err(RejectReason::UnknownLane { lane: lane.0 });
+        }
+        let max = self.limits.message_bytes_max;
+        if bytes > max {
+            return Err(RejectReason::TooLarge { bytes, max });
+        }
+        let place = usize::from(lane.0);
+        if self.desks.len() <= place {
+            let credit = Capacity {
+                messages: self.limits.queue_messages_max,
+                bytes: self.limits.queue_bytes_max,
+            };
+            self.desks.resize_with(place + 1, || Desk::new(credit));
+        }
+        // Never missing: it was made above.
+        let unknown = RejectReason::UnknownLane { lane: lane.0 };
+        self.desks.get_mut(place).ok_or(unknown)
+    }
+
+    fn put_as(&mut self, id: MessageId, lane: Lane, payload: Bytes) {
+        if let Some(desk) = self.desks.get_mut(usize::from(lane.0)) {
+            desk.put(payload.len());
+        }
+        self.messages.push((id, lane, payload));
+    }
+}
+
+#[cfg(test)]
+mod tests;

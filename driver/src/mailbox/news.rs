@@ -1,0 +1,109 @@
+//! What the driver takes out of a mailbox.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::task::Waker;
+
+use peer_sender_core::{Lane, MessageId, Outcome, StopMode};
+use peer_sender_quic::{PeerSnapshot, PeerStats};
+
+use super::{Mailbox, Phase, Queued};
+use crate::wait::Reply;
+
+/// What the driver takes out of a mailbox beside messages.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) cancels: BTreeSet<MessageId>,
+    pub(crate) addresses: Option<Vec<SocketAddr>>,
+    pub(crate) wake: bool,
+    pub(crate) stop: Option<StopMode>,
+    pub(crate) stats: Vec<Reply<PeerStats>>,
+    pub(crate) snapshots: Vec<Reply<PeerSnapshot>>,
+    /// Messages that the driver never saw: a part of the counters that the machine does not know.
+    pub(crate) cancelled: u64,
+}
+
+impl Mailbox {
+    /// Takes a message back. One that the driver has not seen is cancelled here, and handed back
+    /// to be dropped; else, if it is not settled, the machine is asked.
+    pub(crate) fn cancel(&mut self, id: MessageId, wakers: &mut Vec<Waker>) -> Option<Queued> {
+        match self
+            .messages
+            .binary_search_by_key(&id, |(queued, _, _)| *queued)
+        {
+            Ok(place) => {
+                let message = self.messages.remove(place);
+                let Lane(lane) = message.1;
+                if let Some(desk) = self.desks.get_mut(usize::from(lane)) {
+                    desk.take_out(message.2.len(), wakers);
+                }
+                self.cancelled += 1;
+                self.settle(id, Outcome::Cancelled, wakers);
+                Some(message)
+            }
+            Err(_) => {
+                if self.slots.is_live(id) {
+                    self.news.cancels.insert(id);
+                }
+                None
+            }
+        }
+    }
+
+    /// Tells the machine the peer's addresses anew; false if it has stopped.
+    pub(crate) fn set_addresses(&mut self, addresses: Vec<SocketAddr>) -> bool {
+        let running = self.phase == Phase::Running;
+        if running {
+            self.news.addresses = Some(addresses);
+        }
+        running
+    }
+
+    /// Has the machine dial now, if it waits to.
+    pub(crate) fn wake(&mut self) {
+        self.news.wake = true;
+    }
+
+    /// Asks for the counters; hands the question back if it comes too late.
+    pub(crate) fn ask_stats(&mut self, to: Reply<PeerStats>) -> Result<(), Reply<PeerStats>> {
+        match self.phase {
+            Phase::Running | Phase::Stopping => {
+                self.news.stats.push(to);
+                Ok(())
+            }
+            Phase::Stopped(_) => Err(to),
+        }
+    }
+
+    /// Asks how the machine stands; hands the question back if it comes too late.
+    pub(crate) fn ask_snapshot(
+        &mut self,
+        to: Reply<PeerSnapshot>,
+    ) -> Result<(), Reply<PeerSnapshot>> {
+        match self.phase {
+            Phase::Running | Phase::Stopping => {
+                self.news.snapshots.push(to);
+                Ok(())
+            }
+            Phase::Stopped(_) => Err(to),
+        }
+    }
+
+    /// Whether the driver must be told that there is news; true once until it takes them.
+    pub(crate) fn announce(&mut self) -> bool {
+        !std::mem::replace(&mut self.announced, true)
+    }
+
+    /// Swaps the messages against an empty vector, and hands over the rest of the news.
+    pub(crate) fn take(&mut self, messages: &mut Vec<Queued>) -> News {
+        self.announced = false;
+        for desk in &mut self.desks {
+            desk.handed_over();
+        }
+        std::mem::swap(&mut self.messages, messages);
+        News {
+            cancelled: self.cancelled,
+            ..std::mem::take(&mut self.news)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Waiting for room.
+
+use std::task::{Context, Poll, Waker};
+
+use peer_sender_core::{Lane, RejectReason};
+
+use super::{PeerSender, PeerShared};
+use crate::bell::lock;
+use crate::mailbox::{Mailbox, Places};
+use crate::wait::wake_all;
+
+/// A caller that waits for room for one message. Dropped, it leaves the line.
+pub(super) struct Standing<'a> {
+    peer: &'a PeerShared,
+    turn: Turn,
+}
+
+/// What is waited for, and where.
+#[derive(Debug)]
+pub(super) struct Turn {
+    lane: Lane,
+    bytes: usize,
+    /// Waits for unread outcomes, too.
+    posts: bool,
+    places: Places,
+}
+
+impl<'a> Standing<'a> {
+    pub(super) fn new(peer: &'a PeerSender, bytes: usize) -> Self {
+        Self {
+            peer: &peer.shared,
+            turn: Turn::new(peer.lane, bytes, false),
+        }
+    }
+
+    /// The same, for a message whose outcome goes to the readers.
+    pub(super) fn posting(mut self) -> Self {
+        self.turn.posts = true;
+        self
+    }
+
+    pub(super) fn poll_room<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        accept: impl FnOnce(&mut Mailbox) -> T,
+    ) -> Poll<Result<T, RejectReason>> {
+        self.turn.poll(self.peer, cx, accept)
+    }
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.turn.leave(self.peer);
+    }
+}
+
+impl Turn {
+    pub(super) fn new(lane: Lane, bytes: usize, posts: bool) -> Self {
+        Self {
+            lane,
+            bytes,
+            posts,
+            places: Places::default(),
+        }
+    }
+
+    /// Takes room, and under the same lock does with it what the caller wants; or stands in line.
+    pub(super) fn poll<T>(
+        &mut self,
+        peer: &PeerShared,
+        cx: &mut Context<'_>,
+        accept: impl FnOnce(&mut Mailbox) -> T,
+    ) -> Poll<Result<T, RejectReason>> {
+        let mut wakers: Vec<Waker> = Vec::new();
+        let (polled, announce) = {
+            let mut mailbox = lock(&peer.mailbox);
+            let (lane, bytes, places) = (self.lane, self.bytes, &mut self.places);
+            let room = match self.posts {
+                true => mailbox.poll_room_to_post(lane, bytes, places, cx.waker(), &mut wakers),
+                false => mailbox.poll_room(lane, bytes, places, cx.waker(), &mut wakers),
+            };
+            let polled = room.map(|taken| taken.map(|()| accept(&mut mailbox)));
+            let announce = matches!(polled, Ok(Ok(_))) && mailbox.announce();
+            (polled, announce)
+        };
+        peer.ring_if(announce);
+        wake_all(wakers);
+        polled.map_or_else(|_replaced| Poll::Pending, Poll::Ready)
+    }
+
+    /// Waits no longer.
+    pub(super) fn leave(&mut self, peer: &PeerShared) {
+        if self.places.are_taken() {
+            let (lane, places) = (self.lane, &mut self.places);
+            let _replaced = peer.apart(|mailbox, wakers| mailbox.leave(lane, places, wakers));
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! What a user holds of a peer.
+
+mod ask;
+mod flush;
+mod line;
+mod outcomes;
+mod permit;
+mod shared;
+mod sink;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use peer_sender_core::{Lane, MessageId, RejectReason, Rejected, StopMode, StopReason};
+use peer_sender_quic::{PeerSnapshot, PeerStats};
+
+use self::line::Standing;
+use crate::events::Events;
+use crate::mailbox::Mailbox;
+use crate::receipt::Receipt;
+
+pub use self::ask::AddressesError;
+pub use self::outcomes::Outcomes;
+pub use self::permit::Permit;
+pub(crate) use self::shared::{Kind, PeerShared};
+pub use self::sink::PeerSink;
+
+/// A sender to one peer, or of replies to one session of somebody who dialled this node
+/// ([`IncomingMessage::peer`](crate::IncomingMessage::peer)). Cheap to clone; all clones are the
+/// same sender.
+///
+/// It takes messages into a bounded queue, its mailbox, and never waits behind the driver's work.
+/// It sends on one lane, lane 0 unless [`lane`](Self::lane) chose another. Messages of a lane
+/// arrive in the order in which they were accepted; each lane has its own limits, and one whose
+/// messages are not taken holds up no other.
+///
+/// It can be used from any thread, within a runtime or outside of one.
+///
+/// Dropping it, or all its clones, changes nothing: what was accepted is sent all the same. It
+/// does not keep its [`Node`](crate::Node) alive: when the last `Node` handle is dropped the
+/// sender is stopped with [`StopMode::Abort`].
+///
+/// # The end of a sender
+///
+/// | [`StopReason`] | it was |
+/// |---|---|
+/// | [`Drained`](StopReason::Drained) | stopped, and everything was answered in time |
+/// | [`DeadlineReached`](StopReason::DeadlineReached) | stopped, and something was not |
+/// | [`Aborted`](StopReason::Aborted) | stopped at once, or its node or runtime was dropped |
+/// | [`GaveUp`](StopReason::GaveUp) | dialling, and reached the limit of attempts or of time that it was given |
+/// | [`SessionForgotten`](StopReason::SessionForgotten) | answering a session that is gone |
+#[derive(Clone)]
+pub struct PeerSender {
+    shared: Arc<PeerShared>,
+    lane: Lane,
+}
+
+impl PeerSender {
+    pub(crate) fn new(shared: Arc<PeerShared>) -> Self {
+        let lane = Lane(0);
+        Self { shared, lane }
+    }
+
+    /// The same sender on this lane. What it sends on a lane that it was not configured to have
+    /// ([`lanes`](crate::ConfigBuilder::lanes)) is refused as
+    /// [`UnknownLane`](RejectReason::UnknownLane).
+    pub fn lane(&self, lane: Lane) -> Self {
+        let shared = Arc::clone(&self.shared);
+        Self { shared, lane }
+    }
+
+    /// Hands a message over, once there is room for it. Callers are served in the order in which
+    /// they came, whatever the size of their messages.
+    ///
+    /// The receipt tells the message's one outcome; dropping it does not retract the message.
+    ///
+    /// # Errors
+    ///
+    /// The message is handed back if it is larger than the configured `message_bytes_max`
+    /// ([`TooLarge`](RejectReason::TooLarge)), if the sender has no such lane
+    /// ([`UnknownLane`](RejectReason::UnknownLane)), or if it was stopped, before or while the
+    /// message waited ([`Stopped`](RejectReason::Stopped)).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, the message was not accepted and is dropped with it, and the place
+    /// in line goes to the next caller. There is no wait after acceptance.
+    ///
+    /// Kept without being polled, or leaked ([`std::mem::forget`]), it keeps its place and, once
+    /// its turn has come, room for its message: other callers of `send` share what room is left,
+    /// and [`try_send`](Self::try_send) answers `QueueFull` until it is polled or dropped.
+    pub async fn send(&self, payload: impl Into<Bytes>) -> Result<Receipt, Rejected> {
+        let mut payload = payload.into();
+        let mut standing = Standing::new(self, payload.len());
+        let accept = |mailbox: &mut Mailbox| mailbox.put(self.lane, std::mem::take(&mut payload));
+        match standing.accepted(accept).await {
+            Ok(ticket) => Ok(Receipt::new(Arc::clone(&self.shared), ticket)),
+            Err(reason) => Err(Rejected { reason, payload }),
+        }
+    }
+
+    /// Hands a message over if there is room now and nobody stands in line for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and [`QueueFull`](RejectReason::QueueFull): wait with `send`
+    /// instead, or try again later. The message is handed back.
+    pub fn try_send(&self, payload: impl Into<Bytes>) -> Result<Receipt, Rejected> {
+        let payload = payload.into();
+        let ticket = self.shared.accept(payload, |mailbox, payload| {
+            mailbox.take_room(self.lane, payload.len())?;
+            Ok(mailbox.put(self.lane, std::mem::take(payload)))
+        })?;
+        Ok(Receipt::new(Arc::clone(&self.shared), ticket))
+    }
+
+    /// Hands a message over, once there is room for it, without a receipt. Its outcome goes to
+    /// every stream of [`outcomes`](Self::outcomes) that was there when it was accepted, and is
+    /// counted in [`stats`](Self::stats) in any case.
+    ///
+    /// While a stream of outcomes lags behind ([`Outcomes`]), nothing is posted: it waits until
+    /// the outcomes are read, or the stream is dropped. So no outcome is lost, and none is kept
+    /// without a limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn post(&self, payload: impl Into<Bytes>) -> Result<MessageId, Rejected> {
+        let mut payload = payload.into();
+        let mut standing = Standing::new(self, payload.len()).posting();
+        let accept =
+            |mailbox: &mut Mailbox| mailbox.put_posted(self.lane, std::mem::take(&mut payload));
+        let accepted = standing.accepted(accept).await;
+        accepted.map_err(|reason| Rejected { reason, payload })
+    }
+
+    /// Posts a message if there is room now and nobody stands in line for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`post`](Self::post); [`QueueFull`](RejectReason::QueueFull) as
+    /// [`try_send`](Self::try_send); and [`OutcomesUnread`](RejectReason::OutcomesUnread) where
+    /// `post` would wait for outcomes to be read.
+    pub fn try_post(&self, payload: impl Into<Bytes>) -> Result<MessageId, Rejected> {
+        self.shared.accept(payload.into(), |mailbox, payload| {
+            mailbox.take_room_to_post(self.lane, payload.len())?;
+            Ok(mailbox.put_posted(self.lane, std::mem::take(payload)))
+        })
+    }
+
+    /// Takes room for one message of up to `bytes`, once there is some; in line with
+    /// [`send`](Self::send). For who must know that a message will be taken before it is made.
+    ///
+    /// # Errors
+    ///
+    /// No message of that size is ever taken ([`TooLarge`](RejectReason::TooLarge)), the sender
+    /// has no such lane ([`UnknownLane`](RejectReason::UnknownLane)), or it was stopped
+    /// ([`Stopped`](RejectReason::Stopped)).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, its place in line goes to the next caller.
+    pub async fn reserve(&self, bytes: usize) -> Result<Permit, RejectReason> {
+        let mut standing = Standing::new(self, bytes);
+        let accept = |mailbox: &mut Mailbox| mailbox.hold(self.lane, bytes);
+        standing.accepted(accept).await?;
+        Ok(Permit::new(self, bytes))
+    }
+
+    /// Takes room for one message of up to `bytes`, if there is some now and nobody stands in
+    /// line for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`reserve`](Self::reserve), and [`QueueFull`](RejectReason::QueueFull).
+    pub fn try_reserve(&self, bytes: usize) -> Result<Permit, RejectReason> {
+        self.shared.with(|mailbox| {
+            mailbox.take_room(self.lane, bytes)?;
+            mailbox.hold(self.lane, bytes);
+            Ok(())
+        })?;
+        Ok(Permit::new(self, bytes))
+    }
+
+    /// The outcomes of what is posted from now on, on any lane; see [`post`](Self::post).
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes::new(Arc::clone(&self.shared))
+    }
+
+    /// Resolves when every message, on any lane, has its outcome that was accepted before this was
+    /// first polled. What is accepted later is not waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn flush(&self) {
+        flush::Flush::new(&self.shared).await;
+    }
+
+    /// Takes a message back: the outcome says whether that came in time. One that waits in the
+    /// queue becomes [`Cancelled`](crate::Outcome::Cancelled). One that has begun to be sent goes
+    /// on, unless its connection is lost and the peer then proves that it has not received it. For
+    /// one that is settled nothing changes.
+    pub fn cancel(&self, id: MessageId) {
+        self.shared.cancel(id);
+    }
+
+    /// Posts what is put into it; see [`PeerSink`].
+    pub fn sink(&self) -> PeerSink {
+        PeerSink::new(self.clone())
+    }
+
+    /// What happens to the peer from now on. The stream ends after
+    /// [`PeerEvent::SenderStopped`](crate::PeerEvent::SenderStopped); of a sender that has stopped
+    /// already it yields that alone, and so does one of replies, which has no connection of its
+    /// own.
+    pub fn events(&self) -> Events {
+        Events::new(Arc::clone(&self.shared))
+    }
+
+    /// The peer's counters as they are at the driver's next turn, or as they were at the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn stats(&self) -> PeerStats {
+        self.shared.stats().await
+    }
+
+    /// How the sender stands at the driver's next turn, and why nothing moves if nothing does;
+    /// none once it has stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn snapshot(&self) -> Option<PeerSnapshot> {
+        self.shared.snapshot().await
+    }
+
+    /// Dials now, if the sender waits to dial again. The wait after a further failure is the
+    /// longer one that it would have been. A sender of replies does not dial, and does nothing.
+    pub fn wake(&self) {
+        self.shared.wake();
+    }
+
+    /// Tells the peer's addresses anew, in the order in which they are tried; with none the sender
+    /// waits until there are some. The queue is kept, and so is a connection to an address that is
+    /// still among them.
+    ///
+    /// # Errors
+    ///
+    /// An address cannot be dialled; nothing was changed then. The sender was stopped, or is one
+    /// of replies.
+    pub fn set_addresses(&self, addresses: Vec<SocketAddr>) -> Result<(), AddressesError> {
+        self.shared.set_addresses(addresses)
+    }
+
+    /// Stops the sender, in whatever state it is: nothing is accepted from here on. Resolves when
+    /// every accepted message has its outcome and
+    /// [`PeerEvent::SenderStopped`](crate::PeerEvent::SenderStopped) was emitted.
+    ///
+    /// With [`StopMode::Drain`] what was accepted is finished within that time, dialling again
+    /// where needed, and the rest is settled then; with [`StopMode::Abort`] everything is
+    /// settled now. A further stop may only shorten the first.
+    ///
+    /// Of a sender of replies, it ends the session that it answers: what its dialler sends later
+    /// comes as from a new session.
+    ///
+    /// # Cancel safety
+    ///
+    /// The sender is asked to stop when this is first polled; dropping it later changes nothing
+    /// of that. Call it again to wait for the end.
+    pub async fn stop(&self, mode: StopMode) -> StopReason {
+        self.shared.stop(mode);
+        ask::Stopped::new(&self.shared).await
+    }
+}
+
+impl Standing<'_> {
+    /// Waits for room, and accepts a message in it under the same lock.
+    async fn accepted<T>(
+        &mut self,
+        mut accept: impl FnMut(&mut Mailbox) -> T,
+    ) -> Result<T, RejectReason> {
+        poll_fn(|cx| self.poll_room(cx, &mut accept)).await
+    }
+}
+
+impl fmt::Debug for PeerSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerSender")
+            .field("place", &self.shared.place())
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
