@@ -79,6 +79,17 @@ pub enum LinkError {
         /// Its own words, as it sent them.
         reason: String,
     },
+    /// The connection was closed here, with a code of `peer-sender/1`.
+    #[error("the connection was closed here: {code}{}", Reason(reason))]
+    ClosedHere {
+        /// The code.
+        code: CloseCode,
+        /// Why.
+        reason: String,
+    },
+    /// The peer's address was taken back by the user: the connection to it was given up.
+    #[error("the peer is no longer at this address")]
+    Moved,
     /// The peer's lane stream was cut by the peer with this application code.
     #[error("the peer cut the lane's stream with code {code}")]
     StreamCut {
@@ -122,6 +133,8 @@ impl LinkError {
             | Self::Unreachable
             | Self::Busy
             | Self::Closed { .. }
+            | Self::ClosedHere { .. }
+            | Self::Moved
             | Self::StreamCut { .. }
             | Self::Transport { .. }
             | Self::Protocol(_)

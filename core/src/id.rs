@@ -50,6 +50,14 @@ pub struct StreamId {
 pub struct SessionId(pub [u8; 16]);
 
 impl SessionId {
+    /// The session that follows this one where a receiver says that it was used before: far from
+    /// any that is numbered by [`nth`](Self::nth).
+    #[must_use]
+    pub fn successor(self) -> Self {
+        const STEP: u128 = 1 << 64;
+        Self(u128::from_be_bytes(self.0).wrapping_add(STEP).to_be_bytes())
+    }
+
     /// The `nth` session of a machine with this seed. Seeds are 256 random bits that are never
     /// used twice, so no two sessions meet.
     pub fn nth(seed: &[u8; 32], nth: u64) -> Self {

@@ -43,6 +43,8 @@ pub enum Holdup {
     AwaitsReceipts,
     /// No address of the peer is known.
     NoAddress,
+    /// The peer is not connected, and only it can dial: these are replies.
+    AwaitsDialler,
     /// A connection is being made.
     Connecting,
     /// The last attempt failed; the next one has not come.
@@ -55,8 +57,8 @@ pub enum Holdup {
     QuicBlocked,
     /// The connection is being ended in good order, before it is made anew.
     Parting,
-    /// The sender is stopping, or has stopped.
-    Stopping,
+    /// The sender has stopped.
+    Stopped,
 }
 
 impl core::fmt::Display for Holdup {
@@ -65,6 +67,7 @@ impl core::fmt::Display for Holdup {
             Self::NothingToDo => "nothing to send",
             Self::AwaitsReceipts => "all is written; the peer's application has not answered it",
             Self::NoAddress => "no address of the peer is known",
+            Self::AwaitsDialler => "the peer is not connected, and only it can dial",
             Self::Connecting => "a connection is being made",
             Self::Backoff => "the last attempt failed, and the next one has not come",
             Self::AwaitsResume => "the peer has not answered the opening of a lane",
@@ -73,7 +76,7 @@ impl core::fmt::Display for Holdup {
             }
             Self::QuicBlocked => "the network, or the peer's flow control, takes no more now",
             Self::Parting => "the idle connection is being ended",
-            Self::Stopping => "the sender stops, or has stopped",
+            Self::Stopped => "the sender has stopped",
         })
     }
 }

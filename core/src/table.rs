@@ -7,14 +7,18 @@ use core::fmt::{self, Write};
 /// Where a sender stands: its [`Link`](crate::Link), or that it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
-    /// Made, and not dialled yet.
+    /// Not dialled: made just now, or no address is known.
     Down,
     /// An attempt at a connection is under way.
     Connecting,
     /// The peer has accepted us.
     Up,
-    /// The lane has ended with FIN; the last receipts are awaited.
+    /// The sender stops, and every lane has ended with FIN; the last receipts are awaited.
     Draining,
+    /// Nothing was said for long, and the connection is ended in good order.
+    Parting,
+    /// The connection was ended for want of traffic; the next message dials.
+    Idle,
     /// Waiting before the next attempt.
     Backoff,
     /// The sender has ended.
@@ -26,10 +30,18 @@ pub enum Standing {
 pub enum Cause {
     /// It is time to dial.
     Dial,
+    /// It is time to dial, and too soon after the last time.
+    TooSoon,
     /// The handshake was confirmed.
     Confirmed,
     /// The connection, or the attempt at one, failed.
     Failed,
+    /// The address that it leads to, or every address, is no longer the peer's.
+    Moved,
+    /// As many attempts, or attempts for as long, have failed as may.
+    GaveUp,
+    /// Nothing was said for long.
+    Rest,
     /// The last write carried FIN.
     FinWritten,
     /// Both ends have said all.
@@ -54,19 +66,35 @@ const fn row(from: Standing, cause: Cause, to: Standing) -> Transition {
 }
 
 /// Every legal transition.
-pub const TRANSITIONS: [Transition; 13] = [
+pub const TRANSITIONS: [Transition; 29] = [
     row(Standing::Down, Cause::Dial, Standing::Connecting),
+    row(Standing::Down, Cause::TooSoon, Standing::Backoff),
     row(Standing::Down, Cause::Stopped, Standing::Closed),
     row(Standing::Connecting, Cause::Confirmed, Standing::Up),
     row(Standing::Connecting, Cause::Failed, Standing::Backoff),
+    row(Standing::Connecting, Cause::Moved, Standing::Backoff),
+    row(Standing::Connecting, Cause::Moved, Standing::Down),
     row(Standing::Connecting, Cause::Stopped, Standing::Closed),
     row(Standing::Up, Cause::FinWritten, Standing::Draining),
     row(Standing::Up, Cause::Failed, Standing::Backoff),
+    row(Standing::Up, Cause::Moved, Standing::Backoff),
+    row(Standing::Up, Cause::Moved, Standing::Down),
+    row(Standing::Up, Cause::Rest, Standing::Parting),
     row(Standing::Up, Cause::Stopped, Standing::Closed),
     row(Standing::Draining, Cause::Done, Standing::Closed),
     row(Standing::Draining, Cause::Failed, Standing::Backoff),
+    row(Standing::Draining, Cause::Moved, Standing::Backoff),
+    row(Standing::Draining, Cause::Moved, Standing::Down),
     row(Standing::Draining, Cause::Stopped, Standing::Closed),
+    row(Standing::Parting, Cause::Done, Standing::Idle),
+    row(Standing::Parting, Cause::Failed, Standing::Idle),
+    row(Standing::Parting, Cause::Stopped, Standing::Closed),
+    row(Standing::Idle, Cause::Dial, Standing::Connecting),
+    row(Standing::Idle, Cause::TooSoon, Standing::Backoff),
+    row(Standing::Idle, Cause::Stopped, Standing::Closed),
     row(Standing::Backoff, Cause::Dial, Standing::Connecting),
+    row(Standing::Backoff, Cause::Moved, Standing::Down),
+    row(Standing::Backoff, Cause::GaveUp, Standing::Closed),
     row(Standing::Backoff, Cause::Stopped, Standing::Closed),
 ];
 

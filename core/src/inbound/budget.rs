@@ -1,41 +1,102 @@
 //! The bytes of messages that may be held at once.
 
+use crate::{LANES_MAX, Lane};
+
 /// What a held message costs beside its payload: the books kept of it here and in the layers
 /// above. It bounds the number of empty messages.
 pub(crate) const MESSAGE_OVERHEAD: usize = 128;
 
-/// Bytes held by the application and bytes announced to come, against a limit.
+/// A half with nothing in use may take a message of this cost even where its node has no room, so
+/// that nobody is shut out by others who do not take theirs.
+const FLOOR: usize = 64 << 10;
+
+const LANES: usize = LANES_MAX as usize;
+
+/// Bytes held by the application and bytes announced to come, of all lanes, against a limit.
+///
+/// A sixteenth of the limit is set aside for each lane, and the other half is for whoever comes
+/// first: so lanes whose messages nobody takes can use up the common half, and never what another
+/// lane needs to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
-    used: usize,
     max: usize,
+    used: [usize; LANES],
+    total: usize,
+    /// How much more the node allows in this step.
+    allowance: usize,
+    /// The least that was refused because the allowance was too small.
+    starved: Option<usize>,
 }
 
 impl Budget {
     pub(crate) fn new(max: usize) -> Self {
-        Self { used: 0, max }
+        Self {
+            max,
+            used: [0; LANES],
+            total: 0,
+            allowance: usize::MAX,
+            starved: None,
+        }
     }
 
     /// Bytes in use, the overhead of each message included.
     pub(crate) fn used(&self) -> usize {
-        self.used
+        self.total
+    }
+
+    /// Sets how much more may be reserved until this is called again.
+    pub(crate) fn allow(&mut self, bytes: usize) {
+        self.allowance = bytes;
+        self.starved = None;
+    }
+
+    /// The least that was not reserved since for want of allowance alone.
+    pub(crate) fn starved(&self) -> Option<usize> {
+        self.starved
     }
 
     /// Sets aside the room of a message of this length: its cost, to be given back by
     /// [`release`](Self::release). None if there is no room now. With nothing in use a message of
-    /// any length fits, so that no limit can block a lane for ever.
-    pub(super) fn reserve(&mut self, length: usize) -> Option<usize> {
+    /// any length fits the limit, so that none can block a lane for ever.
+    pub(super) fn reserve(&mut self, lane: Lane, length: usize) -> Option<usize> {
         let cost = length.saturating_add(MESSAGE_OVERHEAD);
-        let used = self.used.saturating_add(cost);
-        if self.used > 0 && used > self.max {
+        if self.total > 0 && !self.fits(lane, cost) {
             return None;
         }
-        self.used = used;
+        if cost > self.allowance && (self.total > 0 || cost > FLOOR) {
+            self.starved = Some(self.starved.map_or(cost, |least| least.min(cost)));
+            return None;
+        }
+        self.allowance = self.allowance.saturating_sub(cost);
+        *self.of_mut(lane)? += cost;
+        self.total = self.total.saturating_add(cost);
         Some(cost)
     }
 
-    pub(super) fn release(&mut self, cost: usize) {
-        self.used = self.used.saturating_sub(cost);
+    pub(super) fn release(&mut self, lane: Lane, cost: usize) {
+        if let Some(used) = self.of_mut(lane) {
+            *used = used.saturating_sub(cost);
+        }
+        self.total = self.total.saturating_sub(cost);
+    }
+
+    /// Whether this much more of a lane leaves the others what is set aside for them.
+    fn fits(&self, lane: Lane, cost: usize) -> bool {
+        let aside = self.max / (2 * LANES);
+        let beyond = |used: usize| used.saturating_sub(aside);
+        let before = self.of(lane);
+        let after = before.saturating_add(cost);
+        let common: usize = self.used.iter().map(|&used| beyond(used)).sum();
+        let common = common - beyond(before) + beyond(after);
+        common <= self.max.saturating_sub(aside * LANES)
+    }
+
+    fn of(&self, lane: Lane) -> usize {
+        self.used.get(usize::from(lane.0)).copied().unwrap_or(0)
+    }
+
+    fn of_mut(&mut self, lane: Lane) -> Option<&mut usize> {
+        self.used.get_mut(usize::from(lane.0))
     }
 }
 
@@ -43,24 +104,61 @@ impl Budget {
 mod tests {
     use super::*;
 
+    const ONE: Lane = Lane(1);
+    const TWO: Lane = Lane(2);
+
     #[test]
     fn a_full_budget_takes_nothing_until_enough_is_given_back() {
-        let mut budget = Budget::new(1_000);
-        let first = budget.reserve(300).unwrap();
-        let second = budget.reserve(1_000 - first - MESSAGE_OVERHEAD).unwrap();
-        assert_eq!((first + second, budget.used()), (1_000, 1_000));
-        assert_eq!(budget.reserve(0), None);
-        budget.release(first);
-        assert_eq!(budget.reserve(301), None);
-        assert_eq!(budget.reserve(300), Some(first));
+        let mut budget = Budget::new(16_000);
+        let first = budget.reserve(ONE, 3_000).unwrap();
+        let second = budget
+            .reserve(ONE, 9_000 - first - MESSAGE_OVERHEAD)
+            .unwrap();
+        assert_eq!((first + second, budget.used()), (9_000, 9_000));
+        assert_eq!(budget.reserve(ONE, 0), None);
+        budget.release(ONE, first);
+        assert_eq!(budget.reserve(ONE, 3_001), None);
+        assert_eq!(budget.reserve(ONE, 3_000), Some(first));
     }
 
     #[test]
     fn one_message_of_any_length_fits_alone() {
         let mut budget = Budget::new(10);
-        let cost = budget.reserve(usize::MAX).unwrap();
-        assert_eq!(budget.reserve(0), None);
-        budget.release(cost);
-        assert_eq!(budget.reserve(0), Some(MESSAGE_OVERHEAD));
+        let cost = budget.reserve(ONE, usize::MAX).unwrap();
+        assert_eq!(budget.reserve(ONE, 0), None);
+        budget.release(ONE, cost);
+        assert_eq!(budget.reserve(ONE, 0), Some(MESSAGE_OVERHEAD));
+    }
+
+    #[test]
+    fn lanes_that_nobody_takes_leave_each_other_a_share() {
+        let mut budget = Budget::new(16_000);
+        let fill = |budget: &mut Budget, lane| while budget.reserve(lane, 72).is_some() {};
+        fill(&mut budget, ONE);
+        assert_eq!(budget.used(), 9_000, "its own share and the common half");
+        for lane in [0, 2, 3, 4, 5, 6, 7] {
+            let before = budget.used();
+            fill(&mut budget, Lane(lane));
+            assert_eq!(budget.used() - before, 1_000);
+        }
+        assert_eq!(budget.used(), 16_000);
+    }
+
+    #[test]
+    fn without_allowance_only_the_floor_is_left() {
+        let mut budget = Budget::new(1 << 20);
+        budget.allow(1_000);
+        assert_eq!(budget.reserve(ONE, FLOOR), None);
+        assert_eq!(budget.starved(), Some(FLOOR + MESSAGE_OVERHEAD));
+        assert!(budget.reserve(ONE, FLOOR - MESSAGE_OVERHEAD).is_some());
+        assert_eq!(
+            budget.reserve(TWO, 0),
+            None,
+            "no longer with nothing in use"
+        );
+        budget.allow(1_000);
+        assert_eq!(budget.starved(), None);
+        assert!(budget.reserve(TWO, 1_000 - MESSAGE_OVERHEAD).is_some());
+        assert_eq!(budget.reserve(TWO, 0), None);
     }
 }

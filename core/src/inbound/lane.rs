@@ -8,7 +8,8 @@ use self::stream::{Arrival, End, LaneStream, beyond};
 use super::{Budget, Record};
 use crate::wire::{Frame, Open, Resume};
 use crate::{
-    Action, Attempt, CloseCode, Epoch, ProtocolError, RefuseCode, StreamId, TransferId, Violation,
+    Action, Attempt, CloseCode, Epoch, Lane, ProtocolError, RefuseCode, StreamId, TransferId,
+    Violation,
 };
 
 /// Bytes of answers after which the rest waits for the next write.
@@ -114,7 +115,7 @@ impl InboundLane {
     ) -> Result<Opened, ProtocolError> {
         let (known, cut) = match &mut self.known {
             None => {
-                let record = Record::new(names.record, open.base);
+                let record = Record::new(names.lane, names.record, open.base);
                 let newest = place.attempt;
                 (
                     self.known.insert(Known {
@@ -185,7 +186,7 @@ impl InboundLane {
             return Ok(Begun::TooLarge);
         };
         stream.arrival = Arrival::Waiting { length };
-        Ok(if stream.reserve(budget) {
+        Ok(if stream.reserve(record.lane(), budget) {
             Begun::Taken
         } else {
             Begun::Waits
@@ -194,8 +195,8 @@ impl InboundLane {
 
     /// Tries again to find room for the message that waits for it; whether none waits any more.
     pub(crate) fn reserve(&mut self, budget: &mut Budget) -> bool {
-        self.stream_mut()
-            .is_none_or(|stream| stream.reserve(budget))
+        self.both()
+            .is_none_or(|(record, stream)| stream.reserve(record.lane(), budget))
     }
 
     /// The payload of the message that was begun is whole: its number. None if none was begun.
@@ -228,8 +229,8 @@ impl InboundLane {
 
     /// Takes nothing more from the stream: a message that is coming is given up.
     pub(crate) fn read_no_more(&mut self, budget: &mut Budget) {
-        if let Some(stream) = self.stream_mut() {
-            stream.give_up(budget);
+        if let Some((record, stream)) = self.both() {
+            stream.give_up(record.lane(), budget);
         }
     }
 
@@ -367,6 +368,22 @@ impl InboundLane {
                 .map_or(0, |known| known.record.held_cost())
     }
 
+    /// Whether the application has answered all that came, the other end was told so if there is a
+    /// stream to tell it on, and nothing is half received.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.known
+            .as_ref()
+            .is_none_or(|Known { record, stream, .. }| {
+                record.is_free()
+                    && stream.as_ref().is_none_or(|stream| {
+                        stream.arrival == Arrival::Idle
+                            && stream.write.is_none()
+                            && stream.resume.is_none()
+                            && stream.told == record.taken()
+                    })
+            })
+    }
+
     /// The record's own invariants, and the stream's place beside it.
     pub(crate) fn check(&self) -> Result<(), Violation> {
         let Some(Known {
@@ -415,6 +432,7 @@ impl InboundLane {
 /// What a RESUME says beside the state of the lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Names {
+    pub(crate) lane: Lane,
     pub(crate) epoch: Epoch,
     /// The number of the lane's record.
     pub(crate) record: u64,
@@ -424,7 +442,7 @@ pub(crate) struct Names {
 impl Known {
     fn lose_stream(&mut self, budget: &mut Budget) -> Option<Place> {
         let mut stream = self.stream.take()?;
-        stream.give_up(budget);
+        stream.give_up(self.record.lane(), budget);
         Some(stream.place)
     }
 }

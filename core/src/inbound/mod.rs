@@ -1,6 +1,7 @@
-//! The inbound half of one lane: what a receiving end keeps of it, takes from its stream and
-//! answers on the way back (`docs/wire.md`, the receiver).
+//! The receiving half of a session, shared by both ends: what it keeps of each lane, takes from its
+//! streams and answers on their ways back (`docs/wire.md`, the receiver).
 //!
+//! - [`Inbound`] is the whole: all lanes, over all connections.
 //! - [`Record`] is the lane's memory, which outlives connections: `next`, `taken`, what is held,
 //!   what was refused.
 //! - [`InboundLane`] joins the record to the one stream that holds the lane now: where it stands,
@@ -9,12 +10,16 @@
 //! - [`Budget`] bounds what is held by all lanes together.
 
 mod budget;
+mod half;
 mod lane;
 mod reading;
 mod record;
 
 pub(crate) use budget::Budget;
-pub(crate) use lane::{Answer, Begun, InboundLane, Names, Opened, Place};
-pub(crate) use reading::{Reading, item_name, read_open};
+pub(crate) use half::{Closing, Inbound, OtherHalf};
+pub(crate) use lane::Place;
+use lane::{Answer, Begun, InboundLane, Names, Opened};
+pub(crate) use reading::read_open;
+use reading::{Reading, item_name};
 
 use record::Record;

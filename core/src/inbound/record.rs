@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 
 use super::Budget;
-use crate::{RefuseCode, Violation};
+use crate::{Lane, RefuseCode, Violation};
 
 /// Refusals that are remembered before the connection is closed with 6.
 pub(super) const REFUSALS_MAX: usize = 1_024;
@@ -11,6 +11,7 @@ pub(super) const REFUSALS_MAX: usize = 1_024;
 /// One lane's memory, from its first OPEN until the session is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Record {
+    lane: Lane,
     number: u64,
     next: u64,
     /// Ascending; each below `next`.
@@ -28,14 +29,20 @@ struct Held {
 }
 
 impl Record {
-    /// The record with this number of a lane whose first OPEN has this base.
-    pub(super) fn new(number: u64, base: u64) -> Self {
+    /// The record with this number of this lane, whose first OPEN has this base.
+    pub(super) fn new(lane: Lane, number: u64, base: u64) -> Self {
         Self {
+            lane,
             number,
             next: base,
             held: VecDeque::new(),
             refused: BTreeMap::new(),
         }
+    }
+
+    /// The lane that it is of.
+    pub(super) fn lane(&self) -> Lane {
+        self.lane
     }
 
     /// Its own number, which no other record of the epoch has.
@@ -96,7 +103,7 @@ impl Record {
             .copied()
             .filter(|held| held.number < below)
         {
-            budget.release(held.cost);
+            budget.release(self.lane, held.cost);
             self.held.pop_front();
         }
     }
@@ -107,7 +114,7 @@ impl Record {
         let Some(held) = at.ok().and_then(|at| self.held.remove(at)) else {
             return false;
         };
-        budget.release(held.cost);
+        budget.release(self.lane, held.cost);
         self.refused.insert(number, code);
         true
     }
@@ -128,6 +135,11 @@ impl Record {
         self.refused
             .range(range)
             .map(|(&number, &code)| (number, code))
+    }
+
+    /// Whether nothing is held.
+    pub(super) fn is_free(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// What its held messages cost the budget.
@@ -165,11 +177,13 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
+    const LANE: Lane = Lane(3);
+
     fn holding(base: u64, count: usize) -> (Record, Budget) {
-        let mut record = Record::new(0, base);
+        let mut record = Record::new(LANE, 0, base);
         let mut budget = Budget::new(usize::MAX);
         for _ in 0..count {
-            let cost = budget.reserve(0).unwrap();
+            let cost = budget.reserve(LANE, 0).unwrap();
             record.hold(cost);
         }
         (record, budget)
@@ -177,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_new_record_has_taken_and_next_at_its_base() {
-        let record = Record::new(3, 17);
+        let record = Record::new(LANE, 3, 17);
         assert_eq!(
             (record.taken(), record.next(), record.number()),
             (17, 17, 3)
@@ -239,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_refused_message_that_was_never_held_counts_as_decided() {
-        let mut record = Record::new(0, 4);
+        let mut record = Record::new(LANE, 0, 4);
         record.refuse_next(RefuseCode::TooLarge);
         assert_eq!(
             (record.taken(), record.taken_to_resume(), record.next()),

@@ -4,32 +4,34 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{COPIED_BYTES_MAX, Evidence, LaneStream, OutboundLane, Queued, Slot, WRITE_BYTES_MAX};
+use super::{
+    COPIED_BYTES_MAX, Evidence, Flow, LaneStream, OutboundLane, Queued, Slot, WRITE_BYTES_MAX,
+};
 use crate::wire::{Frame, MESSAGE_HEAD_MAX, encode_message_head};
-use crate::{Config, Outcome, UnknownReason};
+use crate::{Outcome, SendLimits, UnknownReason};
 
 /// A write, composed.
 #[derive(Debug, Default)]
-pub(crate) struct Composed {
-    pub(crate) chunks: Vec<Bytes>,
-    pub(crate) fin: bool,
+pub(super) struct Composed {
+    pub(super) chunks: Vec<Bytes>,
+    pub(super) fin: bool,
     /// Messages in it.
-    pub(crate) messages: u64,
+    pub(super) messages: u64,
     /// Of them, those that were written before.
-    pub(crate) repeated: u64,
+    pub(super) repeated: u64,
 }
 
 impl OutboundLane {
     /// Composes the stream's next write: OPEN first, then what the receiver must pass over or has
-    /// not got, then new messages as far as the flight has room, then FIN if `last` says that
-    /// nothing will follow. None if there is nothing to write.
-    pub(crate) fn compose(
+    /// not got, then new messages as far as the flight has room, then FIN if nothing is to follow.
+    /// None if there is nothing to write.
+    pub(super) fn compose(
         &mut self,
         stream: &mut LaneStream,
-        config: &Config,
-        last: bool,
+        limits: &SendLimits,
+        flow: Flow,
     ) -> Option<Composed> {
-        let mut write = Buffer::with_capacity(self.writable_bytes(stream, config));
+        let mut write = Buffer::with_capacity(self.writable_bytes(stream, limits));
         let mut composed = Composed::default();
         if !stream.open_written {
             stream.open_written = true;
@@ -39,11 +41,15 @@ impl OutboundLane {
         if stream.is_flowing() {
             self.pass_over_held(stream, &mut write);
             self.write_again(stream, &mut write, &mut composed);
-            self.write_new(stream, config, &mut write, &mut composed);
-            composed.fin = last
-                && self.queue.is_empty()
-                && stream.position == self.next_number()
-                && stream.resume.is_some();
+            if flow != Flow::Parting {
+                self.write_new(stream, limits, &mut write, &mut composed);
+            }
+            let over = match flow {
+                Flow::Running => false,
+                Flow::Last => self.queue.is_empty(),
+                Flow::Parting => true,
+            };
+            composed.fin = over && stream.position == self.next_number() && stream.resume.is_some();
         }
         composed.chunks = write.into_chunks();
         (composed.fin || !composed.chunks.is_empty()).then_some(composed)
@@ -68,7 +74,10 @@ impl OutboundLane {
             let number = stream.position;
             let index = self.index(number);
             let Some(Slot::Open {
-                payload, evidence, ..
+                payload,
+                evidence,
+                cancelled,
+                ..
             }) = index.and_then(|index| self.flight.get_mut(index))
             else {
                 let gap = self.gap_from(number);
@@ -76,6 +85,10 @@ impl OutboundLane {
                 stream.position += gap;
                 continue;
             };
+            if *cancelled && *evidence == Evidence::NotReceived {
+                self.decide(number, Outcome::Cancelled);
+                continue;
+            }
             match stream.admits(payload.len()) {
                 Ok(true) if write.has_room(payload.len()) => {}
                 Ok(_) => return,
@@ -103,7 +116,7 @@ impl OutboundLane {
     fn write_new(
         &mut self,
         stream: &mut LaneStream,
-        config: &Config,
+        limits: &SendLimits,
         write: &mut Buffer,
         composed: &mut Composed,
     ) {
@@ -113,24 +126,24 @@ impl OutboundLane {
             };
             let bytes = payload.len();
             match stream.admits(bytes) {
-                Ok(true) if write.has_room(bytes) && self.flight_has_room(bytes, config) => {}
+                Ok(true) if write.has_room(bytes) && self.flight_has_room(bytes, limits) => {}
                 Ok(_) => return,
                 Err(_) => {
                     self.refuse_queued_front();
                     continue;
                 }
             }
-            let Some(Queued { id, payload }) = self.queue.pop_front() else {
+            let Some(Queued { id, payload }) = self.pop_queued() else {
                 return;
             };
             write.message(&payload);
-            self.queued_bytes -= bytes;
             self.in_flight += 1;
             self.in_flight_bytes += bytes;
             self.flight.push_back(Slot::Open {
                 id,
                 payload,
                 evidence: Evidence::None,
+                cancelled: false,
             });
             stream.position += 1;
             composed.messages += 1;
@@ -140,10 +153,10 @@ impl OutboundLane {
     /// A message of any legal size may go when nothing else is under way. Numbers that are settled
     /// behind one that is open count too: a receiver that refuses all but one message must not
     /// make the flight grow without end.
-    fn flight_has_room(&self, bytes: usize, config: &Config) -> bool {
+    fn flight_has_room(&self, bytes: usize, limits: &SendLimits) -> bool {
         self.in_flight == 0
-            || self.flight.len() < config.send.flight_messages_max
-                && self.in_flight_bytes.saturating_add(bytes) <= config.send.flight_bytes_max
+            || self.flight.len() < limits.flight_messages_max
+                && self.in_flight_bytes.saturating_add(bytes) <= limits.flight_bytes_max
     }
 
     /// How many numbers from this one on are settled.
@@ -160,7 +173,7 @@ impl OutboundLane {
 
     /// About what the next write can hold, so that small messages are copied into a buffer of
     /// the right size.
-    fn writable_bytes(&self, stream: &LaneStream, config: &Config) -> usize {
+    fn writable_bytes(&self, stream: &LaneStream, limits: &SendLimits) -> usize {
         const HEAD: usize = 3;
         if !stream.is_flowing() {
             return 0;
@@ -168,14 +181,8 @@ impl OutboundLane {
         if stream.position < self.next_number() {
             return self.in_flight_bytes.saturating_add(self.in_flight * HEAD);
         }
-        let messages = config
-            .send
-            .flight_messages_max
-            .saturating_sub(self.in_flight);
-        let bytes = config
-            .send
-            .flight_bytes_max
-            .saturating_sub(self.in_flight_bytes);
+        let messages = limits.flight_messages_max.saturating_sub(self.in_flight);
+        let bytes = limits.flight_bytes_max.saturating_sub(self.in_flight_bytes);
         self.queued_bytes
             .min(bytes)
             .saturating_add(self.queue.len().min(messages) * HEAD)

@@ -3,15 +3,13 @@
 use bytes::Bytes;
 
 use super::{OutboundLane, PIPELINED_BYTES_MAX};
-use crate::wire::{Decoder, Frame, Item, Resume, VARINT_MAX};
-use crate::{Attempt, Lane, Outcome, ProtocolError, RefuseCode, SessionId, StreamId, TransferId};
-use crate::{Level, Time, wire::Open};
+use crate::wire::{Decoder, Frame, Item, Open, Resume, VARINT_MAX};
+use crate::{Lane, Level, Outcome, ProtocolError, RefuseCode, SessionId, Time, TransferId};
 
 /// One lane's stream. Dropped with its connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LaneStream {
-    pub(crate) attempt: Attempt,
-    pub(crate) id: StreamId,
+pub(super) struct LaneStream {
+    pub(super) lane: Lane,
     pub(super) open: Open,
     pub(super) open_written: bool,
     /// When the answer to OPEN is overdue.
@@ -27,7 +25,8 @@ pub(crate) struct LaneStream {
     /// The write that QUIC has not taken whole yet.
     transfer: Option<TransferId>,
     fin_written: bool,
-    fin_received: bool,
+    /// The way back has ended, or was cut: nothing more is written or heard.
+    over: bool,
     way_back: Decoder,
 }
 
@@ -41,62 +40,74 @@ pub(crate) enum StreamEnd {
 }
 
 impl LaneStream {
-    /// The stream by which the lane is opened in this connection, not written yet.
-    pub(crate) fn new(
-        lane: &OutboundLane,
-        number: Lane,
+    /// The stream by which the lane is opened in a connection, not written yet.
+    pub(super) fn new(
+        lane: Lane,
+        books: &OutboundLane,
         session: SessionId,
-        attempt: Attempt,
-        id: StreamId,
         resume_due: Time,
     ) -> Self {
-        let fresh = !lane.opened;
-        let base = lane.first;
+        let fresh = !books.opened;
+        let base = books.first;
         Self {
-            attempt,
-            id,
+            lane,
             open: Open {
                 fresh,
                 session,
-                lane: u64::from(number.0),
+                lane: u64::from(lane.0),
                 base,
             },
             open_written: false,
             resume_due,
             resume: None,
-            judged_below: if fresh { base } else { lane.next_number() },
+            judged_below: if fresh { base } else { books.next_number() },
             position: base,
             taken: 0,
             transfer: None,
             fin_written: false,
-            fin_received: false,
+            over: false,
             way_back: Decoder::default(),
         }
     }
 
     /// By when RESUME must come; none once it has. RESUME is sent at once, whatever the
     /// application does, so a receiver that keeps it back is of no use.
-    pub(crate) fn resume_due(&self) -> Option<Time> {
-        self.resume.is_none().then_some(self.resume_due)
+    pub(super) fn resume_due(&self) -> Option<Time> {
+        (self.resume.is_none() && !self.over).then_some(self.resume_due)
     }
 
     /// Whether messages may be written: at once after a fresh OPEN, otherwise after RESUME.
     pub(super) fn is_flowing(&self) -> bool {
-        !self.fin_written && (self.open.fresh || self.resume.is_some())
+        !self.fin_written && !self.over && (self.open.fresh || self.resume.is_some())
+    }
+
+    /// Whether our FIN was written.
+    pub(super) fn is_finished(&self) -> bool {
+        self.fin_written
+    }
+
+    /// Whether the way back has ended, or was cut.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The other end has given the stream up.
+    pub(super) fn cut(&mut self) {
+        self.over = true;
     }
 
     /// Whether nothing may be appended before QUIC has taken the last write.
-    pub(crate) fn is_writing(&self) -> bool {
+    pub(super) fn is_writing(&self) -> bool {
         self.transfer.is_some()
     }
 
-    pub(crate) fn write_began(&mut self, transfer: TransferId, fin: bool) {
+    pub(super) fn write_began(&mut self, transfer: TransferId, fin: bool) {
         self.transfer = Some(transfer);
         self.fin_written |= fin;
     }
 
     /// Says whether it was this stream's write that QUIC has taken.
-    pub(crate) fn write_finished(&mut self, transfer: TransferId) -> bool {
+    pub(super) fn write_finished(&mut self, transfer: TransferId) -> bool {
         let known = self.transfer == Some(transfer);
         if known {
             self.transfer = None;
@@ -106,7 +117,7 @@ impl LaneStream {
 
     /// Whether this is a fresh OPEN that has no answer: a close with code 1 then says that the
     /// session is known to the receiver.
-    pub(crate) fn awaits_first_resume(&self) -> bool {
+    pub(super) fn awaits_first_resume(&self) -> bool {
         self.open.fresh && self.open_written && self.resume.is_none()
     }
 
@@ -136,13 +147,13 @@ impl LaneStream {
     /// # Errors
     ///
     /// What the other end did wrong; the connection is lost then.
-    pub(crate) fn receive(
+    pub(super) fn receive(
         &mut self,
         lane: &mut OutboundLane,
         mut bytes: Bytes,
         fin: bool,
     ) -> Result<Option<StreamEnd>, ProtocolError> {
-        if self.fin_received {
+        if self.over {
             return Ok(None);
         }
         while let Some(item) = self.way_back.next(&mut bytes)? {
@@ -164,7 +175,7 @@ impl LaneStream {
             return Ok(None);
         }
         self.way_back.finish()?;
-        self.fin_received = true;
+        self.over = true;
         match (self.fin_written, lane.in_flight) {
             (true, 0) => Ok(Some(StreamEnd::Complete)),
             (true, _) => Err(ProtocolError::EndedEarly),
@@ -235,14 +246,13 @@ impl LaneStream {
     }
 
     /// The lowest number that the stream speaks of.
-    pub(crate) fn lowest_number(&self) -> u64 {
+    pub(super) fn lowest_number(&self) -> u64 {
         self.open.base.min(self.taken)
     }
 
-    /// Moves all numbers down by `origin`, which is at most the lowest in use; names of the
-    /// connection and its writes become those of a first connection, and times count from `now`.
-    pub(crate) fn renumber(&mut self, origin: u64, attempt: Attempt, now: Time) {
-        self.attempt = attempt;
+    /// Moves all numbers down by `origin`, which is at most the lowest in use; names of its writes
+    /// become that of a first one, and times count from `now`.
+    pub(super) fn renumber(&mut self, origin: u64, now: Time) {
         // Once it has come, when it was due makes no difference.
         let left = self.resume_due().map(|due| due.saturating_since(now));
         self.resume_due = Time::ZERO + left.unwrap_or_default();

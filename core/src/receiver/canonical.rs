@@ -1,10 +1,8 @@
 //! Receivers' states compared across histories.
 
-use alloc::collections::BTreeSet;
-
 use super::PeerReceiverMachine;
 use super::phase::Phase;
-use crate::{Attempt, Time};
+use crate::Time;
 
 /// A receiver's state without its history: times are relative to now, connections and writes are
 /// named by their order. Machines of one configuration, session and record with equal canonical
@@ -21,18 +19,10 @@ impl ReceiverCanonical {
                 deadline: Time::ZERO + left,
             };
         }
-        machine.now = Time::ZERO;
         machine.transfers = 0;
-
-        let mut attempts: BTreeSet<Attempt> = machine.connections.keys().copied().collect();
-        attempts.extend(machine.lane.newest());
-        let rank = |attempt| Attempt(attempts.range(..attempt).count() as u64);
-        let connections = core::mem::take(&mut machine.connections);
-        machine.connections = connections
-            .into_iter()
-            .map(|(attempt, it)| (rank(attempt), it))
-            .collect();
-        machine.lane.rename(rank);
+        let carrier = machine.inbound.rename(machine.outbound.carrier());
+        machine.outbound.rename(machine.now, carrier);
+        machine.now = Time::ZERO;
         Self(machine)
     }
 }
@@ -46,13 +36,14 @@ mod tests {
 
     use super::*;
     use crate::wire::{Frame, Open, encode_message_head};
-    use crate::{Epoch, Event, ReceiverConfig, SessionId, Side, StopMode, StreamId};
+    use crate::{Attempt, Epoch, Event, ReceiverConfig, SessionId, Side, StopMode, StreamId};
 
     /// A machine that holds one message, was stopped, and came to that by this connection.
     fn by_way_of(attempt: u64, at: Time) -> PeerReceiverMachine {
         let (session, attempt) = (SessionId([1; 16]), Attempt(attempt));
+        let config = ReceiverConfig::default();
         let mut machine =
-            PeerReceiverMachine::new(ReceiverConfig::default(), session, Epoch([2; 16]), 0);
+            PeerReceiverMachine::new(config, session, Epoch([2; 16]), 0, SessionId([3; 16]));
         let mut bytes = Vec::new();
         Frame::Open(Open {
             fresh: true,

@@ -2,7 +2,6 @@
 
 mod settle;
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -10,18 +9,20 @@ use bytes::Bytes;
 
 use super::ReceiverCanonical;
 use super::phase::Phase;
-use crate::inbound::{Budget, InboundLane, Place, Reading};
+use crate::inbound::{Inbound, OtherHalf, Place};
+use crate::outbound::{Heard, Outbound};
+use crate::sender::refuses_session;
+use crate::table::Standing;
 use crate::{
-    Action, Attempt, Deadline, Epoch, Event, Lane, MessageId, ReceiverConfig, ReceiverStats,
-    SessionId, Side, StopMode, StreamId, Time, Timer, Violation,
+    Action, Attempt, Capacity, Deadline, Epoch, Event, FailReason, Holdup, Lane, MessageId,
+    ProtocolError, ReceiverConfig, ReceiverStats, RejectReason, SessionId, Side, Snapshot, Stats,
+    StopMode, StreamId, Time, Timer, UnknownReason, Violation,
 };
 
-/// The lane that a receiver takes.
-const LANE: Lane = Lane(0);
-
 /// One session of one peer at an accepting node: takes its messages, hands each to the application
-/// once and in order, and answers what the application said. It outlives its connections, several
-/// of which may stand at once; the lane belongs to the newest that opened it.
+/// once and in order, answers what the application said, and sends replies on lanes of its own. It
+/// outlives its connections, several of which may stand at once; each lane belongs to the newest
+/// that opened it, and replies go out on the newest of all.
 ///
 /// It is pure: the same configuration and steps give the same actions. Each step
 /// [`handle`](Self::handle)s the events of one moment; the actions say what the world must do.
@@ -36,8 +37,9 @@ const LANE: Lane = Lane(0);
 ///
 /// let (session, attempt) = (SessionId([1; 16]), Attempt(1));
 /// let stream = StreamId { opener: Side::Remote, index: 0 };
-/// let mut machine =
-///     PeerReceiverMachine::new(ReceiverConfig::default(), session, Epoch([2; 16]), 0);
+/// let (epoch, replies) = (Epoch([2; 16]), SessionId([3; 16]));
+/// let config = ReceiverConfig::default();
+/// let mut machine = PeerReceiverMachine::new(config, session, epoch, 0, replies);
 ///
 /// let mut bytes = Vec::new();
 /// Frame::Open(Open { fresh: true, session, lane: 0, base: 0 }).encode(&mut bytes);
@@ -59,39 +61,28 @@ const LANE: Lane = Lane(0);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerReceiverMachine {
-    config: ReceiverConfig,
-    session: SessionId,
-    epoch: Epoch,
-    record: u64,
     pub(super) now: Time,
     pub(super) phase: Phase,
     /// The earliest end that was asked for in this step.
     stop_by: Option<Time>,
-    budget: Budget,
-    pub(super) lane: InboundLane,
-    pub(super) connections: BTreeMap<Attempt, Connection>,
-    /// Connections that have news in this step; empty between steps.
-    touched: BTreeSet<Attempt>,
-    /// The application refused a message in this step.
-    refusal_added: bool,
-    /// Messages of this step that were meant for a sender.
-    misplaced: Vec<(MessageId, Lane, Bytes)>,
+    pub(super) inbound: Inbound,
+    /// The replies.
+    pub(super) outbound: Outbound,
+    /// Messages of this step that are not accepted.
+    rejected: Vec<(MessageId, RejectReason, Bytes)>,
+    /// Connections whose other end broke the protocol on a way back, in this step.
+    broken: Vec<(Attempt, ProtocolError)>,
     pub(super) transfers: u64,
     tally: Tally,
 }
 
-/// What is known of one connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub(super) struct Connection {
-    streams: BTreeMap<StreamId, Reading>,
-    /// The lane was opened in it, which may happen once.
-    lane_opened: bool,
-    lost: bool,
-}
-
-/// Counters, which take no part in decisions and thus in comparisons neither.
+/// Counters, and when the standing changed last: they take no part in decisions and thus in
+/// comparisons neither.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally(ReceiverStats);
+struct Tally {
+    stats: Stats,
+    since: Time,
+}
 
 impl PartialEq for Tally {
     fn eq(&self, _: &Self) -> bool {
@@ -107,28 +98,25 @@ impl Hash for Tally {
 
 impl PeerReceiverMachine {
     /// A receiver of this session in this process (`epoch`). `first_record` numbers the record of
-    /// lane 0, and those of further lanes follow it: no other session of the epoch may ever have
-    /// had any of them.
+    /// lane 0, and those of the seven others follow it: no other session of the epoch may ever
+    /// have had any of them. `replies` is the session under which it sends: one that was never
+    /// used before.
     pub fn new(
         config: ReceiverConfig,
         session: SessionId,
         epoch: Epoch,
         first_record: u64,
+        replies: SessionId,
     ) -> Self {
+        let other = OtherHalf::Fixed(session);
         Self {
-            budget: Budget::new(config.receive.inbound_bytes_max),
-            config,
-            session,
-            epoch,
-            record: first_record,
             now: Time::ZERO,
             phase: Phase::Running,
             stop_by: None,
-            lane: InboundLane::default(),
-            connections: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            refusal_added: false,
-            misplaced: Vec::new(),
+            inbound: Inbound::new(config.receive, epoch, first_record, other),
+            outbound: Outbound::new(config.send, replies),
+            rejected: Vec::new(),
+            broken: Vec::new(),
             transfers: 0,
             tally: Tally::default(),
         }
@@ -166,32 +154,101 @@ impl PeerReceiverMachine {
         }
     }
 
-    /// Counters since it was made.
+    /// Counters of what it took since it was made.
     pub fn stats(&self) -> ReceiverStats {
-        ReceiverStats {
-            held_bytes: self.budget.used() as u64,
-            ..self.tally.0
+        self.inbound.stats()
+    }
+
+    /// Counters of its replies.
+    pub fn reply_stats(&self) -> Stats {
+        let (queued, queued_bytes) = self.outbound.queued();
+        let (in_flight, in_flight_bytes) = self.outbound.in_flight();
+        Stats {
+            queued: queued as u64,
+            queued_bytes: queued_bytes as u64,
+            in_flight: in_flight as u64,
+            in_flight_bytes: in_flight_bytes as u64,
+            ..self.tally.stats
+        }
+    }
+
+    /// What would be accepted as replies on this lane now: nothing once it is stopping.
+    pub fn capacity(&self, lane: Lane) -> Capacity {
+        match self.phase {
+            Phase::Running => self.outbound.capacity(lane),
+            Phase::Draining { .. } | Phase::Closed => Capacity::default(),
+        }
+    }
+
+    /// How its replies stand, and why nothing moves.
+    pub fn snapshot(&self) -> Snapshot {
+        let stats = self.reply_stats();
+        let connected = self.outbound.carrier().is_some();
+        Snapshot {
+            standing: match (self.phase, connected) {
+                (Phase::Closed, _) => Standing::Closed,
+                (Phase::Draining { .. }, true) => Standing::Draining,
+                (Phase::Running, true) => Standing::Up,
+                (_, false) => Standing::Down,
+            },
+            since: self.tally.since,
+            address: None,
+            last_error: None,
+            failures: 0,
+            next_attempt_at: None,
+            queued: stats.queued,
+            queued_bytes: stats.queued_bytes,
+            in_flight: stats.in_flight,
+            in_flight_bytes: stats.in_flight_bytes,
+            holdup: match self.phase {
+                Phase::Closed => Holdup::Stopped,
+                _ if connected || self.outbound.is_settled() => self.outbound.holdup(),
+                _ => Holdup::AwaitsDialler,
+            },
         }
     }
 
     /// Connections that are bound to this session now.
     pub fn connections(&self) -> usize {
-        self.connections.len()
+        self.inbound.attempts().count()
     }
 
     /// Whether this connection is bound to this session now.
     pub(super) fn has(&self, attempt: Attempt) -> bool {
-        self.connections.contains_key(&attempt)
+        self.inbound.has(attempt)
     }
 
     /// Whether it remembers anything: a lane was opened, and it has not ended.
     pub(super) fn remembers(&self) -> bool {
-        self.lane.is_known()
+        self.inbound.is_known()
+    }
+
+    /// The connection on which replies go out.
+    pub(super) fn carrier(&self) -> Option<Attempt> {
+        self.outbound.carrier()
     }
 
     /// Whether it has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Sets how much more may be held until this is called again.
+    pub(super) fn allow(&mut self, bytes: usize) {
+        self.inbound.allow(bytes);
+    }
+
+    /// Bytes held, and how much more would be at least if it were allowed.
+    pub(super) fn held(&self) -> (usize, Option<usize>) {
+        let budget = self.inbound.budget();
+        (budget.used(), budget.starved())
+    }
+
+    /// Settles the replies of a session that is forgotten.
+    pub(super) fn forget(&mut self, actions: &mut Vec<Action>) {
+        let unknown = UnknownReason::SessionForgotten;
+        self.outbound.abandon(FailReason::SessionForgotten, unknown);
+        self.settle_outcomes(actions);
     }
 
     /// The invariants of its state, between steps.
@@ -200,29 +257,24 @@ impl PeerReceiverMachine {
     ///
     /// The first that does not hold.
     pub fn check(&self) -> Result<(), Violation> {
-        self.lane.check()?;
+        self.inbound.check()?;
+        self.outbound.check()?;
         let wrong = |id, what| Err(Violation { id, what });
-        if self.budget.used() != self.lane.cost() {
-            return wrong("I21", "the budget differs from what is held and coming");
-        }
-        if !self.touched.is_empty() || !self.misplaced.is_empty() || self.stop_by.is_some() {
+        if !self.rejected.is_empty() || !self.broken.is_empty() || self.stop_by.is_some() {
             return wrong("I18", "facts of a step were left undecided");
         }
-        let at = |place: Place| {
-            self.connections
-                .get(&place.attempt)?
-                .streams
-                .get(&place.stream)
-        };
-        if let Some(place) = self.lane.place() {
-            let Some(reading) = at(place) else {
-                return wrong("I10", "the lane is held by a stream that is gone");
-            };
-            if self.lane.waits() && !reading.paused && !reading.fin {
-                return wrong("I21", "a message waits for room, and its stream is read");
-            }
+        let stats = self.reply_stats();
+        let settled =
+            stats.delivered + stats.refused + stats.cancelled + stats.failed + stats.unknown;
+        if stats.accepted != settled + stats.queued + stats.in_flight {
+            return wrong("I2", "accepted replies are neither settled nor kept");
         }
-        if self.phase == Phase::Closed && (self.lane.is_known() || !self.connections.is_empty()) {
+        if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
+            return wrong("I9", "replies go out on a connection that is gone");
+        }
+        if self.phase == Phase::Closed
+            && (self.remembers() || self.connections() > 0 || !self.outbound.is_settled())
+        {
             return wrong("I27", "a closed receiver keeps something");
         }
         Ok(())
@@ -230,98 +282,103 @@ impl PeerReceiverMachine {
 
     /// Records a fact. Decides nothing.
     fn apply(&mut self, event: Event) {
-        match event {
-            Event::Connected { attempt } => {
-                self.connections.entry(attempt).or_default();
-                self.touched.insert(attempt);
+        let known = match event {
+            Event::MessageQueued { id, lane, payload } => {
+                self.message_queued(id, lane, payload);
+                true
             }
-            Event::ConnectionLost { attempt, .. } => match self.connections.get_mut(&attempt) {
-                Some(connection) => {
-                    connection.lost = true;
-                    self.touched.insert(attempt);
+            Event::Cancel { id } => self.outbound.cancel(id),
+            Event::Connected { attempt } => {
+                self.inbound.connected(attempt);
+                if self.outbound.carrier().is_none_or(|older| older < attempt) {
+                    self.tally.since = self.now;
+                    self.outbound.attach(attempt);
                 }
-                None => self.count_stale(),
-            },
-            Event::StreamOpened { attempt, stream } => match self.connections.get_mut(&attempt) {
-                Some(connection) if stream.opener == Side::Remote => {
-                    connection.streams.entry(stream).or_default();
+                true
+            }
+            Event::ConnectionLost { attempt, error } => {
+                if self.outbound.carrier() == Some(attempt) {
+                    if refuses_session(&error) && self.outbound.awaits_first_resume() {
+                        self.outbound.start_over();
+                    }
+                    self.tally.since = self.now;
+                    self.outbound.detach();
                 }
-                _ => self.count_stale(),
-            },
+                self.inbound.lost(attempt)
+            }
+            Event::StreamOpened { attempt, stream } => self.inbound.stream_opened(attempt, stream),
             Event::BytesReceived {
                 attempt,
                 stream,
                 bytes,
                 fin,
-            } => match self.touch(attempt, stream) {
-                Some(reading) => reading.push(bytes, fin),
-                None => self.count_stale(),
+            } => match stream.opener {
+                Side::Remote => self.inbound.received(attempt, stream, bytes, fin),
+                Side::Local => self.answered(attempt, stream, bytes, fin),
             },
             Event::StreamReset {
                 attempt, stream, ..
             }
             | Event::StreamStopped {
                 attempt, stream, ..
-            } => match self.touch(attempt, stream) {
-                Some(reading) => reading.cut = true,
-                None => self.count_stale(),
+            } => match stream.opener {
+                Side::Remote => self.inbound.cut(attempt, stream),
+                Side::Local => self.outbound.cut(attempt, stream),
             },
             Event::TransferFinished { transfer } => {
-                if !self.lane.written(transfer) {
-                    self.count_stale();
-                }
+                self.inbound.written(transfer) || self.outbound.written(transfer)
             }
-            Event::StreamAcknowledged { attempt, stream } => {
-                if !self.lane.acknowledged(Place { attempt, stream }) {
-                    self.count_stale();
-                }
-            }
-            Event::Consumed { lane: LANE, below } => self.lane.consume(below, &mut self.budget),
-            Event::Refused {
-                lane: LANE,
-                number,
-                code,
-            } => {
-                if self.lane.refuse(number, code, &mut self.budget) {
-                    self.refusal_added = true;
-                    self.tally.0.refused += 1;
-                } else {
-                    self.count_stale();
-                }
-            }
+            Event::StreamAcknowledged { attempt, stream } => match stream.opener {
+                Side::Remote => self.inbound.acknowledged(Place { attempt, stream }),
+                // It says nothing of what the other end's application has taken.
+                Side::Local => true,
+            },
+            Event::Consumed { lane, below } => self.inbound.consume(lane, below),
+            Event::Refused { lane, number, code } => self.inbound.refuse(lane, number, code),
             Event::Stop { mode } => {
                 let by = match mode {
                     StopMode::Drain(wait) => self.now + wait,
                     StopMode::Abort => self.now,
                 };
                 self.stop_by = Some(self.stop_by.map_or(by, |earlier| earlier.min(by)));
+                true
             }
-            Event::MessageQueued { id, lane, payload } => self.misplaced.push((id, lane, payload)),
-            Event::TimerFired => {}
-            Event::Cancel { .. }
-            | Event::AddressesChanged { .. }
-            | Event::Wake { .. }
-            | Event::ConnectFailed { .. }
-            | Event::Consumed { .. }
-            | Event::Refused { .. } => {
-                self.count_stale();
+            Event::TimerFired => true,
+            // An accepting end does not dial.
+            Event::ConnectFailed { .. } | Event::AddressesChanged { .. } | Event::Wake { .. } => {
+                false
+            }
+        };
+        if !known {
+            self.inbound.count_stale();
+        }
+    }
+
+    fn message_queued(&mut self, id: MessageId, lane: Lane, payload: Bytes) {
+        let queued = match self.phase {
+            Phase::Running if self.stop_by.is_none() => self.outbound.queue(id, lane, payload),
+            Phase::Running | Phase::Draining { .. } | Phase::Closed => {
+                self.outbound.offered(id);
+                Err((RejectReason::Stopped, payload))
+            }
+        };
+        match queued {
+            Ok(()) => self.tally.stats.accepted += 1,
+            Err((reason, payload)) => {
+                self.tally.stats.rejected += 1;
+                self.rejected.push((id, reason, payload));
             }
         }
     }
 
-    /// The stream's bytes, noted as news.
-    fn touch(&mut self, attempt: Attempt, stream: StreamId) -> Option<&mut Reading> {
-        let reading = self
-            .connections
-            .get_mut(&attempt)?
-            .streams
-            .get_mut(&stream)?;
-        self.touched.insert(attempt);
-        Some(reading)
-    }
-
-    fn count_stale(&mut self) {
-        self.tally.0.stale_events += 1;
+    /// Bytes of a way back. False if the stream is not known.
+    fn answered(&mut self, attempt: Attempt, stream: StreamId, bytes: Bytes, fin: bool) -> bool {
+        match self.outbound.received(attempt, stream, bytes, fin) {
+            Ok(Heard::Stale) => return false,
+            Ok(Heard::All | Heard::GoingAway) => {}
+            Err(error) => self.broken.push((attempt, error)),
+        }
+        true
     }
 }
 

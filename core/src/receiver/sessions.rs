@@ -1,6 +1,7 @@
 //! All sessions of an accepting node.
 
 mod check;
+mod room;
 mod table;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -8,15 +9,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use self::room::Room;
 use super::machine::PeerReceiverMachine;
 use super::unbound::Unbound;
 use crate::{
-    Action, Attempt, CloseCode, Deadline, Epoch, Event, PeerKey, ReceiverConfig, ReceiverStats,
-    SessionId, StopMode, Time, Timer,
+    Action, Attempt, Capacity, CloseCode, Deadline, Epoch, Event, IncomingMessage, LANES_MAX, Lane,
+    MessageId, Outcome, PeerKey, ReceiverConfig, ReceiverStats, Rejected, SessionId, Snapshot,
+    Stats, StopMode, Time, Timer,
 };
 
 /// Records that each session may make: one for each lane that it may open.
-const RECORDS_PER_SESSION: u64 = 1;
+const RECORDS_PER_SESSION: u64 = LANES_MAX as u64;
 
 /// A session of an accepting node, for as long as the node remembers it. Never given out twice by
 /// one table.
@@ -28,6 +31,11 @@ pub struct SessionHandle(pub u64);
 pub struct SessionsConfig {
     /// The limits of each session.
     pub receiver: ReceiverConfig,
+    /// The most bytes of messages that are held of all sessions of one peer key, 32 MiB by
+    /// default. A session with nothing held may hold one message of up to 64 KiB more.
+    pub key_bytes_max: usize,
+    /// The same of all sessions, 512 MiB by default.
+    pub node_bytes_max: usize,
     /// The most sessions that are remembered, 4,096 by default.
     pub sessions_max: usize,
     /// The most sessions that are remembered of one peer key, 16 by default.
@@ -41,6 +49,8 @@ impl Default for SessionsConfig {
     fn default() -> Self {
         Self {
             receiver: ReceiverConfig::default(),
+            key_bytes_max: 32 << 20,
+            node_bytes_max: 512 << 20,
             sessions_max: 4_096,
             sessions_per_key_max: 16,
             session_ttl: Duration::from_secs(3_600),
@@ -57,7 +67,10 @@ impl Default for SessionsConfig {
 #[derive(Debug)]
 pub struct Sessions {
     config: SessionsConfig,
+    /// Names the replies of each session, and the epoch.
+    seed: [u8; 32],
     epoch: Epoch,
+    room: Room,
     now: Time,
     stopping: bool,
     next_handle: u64,
@@ -70,9 +83,54 @@ pub struct Sessions {
     idle: BTreeSet<(Time, SessionHandle)>,
     /// Sessions that wait for a moment.
     deadlines: BTreeSet<(Deadline, SessionHandle)>,
-    forgotten: VecDeque<SessionHandle>,
+    news: VecDeque<SessionNews>,
+    /// Empty between steps, kept for its capacity.
+    scratch: Vec<Action>,
     /// Counters of sessions that are forgotten, and of connections that never had one.
     past: ReceiverStats,
+}
+
+/// What belongs to a session and not to a connection. Messages are batched by step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionNews {
+    /// Messages for the application, in order.
+    Delivered {
+        /// Their session.
+        session: SessionHandle,
+        /// The messages, at least one.
+        messages: Vec<IncomingMessage>,
+    },
+    /// Outcomes of replies, in the order in which they fell.
+    Settled {
+        /// Their session.
+        session: SessionHandle,
+        /// Each reply with its only outcome, at least one.
+        settled: Vec<(MessageId, Outcome)>,
+    },
+    /// A reply is not accepted, and handed back.
+    Rejected {
+        /// Its session.
+        session: SessionHandle,
+        /// The name it would have had.
+        id: MessageId,
+        /// Why, and the reply.
+        rejected: Rejected,
+    },
+    /// Replies left the queue of a lane.
+    Room {
+        /// Their session.
+        session: SessionHandle,
+        /// The lane.
+        lane: Lane,
+        /// What would be accepted on it now.
+        capacity: Capacity,
+    },
+    /// The session was forgotten: for want of room, at the end of its time to live, or at the end
+    /// of a stop. The last that is heard of it.
+    Forgotten {
+        /// The session.
+        session: SessionHandle,
+    },
 }
 
 /// To whom a connection belongs.
@@ -98,7 +156,9 @@ impl Sessions {
         let mut epoch = [0; 16];
         epoch.copy_from_slice(&seed[16..]);
         Self {
+            room: Room::new(config.node_bytes_max, config.key_bytes_max),
             config,
+            seed,
             epoch: Epoch(epoch),
             now: Time::ZERO,
             stopping: false,
@@ -110,7 +170,8 @@ impl Sessions {
             by_name: BTreeMap::new(),
             idle: BTreeSet::new(),
             deadlines: BTreeSet::new(),
-            forgotten: VecDeque::new(),
+            news: VecDeque::new(),
+            scratch: Vec::new(),
             past: ReceiverStats::default(),
         }
     }
@@ -143,7 +204,7 @@ impl Sessions {
     /// `TransferFinished` of its writes.
     ///
     /// Returns the session that the connection is bound to after the step, or, if it ended in it,
-    /// was bound to before: every `Deliver` among the actions belongs to that session.
+    /// was bound to before.
     pub fn handle_connection(
         &mut self,
         now: Time,
@@ -152,7 +213,7 @@ impl Sessions {
         actions: &mut Vec<Action>,
     ) -> Option<SessionHandle> {
         self.advance(now);
-        match self.connections.remove(&attempt) {
+        let session = match self.connections.remove(&attempt) {
             Some(Owner::Session(session)) => {
                 self.connections.insert(attempt, Owner::Session(session));
                 self.step(session, events, actions);
@@ -163,12 +224,14 @@ impl Sessions {
                 self.past.stale_events += events.into_iter().count() as u64;
                 None
             }
-        }
+        };
+        self.share_room(actions);
+        session
     }
 
-    /// One step of what the application answered: `Consumed` and `Refused`. A session that is
-    /// forgotten ignores it. May write on, or close, any connection of the session; a `Deliver`
-    /// belongs to this session.
+    /// One step of what the application says to a session: `Consumed`, `Refused`,
+    /// `MessageQueued`, `Cancel`, `Stop`. A message for a session that is forgotten is handed
+    /// back; the rest is ignored. May write on, or close, any connection of the session.
     pub fn handle_session(
         &mut self,
         now: Time,
@@ -177,12 +240,38 @@ impl Sessions {
         actions: &mut Vec<Action>,
     ) {
         self.advance(now);
-        self.step(session, events, actions);
+        if self.sessions.contains_key(&session) {
+            self.step(session, events, actions);
+        } else {
+            self.reject(session, events);
+        }
+        self.share_room(actions);
     }
 
     /// The key of the session's peer; none if the session is forgotten.
     pub fn key(&self, session: SessionHandle) -> Option<PeerKey> {
         self.sessions.get(&session).map(|session| session.name.0)
+    }
+
+    /// What would be accepted as replies on this lane of a session now.
+    pub fn capacity(&self, session: SessionHandle, lane: Lane) -> Capacity {
+        let session = self.sessions.get(&session);
+        session.map_or_else(Capacity::default, |it| it.machine.capacity(lane))
+    }
+
+    /// Counters of a session's replies; none if it is forgotten.
+    pub fn session_stats(&self, session: SessionHandle) -> Option<Stats> {
+        Some(self.sessions.get(&session)?.machine.reply_stats())
+    }
+
+    /// How a session's replies stand; none if it is forgotten.
+    pub fn session_snapshot(&self, session: SessionHandle) -> Option<Snapshot> {
+        Some(self.sessions.get(&session)?.machine.snapshot())
+    }
+
+    /// The connection on which a session's replies go out now.
+    pub fn session_connection(&self, session: SessionHandle) -> Option<Attempt> {
+        self.sessions.get(&session)?.machine.carrier()
     }
 
     /// Ends all connections in good order (or at once), and takes no new ones. A session is
@@ -202,6 +291,7 @@ impl Sessions {
         for session in all {
             self.step(session, [Event::Stop { mode }], actions);
         }
+        self.share_room(actions);
     }
 
     /// Does what is due at `now`; harmless when nothing is.
@@ -219,6 +309,7 @@ impl Sessions {
         {
             self.forget(session);
         }
+        self.share_room(actions);
     }
 
     /// The earliest moment at which [`handle_timeout`](Self::handle_timeout) has something to do.
@@ -231,10 +322,9 @@ impl Sessions {
         of_machines.into_iter().chain(of_idle).min()
     }
 
-    /// A session that was forgotten since the last call (for want of room, at the end of its time
-    /// to live, or at the end of a stop). To be called until it gives none.
-    pub fn poll_forgotten(&mut self) -> Option<SessionHandle> {
-        self.forgotten.pop_front()
+    /// What happened to sessions since the last call. To be called until it gives none.
+    pub fn poll_news(&mut self) -> Option<SessionNews> {
+        self.news.pop_front()
     }
 
     /// Sessions that are remembered.

@@ -4,26 +4,42 @@ use bytes::Bytes;
 
 use super::state::{Failure, Phase};
 use super::{Link, PeerSenderMachine};
+use crate::inbound::Place;
+use crate::outbound::Heard;
 use crate::{
-    Attempt, Event, Lane, LinkError, MessageId, RejectReason, StopMode, StreamId, TransferId,
+    Attempt, Event, Lane, LinkError, MessageId, RejectReason, Side, StopMode, StreamId, TransferId,
 };
 
 impl PeerSenderMachine {
     pub(super) fn apply(&mut self, event: Event) {
+        let news = &mut self.state.news;
         match event {
             Event::MessageQueued { id, lane, payload } => self.message_queued(id, lane, payload),
+            Event::Cancel { id } => {
+                if !self.state.outbound.cancel(id) {
+                    self.stats.stale_events += 1;
+                }
+            }
+            Event::AddressesChanged { addresses } => news.moved = Some(addresses),
+            Event::Wake { reason } => news.woken = Some(reason),
             Event::Connected { attempt } => self.connected(attempt),
             Event::ConnectFailed { attempt, error } | Event::ConnectionLost { attempt, error } => {
                 self.connection_lost(attempt, error);
             }
-            Event::StreamOpened { attempt, stream } => self.stream_opened(attempt, stream),
+            Event::StreamOpened { attempt, stream } => {
+                let known =
+                    self.is_current(attempt) && self.state.inbound.stream_opened(attempt, stream);
+                self.count_unless(known);
+            }
             Event::BytesReceived {
                 attempt,
                 stream,
                 bytes,
                 fin,
             } => {
-                self.bytes_received(attempt, stream, bytes, fin);
+                let known =
+                    self.is_current(attempt) && self.bytes_received(attempt, stream, bytes, fin);
+                self.said(known);
             }
             Event::StreamReset {
                 attempt,
@@ -35,56 +51,58 @@ impl PeerSenderMachine {
                 stream,
                 code,
             } => {
-                self.stream_cut(attempt, stream, code);
+                let known = self.is_current(attempt) && self.stream_cut(attempt, stream, code);
+                self.count_unless(known);
             }
             Event::TransferFinished { transfer } => self.transfer_finished(transfer),
+            Event::StreamAcknowledged { attempt, stream } => {
+                // Of our own lanes it says nothing of what the peer's application has taken.
+                if stream.opener == Side::Remote {
+                    self.state.inbound.acknowledged(Place { attempt, stream });
+                }
+            }
+            Event::Consumed { lane, below } => {
+                let known = self.state.inbound.consume(lane, below);
+                self.answered(known);
+            }
+            Event::Refused { lane, number, code } => {
+                let known = self.state.inbound.refuse(lane, number, code);
+                self.answered(known);
+            }
             Event::Stop { mode } => self.stop(mode),
-            Event::Cancel { .. } | Event::AddressesChanged { .. } | Event::Wake { .. } => {}
-            // What the peer's transport has acknowledged says nothing of its application, and
-            // only `now` matters of a timer.
-            Event::StreamAcknowledged { .. } | Event::TimerFired => {}
-            // The dialling end delivers no messages, so none can be answered.
-            Event::Consumed { .. } | Event::Refused { .. } => self.stats.stale_events += 1,
+            // Only `now` matters of a timer.
+            Event::TimerFired => {}
         }
     }
 
     fn message_queued(&mut self, id: MessageId, lane: Lane, payload: Bytes) {
-        match self.admit(id, lane, payload.len()) {
+        let outbound = &mut self.state.outbound;
+        let queued = match self.state.phase {
+            Phase::Running => outbound.queue(id, lane, payload),
+            Phase::Stopping { .. } | Phase::Closed => {
+                outbound.offered(id);
+                Err((RejectReason::Stopped, payload))
+            }
+        };
+        match queued {
             Ok(()) => {
                 self.stats.accepted += 1;
-                self.state.lane.push(id, payload);
+                self.state.touch();
             }
-            Err(reason) => {
+            Err((reason, payload)) => {
                 self.stats.rejected += 1;
                 self.state.news.rejected.push((id, reason, payload));
             }
-        }
-        self.state.last_id = self.state.last_id.max(Some(id));
-    }
-
-    fn admit(&self, id: MessageId, lane: Lane, bytes: usize) -> Result<(), RejectReason> {
-        let room = self.state.lane.capacity(&self.config);
-        let max = self.config.send.message_bytes_max;
-        if self.state.phase != Phase::Running {
-            Err(RejectReason::Stopped)
-        } else if self.state.last_id.is_some_and(|last| id <= last) {
-            Err(RejectReason::IdNotIncreasing)
-        } else if lane != Lane(0) {
-            Err(RejectReason::UnknownLane { lane: lane.0 })
-        } else if bytes > max {
-            Err(RejectReason::TooLarge { bytes, max })
-        } else if room.messages == 0 || room.bytes < bytes {
-            Err(RejectReason::QueueFull)
-        } else {
-            Ok(())
         }
     }
 
     fn connected(&mut self, attempt: Attempt) {
         let dialled =
             matches!(self.state.link, Link::Connecting { attempt: ours, .. } if ours == attempt);
-        if dialled {
+        if dialled && !self.state.news.confirmed {
             self.state.news.confirmed = true;
+            self.state.outbound.attach(attempt);
+            self.state.inbound.connected(attempt);
         } else {
             self.stats.stale_events += 1;
         }
@@ -92,6 +110,9 @@ impl PeerSenderMachine {
 
     fn connection_lost(&mut self, attempt: Attempt, error: LinkError) {
         let current = self.state.link.attempt() == Some(attempt);
+        if current {
+            self.state.inbound.lost(attempt);
+        }
         match &mut self.state.news.failed {
             Some(failure) if current => failure.open = false,
             None if current => self.fail(error, false),
@@ -99,52 +120,64 @@ impl PeerSenderMachine {
         }
     }
 
-    fn stream_opened(&mut self, attempt: Attempt, stream: StreamId) {
-        if self.is_current(attempt) {
-            self.stats.protocol_errors += 1;
-            let error = crate::ProtocolError::LaneRange { lane: stream.index };
-            self.fail(LinkError::Protocol(error), true);
+    /// False if the stream is not known.
+    fn bytes_received(
+        &mut self,
+        attempt: Attempt,
+        stream: StreamId,
+        bytes: Bytes,
+        fin: bool,
+    ) -> bool {
+        if stream.opener == Side::Remote {
+            return self.state.inbound.received(attempt, stream, bytes, fin);
         }
-    }
-
-    fn bytes_received(&mut self, attempt: Attempt, stream: StreamId, bytes: Bytes, fin: bool) {
-        if !self.is_current(attempt) {
-            return;
-        }
-        let state = &mut self.state;
-        let Some(lane_stream) = state.stream.as_mut().filter(|ours| ours.id == stream) else {
-            self.stats.stale_events += 1;
-            return;
-        };
-        match lane_stream.receive(&mut state.lane, bytes, fin) {
-            Ok(None) => {}
-            Ok(Some(end)) => state.news.ended = Some(end),
+        match self.state.outbound.received(attempt, stream, bytes, fin) {
+            Ok(Heard::Stale) => return false,
+            Ok(Heard::All) => {}
+            Ok(Heard::GoingAway) => self.state.news.going_away = true,
             Err(error) => {
                 self.stats.protocol_errors += 1;
                 self.fail(LinkError::Protocol(error), true);
             }
         }
+        self.touch_if(true);
+        true
     }
 
-    fn stream_cut(&mut self, attempt: Attempt, stream: StreamId, code: u64) {
-        if !self.is_current(attempt) {
-            return;
+    /// False if the stream is not known.
+    fn stream_cut(&mut self, attempt: Attempt, stream: StreamId, code: u64) -> bool {
+        if stream.opener == Side::Remote {
+            return self.state.inbound.cut(attempt, stream);
         }
-        match self
-            .state
-            .stream
-            .as_ref()
-            .is_some_and(|ours| ours.id == stream)
-        {
-            true => self.fail(LinkError::StreamCut { code }, true),
+        let ours = self.state.outbound.cut(attempt, stream);
+        if ours {
+            self.fail(LinkError::StreamCut { code }, true);
+        }
+        ours
+    }
+
+    fn transfer_finished(&mut self, transfer: TransferId) {
+        let ours = self.state.outbound.written(transfer) || self.state.inbound.written(transfer);
+        self.said(ours);
+    }
+
+    fn answered(&mut self, known: bool) {
+        self.state.news.consumed |= known;
+        self.said(known);
+    }
+
+    /// Something was said on the connection, unless the event made no sense.
+    fn said(&mut self, known: bool) {
+        match known {
+            true => self.state.touch(),
             false => self.stats.stale_events += 1,
         }
     }
 
-    fn transfer_finished(&mut self, transfer: TransferId) {
-        let stream = self.state.stream.as_mut();
-        if !stream.is_some_and(|stream| stream.write_finished(transfer)) {
-            self.stats.stale_events += 1;
+    /// What is stale says nothing: only what is known keeps the connection from being idle.
+    fn touch_if(&mut self, known: bool) {
+        if known {
+            self.state.touch();
         }
     }
 
@@ -168,17 +201,16 @@ impl PeerSenderMachine {
         };
     }
 
-    /// Counts an event of any other connection as stale: it changes nothing else.
-    fn is_current(&mut self, attempt: Attempt) -> bool {
-        let current =
-            self.state.link.attempt() == Some(attempt) && self.state.news.failed.is_none();
-        if !current {
-            self.stats.stale_events += 1;
-        }
-        current
+    /// Whether the event is of the connection that is in use. One of any other changes nothing.
+    fn is_current(&self, attempt: Attempt) -> bool {
+        self.state.link.attempt() == Some(attempt) && self.state.news.failed.is_none()
     }
 
-    fn fail(&mut self, error: LinkError, open: bool) {
+    fn count_unless(&mut self, known: bool) {
+        self.stats.stale_events += u64::from(!known);
+    }
+
+    pub(super) fn fail(&mut self, error: LinkError, open: bool) {
         self.state
             .news
             .failed

@@ -1,14 +1,18 @@
-//! How long to wait after a failure.
+//! How long to wait after a failure, and when to wait no more.
 
 use core::time::Duration;
 
-use crate::{Config, ErrorClass};
+use crate::{Config, ErrorClass, Time};
 
 /// Failures in a row, since the peer last proved healthy, by class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Backoff {
     transient: u32,
     permanent: u32,
+    /// Permanent errors without a transient one between them.
+    refused: u32,
+    /// When the first of the failures came.
+    since: Option<Time>,
 }
 
 impl Backoff {
@@ -17,9 +21,34 @@ impl Backoff {
         self.transient.saturating_add(self.permanent)
     }
 
-    /// Counts a failure and tells the wait after it: the class's shortest wait times the
-    /// Fibonacci number (1, 1, 2, 3, 5, ...) of the failures of that class, up to its longest.
-    pub(super) fn fail(&mut self, class: ErrorClass, config: &Config) -> Duration {
+    /// Counts a failure at `now` and tells the wait after it: the class's shortest wait times the
+    /// Fibonacci number (1, 1, 2, 3, 5, ...) of the failures of that class, up to its longest,
+    /// spread at random if the configuration says so.
+    ///
+    /// Where a peer has several `places`, a permanent error at one says nothing of the others: it
+    /// counts as transient until each of them, in turn, has refused.
+    pub(super) fn fail(
+        &mut self,
+        now: Time,
+        class: ErrorClass,
+        places: usize,
+        config: &Config,
+        seed: &[u8; 32],
+    ) -> Duration {
+        self.since.get_or_insert(now);
+        let class = match class {
+            ErrorClass::Transient => {
+                self.refused = 0;
+                class
+            }
+            ErrorClass::Permanent => {
+                self.refused = self.refused.saturating_add(1);
+                match self.refused as usize % places.max(1) {
+                    0 => class,
+                    _ => ErrorClass::Transient,
+                }
+            }
+        };
         let (failures, min, max) = match class {
             ErrorClass::Transient => (&mut self.transient, config.backoff_min, config.backoff_max),
             ErrorClass::Permanent => (
@@ -29,11 +58,28 @@ impl Backoff {
             ),
         };
         *failures = failures.saturating_add(1);
-        min.saturating_mul(fibonacci(*failures)).min(max)
+        let wait = min.saturating_mul(fibonacci(*failures)).min(max);
+        match config.jitter {
+            true => spread(wait, min, max, draw(seed, self.failures())),
+            false => wait,
+        }
+    }
+
+    /// When the peer is given up, if failures go on until then.
+    pub(super) fn give_up_at(&self, config: &Config) -> Option<Time> {
+        Some(self.since? + config.give_up_after?)
     }
 
     pub(super) fn reset(&mut self) {
         *self = Self::default();
+    }
+
+    /// Counts the time of the failures from now on, as far as it makes a difference.
+    pub(super) fn make_relative(&mut self, now: Time, config: &Config) {
+        self.since = self
+            .since
+            .zip(config.give_up_after)
+            .map(|(since, after)| Time::ZERO + now.saturating_since(since).min(after));
     }
 }
 
@@ -47,69 +93,35 @@ fn fibonacci(n: u32) -> u32 {
     this
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config() -> Config {
-        Config::new("192.0.2.1:1".parse().unwrap()).unwrap()
-    }
-
-    #[test]
-    fn waits_follow_fibonacci_from_100_ms_to_an_hour() {
-        let mut backoff = Backoff::default();
-        let waits: alloc::vec::Vec<_> = (0..30)
-            .map(|_| backoff.fail(ErrorClass::Transient, &config()).as_millis())
-            .collect();
-        assert_eq!(
-            waits[..9],
-            [100, 100, 200, 300, 500, 800, 1_300, 2_100, 3_400]
-        );
-        assert_eq!(waits[22], 2_865_700);
-        assert_eq!(waits[23..], [3_600_000; 7]);
-    }
-
-    #[test]
-    fn permanent_errors_wait_longer_and_are_counted_apart() {
-        let mut backoff = Backoff::default();
-        for _ in 0..10 {
-            backoff.fail(ErrorClass::Transient, &config());
-        }
-        assert_eq!(
-            backoff.fail(ErrorClass::Permanent, &config()),
-            Duration::from_secs(5)
-        );
-        assert_eq!(
-            backoff.fail(ErrorClass::Permanent, &config()),
-            Duration::from_secs(5)
-        );
-        assert_eq!(
-            backoff.fail(ErrorClass::Permanent, &config()),
-            Duration::from_secs(10)
-        );
-        assert_eq!(backoff.failures(), 13);
-        backoff.reset();
-        assert_eq!(
-            backoff.fail(ErrorClass::Transient, &config()),
-            Duration::from_millis(100)
-        );
-    }
-
-    #[test]
-    fn endless_failures_neither_overflow_nor_shorten_the_wait() {
-        let mut backoff = Backoff {
-            transient: u32::MAX - 1,
-            permanent: 0,
-        };
-        for _ in 0..3 {
-            assert_eq!(
-                backoff.fail(ErrorClass::Transient, &config()),
-                Duration::from_secs(3_600)
-            );
-        }
-        assert_eq!(
-            (fibonacci(47), fibonacci(48)),
-            (2_971_215_073, 2_971_215_073)
-        );
-    }
+/// A wait between 75 and 150 % of this one, by `random`. Beyond the shortest and the longest it is
+/// folded back inside, so that many senders at their longest wait are spread as well.
+fn spread(wait: Duration, min: Duration, max: Duration, random: u32) -> Duration {
+    let wait = wait.as_nanos();
+    let spread = wait * 3 / 4 + wait * 3 / 4 * u128::from(random) / u128::from(u32::MAX);
+    let (min, max) = (min.as_nanos(), max.as_nanos());
+    let folded = if spread > max {
+        max - (spread - max).min(max - min)
+    } else if spread < min {
+        min + (min - spread).min(max - min)
+    } else {
+        spread
+    };
+    Duration::from_nanos(u64::try_from(folded).unwrap_or(u64::MAX))
 }
+
+/// A number that looks random and is the same for the same seed and failure (the finalizer of
+/// SplitMix64: Steele, Lea and Flood, OOPSLA 2014). Nobody gains by guessing it.
+fn draw(seed: &[u8; 32], failure: u32) -> u32 {
+    let mut mixed = u64::from(failure);
+    for &byte in seed {
+        mixed = mixed.rotate_left(8) ^ u64::from(byte);
+        mixed = mixed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+    }
+    (mixed >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests;

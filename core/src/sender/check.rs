@@ -12,7 +12,8 @@ impl PeerSenderMachine {
     /// The first invariant that does not hold: a fault of this program, whatever the caller did.
     pub fn check(&self) -> Result<(), Violation> {
         self.check_step()?;
-        self.state.lane.check(&self.config)
+        self.state.outbound.check()?;
+        self.state.inbound.check()
     }
 
     /// What can be checked at each step at no cost to speak of.
@@ -29,7 +30,7 @@ impl PeerSenderMachine {
         })?;
         require("I27", "a closed sender holds something", {
             !self.is_closed()
-                || self.state.lane.is_settled()
+                || self.state.outbound.is_settled()
                     && self.state.link == Link::Down
                     && self.next_deadline().is_none()
         })?;
@@ -39,16 +40,29 @@ impl PeerSenderMachine {
             self.state.news == News::default(),
         )?;
         require("I9", "a stream without its connection", {
-            let stream = self.state.stream.as_ref();
-            stream.is_none_or(|stream| Some(stream.attempt) == self.state.link.attempt())
+            let carrier = self.state.outbound.carrier();
+            carrier.is_none_or(|attempt| Some(attempt) == self.state.link.attempt())
+        })?;
+        require("I9", "the peer's lanes come by another connection", {
+            let mut attempts = self.state.inbound.attempts();
+            attempts.all(|attempt| Some(attempt) == self.state.link.attempt())
         })?;
         require("I28", "a drained sender goes on", {
             !matches!(self.state.phase, Phase::Stopping { .. })
-                || !self.state.lane.is_settled()
-                || self.state.stream.is_some()
+                || !self.state.outbound.is_settled()
+                || !self.has_said_all()
         })?;
         require("L3", "messages wait and nothing is under way", {
-            self.state.lane.is_settled() || self.state.link != Link::Down
+            self.state.outbound.is_settled()
+                || match self.state.link {
+                    Link::Down => self.state.addresses.is_empty(),
+                    Link::Idle => false,
+                    Link::Connecting { .. }
+                    | Link::Up(_)
+                    | Link::Draining(_)
+                    | Link::Parting { .. }
+                    | Link::Backoff { .. } => true,
+                }
         })
     }
 }

@@ -1,13 +1,16 @@
 //! The dialling end: one peer's sender, whole.
 //!
 //! A step has two halves. [`apply`](apply) records what each event says and decides nothing;
-//! [`settle`](settle) looks at the whole state once and is the only place that emits actions.
+//! [`settle`](settle) looks at the whole state once and is the only place that emits actions, with
+//! what concerns the connection in [`linking`](linking).
 
 mod apply;
 mod backoff;
 mod canonical;
 mod check;
+mod linking;
 mod settle;
+mod snapshot;
 mod state;
 
 #[cfg(test)]
@@ -17,9 +20,12 @@ use alloc::vec::Vec;
 
 pub use self::backoff::Backoff;
 pub use self::canonical::Canonical;
+pub(crate) use self::linking::refuses_session;
 pub use self::state::{Established, Link, Phase, State};
 use crate::table::TRANSITIONS;
-use crate::{Action, Capacity, Config, Deadline, Event, Lane, Stats, Time};
+use crate::{
+    Action, Capacity, Config, Deadline, Event, Lane, LinkError, ReceiverStats, Stats, Time,
+};
 
 /// Gets messages to one peer, and tells what became of each.
 ///
@@ -56,6 +62,9 @@ pub struct PeerSenderMachine {
     config: Config,
     seed: [u8; 32],
     state: State,
+    /// When it came to stand where it does.
+    since: Time,
+    last_error: Option<(LinkError, Time)>,
     stats: Stats,
     visits: [u64; TRANSITIONS.len()],
 }
@@ -67,9 +76,11 @@ impl PeerSenderMachine {
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let visits = [0; TRANSITIONS.len()];
         Self {
+            state: State::new(&config, &seed),
             config,
             seed,
-            state: State::new(),
+            since: Time::ZERO,
+            last_error: None,
             stats: Stats::default(),
             visits,
         }
@@ -78,14 +89,14 @@ impl PeerSenderMachine {
     /// The earliest armed timer: the caller steps the machine with
     /// [`Event::TimerFired`] then. After a step it never lies before the step's `now`.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.state.next_deadline()
+        self.state.next_deadline(&self.config)
     }
 
     /// What would be accepted on this lane now: nothing once it is stopping.
     pub fn capacity(&self, lane: Lane) -> Capacity {
         match self.state.phase {
-            Phase::Running if lane.0 == 0 => self.state.lane.capacity(&self.config),
-            Phase::Running | Phase::Stopping { .. } | Phase::Closed => Capacity::default(),
+            Phase::Running => self.state.outbound.capacity(lane),
+            Phase::Stopping { .. } | Phase::Closed => Capacity::default(),
         }
     }
 
@@ -102,8 +113,8 @@ impl PeerSenderMachine {
 
     /// Its counters. They take no part in its decisions.
     pub fn stats(&self) -> Stats {
-        let (queued, queued_bytes) = self.state.lane.queued();
-        let (in_flight, in_flight_bytes) = self.state.lane.in_flight();
+        let (queued, queued_bytes) = self.state.outbound.queued();
+        let (in_flight, in_flight_bytes) = self.state.outbound.in_flight();
         Stats {
             queued: queued as u64,
             queued_bytes: queued_bytes as u64,
@@ -111,6 +122,11 @@ impl PeerSenderMachine {
             in_flight_bytes: in_flight_bytes as u64,
             ..self.stats
         }
+    }
+
+    /// Counters of the peer's replies. They take no part in its decisions.
+    pub fn reply_stats(&self) -> ReceiverStats {
+        self.state.inbound.stats()
     }
 
     /// Whether `SenderStopped` was emitted: from then on it only rejects.

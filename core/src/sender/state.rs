@@ -1,30 +1,46 @@
 //! A sender's whole state, as data.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use bytes::Bytes;
 
 use super::Backoff;
-use crate::outbound::{LaneStream, OutboundLane, StreamEnd};
+use crate::inbound::{Inbound, OtherHalf};
+use crate::outbound::Outbound;
 use crate::table::Standing;
-use crate::{Attempt, Deadline, LinkError, MessageId, RejectReason, Time, Timer};
+use crate::{
+    Attempt, Config, Deadline, Epoch, LinkError, MessageId, RejectReason, SessionId, Time, Timer,
+    WakeReason,
+};
 
 /// The connection to the peer. Each variant holds its own deadline and attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Link {
-    /// Made, and not dialled yet.
+    /// Not dialled: made just now, or no address is known.
     Down,
     /// An attempt is under way.
     Connecting {
         /// The attempt.
         attempt: Attempt,
+        /// Where to.
+        address: SocketAddr,
         /// When it is given up.
         until: Time,
     },
     /// The peer has accepted us.
     Up(Established),
-    /// The lane has ended with FIN; the last receipts are awaited.
+    /// The sender stops, and every lane has ended with FIN; the last receipts are awaited.
     Draining(Established),
+    /// Nothing was said for long, and the connection is ended in good order.
+    Parting {
+        /// The connection.
+        connection: Established,
+        /// When it is ended in any case.
+        until: Time,
+    },
+    /// The connection was ended for want of traffic; the next message dials.
+    Idle,
     /// Waiting before the next attempt.
     Backoff {
         /// The end of the wait.
@@ -37,10 +53,16 @@ pub enum Link {
 pub struct Established {
     /// Its name.
     pub attempt: Attempt,
+    /// Where the peer is.
+    pub address: SocketAddr,
     /// When the peer accepted us.
     pub since: Time,
     /// Whether the receiver has answered a message on it, which proves it healthy.
     pub answered: bool,
+    /// When something was said on it last, by either end.
+    pub active: Time,
+    /// Whether the peer's lanes are still read.
+    pub reads: bool,
 }
 
 /// The sender's life.
@@ -65,15 +87,16 @@ pub struct State {
     pub(super) now: Time,
     pub(super) phase: Phase,
     pub(super) link: Link,
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Which of them is dialled next.
+    pub(super) turn: usize,
+    /// The peer is not dialled before.
+    pub(super) dial_after: Time,
     pub(super) backoff: Backoff,
-    pub(super) lane: OutboundLane,
-    pub(super) stream: Option<LaneStream>,
-    /// The highest id that was offered.
-    pub(super) last_id: Option<MessageId>,
-    /// How many sessions there were before this one.
-    pub(super) session: u64,
+    pub(super) outbound: Outbound,
+    pub(super) inbound: Inbound,
     pub(super) next_attempt: u64,
-    pub(super) next_transfer: u64,
+    pub(super) transfers: u64,
     pub(super) news: News,
 }
 
@@ -82,9 +105,12 @@ pub struct State {
 pub(super) struct News {
     pub(super) confirmed: bool,
     pub(super) failed: Option<Failure>,
-    pub(super) ended: Option<StreamEnd>,
-    /// Both ends have said all.
-    pub(super) complete: bool,
+    /// The way back of a lane has ended before the lane.
+    pub(super) going_away: bool,
+    pub(super) moved: Option<Vec<SocketAddr>>,
+    pub(super) woken: Option<WakeReason>,
+    /// The application has answered something.
+    pub(super) consumed: bool,
     pub(super) rejected: Vec<(MessageId, RejectReason, Bytes)>,
 }
 
@@ -97,18 +123,22 @@ pub(super) struct Failure {
 }
 
 impl State {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(config: &Config, seed: &[u8; 32]) -> Self {
+        let mut epoch = [0; 16];
+        epoch.copy_from_slice(&seed[16..]);
+        let other = OtherHalf::Latest(None);
         Self {
             now: Time::ZERO,
             phase: Phase::Running,
             link: Link::Down,
+            addresses: config.addresses.clone(),
+            turn: 0,
+            dial_after: Time::ZERO,
             backoff: Backoff::default(),
-            lane: OutboundLane::new(),
-            stream: None,
-            last_id: None,
-            session: 0,
+            outbound: Outbound::new(config.send.clone(), SessionId::nth(seed, 0)),
+            inbound: Inbound::new(config.receive.clone(), Epoch(epoch), 0, other),
             next_attempt: 0,
-            next_transfer: 0,
+            transfers: 0,
             news: News::default(),
         }
     }
@@ -128,6 +158,11 @@ impl State {
         self.backoff
     }
 
+    /// The peer's addresses, in the order in which they are tried.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
     /// Link and phase in one word.
     pub fn standing(&self) -> Standing {
         match (self.phase, self.link) {
@@ -137,31 +172,45 @@ impl State {
     }
 
     /// The earliest armed timer.
-    pub(super) fn next_deadline(&self) -> Option<Deadline> {
+    pub(super) fn next_deadline(&self, config: &Config) -> Option<Deadline> {
+        let deadline = |at, timer| Some(Deadline { at, timer });
         let of_link = match self.link {
-            Link::Connecting { until, .. } => Some(Deadline {
-                at: until,
-                timer: Timer::Connect,
-            }),
-            Link::Backoff { until } => Some(Deadline {
-                at: until,
-                timer: Timer::Backoff,
-            }),
-            Link::Down | Link::Up(_) | Link::Draining(_) => None,
+            Link::Connecting { until, .. } => deadline(until, Timer::Connect),
+            Link::Backoff { until } => deadline(until, Timer::Backoff),
+            Link::Parting { until, .. } => deadline(until, Timer::Parting),
+            Link::Up(_) => self
+                .rest_at(config)
+                .and_then(|at| deadline(at, Timer::Idle)),
+            Link::Down | Link::Draining(_) | Link::Idle => None,
         };
-        let resume_due = self.stream.as_ref().and_then(LaneStream::resume_due);
-        let of_stream = resume_due.map(|at| Deadline {
-            at,
-            timer: Timer::Resume,
-        });
+        let resume_due = self.outbound.resume_due();
+        let of_streams = resume_due.and_then(|at| deadline(at, Timer::Resume));
         let of_phase = match self.phase {
-            Phase::Stopping { until, .. } => Some(Deadline {
-                at: until,
-                timer: Timer::Drain,
-            }),
+            Phase::Stopping { until, .. } => deadline(until, Timer::Drain),
             Phase::Running | Phase::Closed => None,
         };
-        [of_link, of_stream, of_phase].into_iter().flatten().min()
+        [of_link, of_streams, of_phase].into_iter().flatten().min()
+    }
+
+    /// When the connection has been without traffic for long enough to be ended, if nothing comes
+    /// up before. None while anything is under way.
+    pub(super) fn rest_at(&self, config: &Config) -> Option<Time> {
+        let Link::Up(Established { active, .. }) = self.link else {
+            return None;
+        };
+        let quiet = self.phase == Phase::Running
+            && self.outbound.is_settled()
+            && !self.outbound.is_writing()
+            && self.outbound.resume_due().is_none()
+            && self.inbound.is_quiet();
+        Some(active + config.disconnect_after.filter(|_| quiet)?)
+    }
+
+    /// Something was said on the connection.
+    pub(super) fn touch(&mut self) {
+        if let Link::Up(connection) = &mut self.link {
+            connection.active = self.now;
+        }
     }
 }
 
@@ -170,8 +219,34 @@ impl Link {
     pub fn attempt(&self) -> Option<Attempt> {
         match *self {
             Self::Connecting { attempt, .. } => Some(attempt),
-            Self::Up(established) | Self::Draining(established) => Some(established.attempt),
-            Self::Down | Self::Backoff { .. } => None,
+            _ => self.connection().map(|connection| connection.attempt),
+        }
+    }
+
+    /// The connection that stands.
+    pub fn connection(&self) -> Option<&Established> {
+        match self {
+            Self::Up(connection)
+            | Self::Draining(connection)
+            | Self::Parting { connection, .. } => Some(connection),
+            Self::Down | Self::Connecting { .. } | Self::Idle | Self::Backoff { .. } => None,
+        }
+    }
+
+    pub(super) fn connection_mut(&mut self) -> Option<&mut Established> {
+        match self {
+            Self::Up(connection)
+            | Self::Draining(connection)
+            | Self::Parting { connection, .. } => Some(connection),
+            Self::Down | Self::Connecting { .. } | Self::Idle | Self::Backoff { .. } => None,
+        }
+    }
+
+    /// The address that it leads to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match *self {
+            Self::Connecting { address, .. } => Some(address),
+            _ => self.connection().map(|connection| connection.address),
         }
     }
 
@@ -181,6 +256,8 @@ impl Link {
             Self::Connecting { .. } => Standing::Connecting,
             Self::Up(_) => Standing::Up,
             Self::Draining(_) => Standing::Draining,
+            Self::Parting { .. } => Standing::Parting,
+            Self::Idle => Standing::Idle,
             Self::Backoff { .. } => Standing::Backoff,
         }
     }

@@ -251,6 +251,7 @@ impl Limits {
     fn config(&self) -> Config {
         Config::builder(ADDRESS.parse().expect("an address"))
             .message_bytes_max(self.message_bytes_max)
+            .disconnect_after(None)
             .queue_messages_max(self.queue_messages_max)
             .queue_bytes_max(self.queue_bytes_max)
             .flight_messages_max(self.flight_messages_max)
@@ -307,6 +308,8 @@ fn draw_sessions(rng: &mut Rng, payload_bytes_max: u64) -> (SessionsConfig, usiz
     let receiver = ReceiverConfig::new(message_bytes_max, inbound.min(1 << 30));
     let config = SessionsConfig {
         receiver: receiver.expect("usable limits"),
+        key_bytes_max: usize::MAX,
+        node_bytes_max: usize::MAX,
         sessions_max: rng.pick(&[1, 2, 4_096]),
         sessions_per_key_max: rng.pick(&[1, 2, 16]),
         session_ttl: rng.pick(&[

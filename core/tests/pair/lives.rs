@@ -111,7 +111,7 @@ impl World {
             known || actions.is_empty(),
             "I10 {actions:?} for a forgotten session"
         );
-        self.execute_for_receiver(Some(handle), actions);
+        self.execute_for_receiver(actions);
     }
 
     /// The process dies at once: what it held, and what it knew, is lost.
@@ -147,7 +147,7 @@ impl World {
             StopMode::Abort => None,
         };
         self.sessions.stop(reading, mode, &mut actions);
-        self.execute_for_receiver(None, actions);
+        self.execute_for_receiver(actions);
         let grace = match mode {
             StopMode::Drain(within) => within + self.plan.timer_late_max,
             StopMode::Abort => {

@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use peer_sender_core::StopMode;
-use peer_sender_core::table::TRANSITIONS;
+use peer_sender_core::table::{Cause, Standing, TRANSITIONS};
 
 use crate::faults::Plan;
 use crate::run::{Report, run};
@@ -90,7 +90,18 @@ fn every_seed_keeps_the_contract() {
         "a fault without a bite: {bites:?}"
     );
     // I30: the machine asserts that each transition stands in the table; here each row is taken.
+    // Addresses stay and connections do not rest here; the machine's own tests take those rows.
+    let not_here = |cause| {
+        matches!(
+            cause,
+            Cause::Moved | Cause::Rest | Cause::TooSoon | Cause::GaveUp
+        )
+    };
     for (row, transition) in TRANSITIONS.iter().enumerate() {
+        let resting = [Standing::Parting, Standing::Idle].contains(&transition.from);
+        if resting || not_here(transition.cause) {
+            continue;
+        }
         assert!(
             sum(&|report| report.visits[row]) > 0,
             "I30 {transition:?} was never taken"

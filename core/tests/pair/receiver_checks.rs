@@ -112,7 +112,7 @@ impl World {
     pub(crate) fn check_receiver(&mut self) {
         assert_eq!(self.sessions.check(), Ok(()));
         let now = self.receiver_clock.latest;
-        while let Some(handle) = self.sessions.poll_forgotten() {
+        for handle in core::mem::take(&mut self.forgotten) {
             log::line(self.now, || format!("R forgets {handle:?}"));
             let name = (self.incarnation, handle);
             let unbound = self.unbound_since.get(&name);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Action, Attempt, Event, PeerKey, SessionHandle, Side, StreamId, Time};
+use peer_sender_core::{Action, Attempt, Event, PeerKey, SessionNews, Side, StreamId, Time};
 
 use crate::log::{self, brief_action, brief_event};
 use crate::transport::{Conn, End, Stand};
@@ -16,7 +16,7 @@ impl World {
             format!("R -> accepted {attempt}, key {:02x}", key.0[0])
         });
         self.sessions.accepted(reading, attempt, key, &mut actions);
-        self.execute_for_receiver(None, actions);
+        self.execute_for_receiver(actions);
     }
 
     pub(crate) fn flush_receiver(&mut self) {
@@ -101,7 +101,7 @@ impl World {
         if lost {
             self.unbind(conn);
         }
-        self.execute_for_receiver(session, actions);
+        self.execute_for_receiver(actions);
     }
 
     pub(crate) fn fire_receiver(&mut self) {
@@ -109,7 +109,7 @@ impl World {
         let mut actions = Vec::new();
         log::line(self.now, || "R -> timeout".into());
         self.sessions.handle_timeout(reading, &mut actions);
-        self.execute_for_receiver(None, actions);
+        self.execute_for_receiver(actions);
         let now = self.receiver_clock.latest;
         if let Some(deadline) = self.sessions.next_deadline() {
             assert!(deadline.at > now, "I15 {deadline:?} is not after {now}");
@@ -118,27 +118,25 @@ impl World {
 
     /// Does what the receiver asks for. What the application is handed comes first, since what is
     /// written in the same step may speak of it.
-    pub(crate) fn execute_for_receiver(
-        &mut self,
-        session: Option<SessionHandle>,
-        actions: Vec<Action>,
-    ) {
+    pub(crate) fn execute_for_receiver(&mut self, actions: Vec<Action>) {
         self.receiver_steps += 1;
         self.strangers.step_begins();
         self.note(&actions);
         for action in &actions {
             log::line(self.now, || format!("R <- {}", brief_action(action)));
         }
-        let (deliveries, others): (Vec<_>, Vec<_>) = actions
-            .into_iter()
-            .partition(|action| matches!(action, Action::Deliver(_)));
-        for action in deliveries {
-            let handle = session.expect("I5 a message of no session");
-            if let Action::Deliver(message) = action {
-                self.deliver(handle, message);
+        while let Some(news) = self.sessions.poll_news() {
+            match news {
+                SessionNews::Delivered { session, messages } => {
+                    for message in messages {
+                        self.deliver(session, message);
+                    }
+                }
+                SessionNews::Forgotten { session } => self.forgotten.push(session),
+                other => panic!("A {other:?} of a session that sends nothing"),
             }
         }
-        for action in others {
+        for action in actions {
             self.execute_one(action);
         }
         self.check_receiver();

@@ -122,6 +122,8 @@ pub(crate) struct World {
     pub(crate) old_transfers: Vec<TransferId>,
 
     pub(crate) sessions: Sessions,
+    /// Sessions that the table forgot in this step.
+    pub(crate) forgotten: Vec<SessionHandle>,
     pub(crate) receiver_clock: Clock,
     receiver_alarm: Alarm,
     pub(crate) receiver_inbox: Vec<(Conn, Notice)>,
@@ -168,6 +170,7 @@ impl World {
             offered: 0,
             next_id: 0,
             old_transfers: Vec::new(),
+            forgotten: Vec::new(),
             sessions,
             receiver_clock: Clock::default(),
             receiver_alarm: Alarm::default(),

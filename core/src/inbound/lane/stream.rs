@@ -3,7 +3,7 @@
 use super::Place;
 use crate::inbound::Budget;
 use crate::wire::{Resume, VARINT_MAX};
-use crate::{ProtocolError, TransferId};
+use crate::{Lane, ProtocolError, TransferId};
 
 /// The stream that holds the lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,11 +47,11 @@ pub(super) enum End {
 
 impl LaneStream {
     /// Finds room for the message that waits for it; whether none waits any more.
-    pub(super) fn reserve(&mut self, budget: &mut Budget) -> bool {
+    pub(super) fn reserve(&mut self, lane: Lane, budget: &mut Budget) -> bool {
         let Arrival::Waiting { length } = self.arrival else {
             return true;
         };
-        match budget.reserve(length) {
+        match budget.reserve(lane, length) {
             Some(cost) => {
                 self.arrival = Arrival::Coming { cost };
                 true
@@ -61,9 +61,9 @@ impl LaneStream {
     }
 
     /// Nothing more comes of the message whose head was read.
-    pub(super) fn give_up(&mut self, budget: &mut Budget) {
+    pub(super) fn give_up(&mut self, lane: Lane, budget: &mut Budget) {
         if let Arrival::Coming { cost } = self.arrival {
-            budget.release(cost);
+            budget.release(lane, cost);
         }
         self.arrival = Arrival::Idle;
     }

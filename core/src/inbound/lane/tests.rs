@@ -2,6 +2,7 @@ use super::*;
 use crate::{SessionId, Side};
 
 const NAMES: Names = Names {
+    lane: Lane(0),
     epoch: Epoch([2; 16]),
     record: 0,
     message_bytes_max: 100,

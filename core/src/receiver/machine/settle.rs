@@ -1,45 +1,43 @@
 //! What a receiver decides, once a step.
 
-use alloc::string::{String, ToString};
-use alloc::vec;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
-use super::{Connection, LANE, PeerReceiverMachine};
-use crate::inbound::{
-    Answer, Begun, Budget, InboundLane, Names, Opened, Place, Reading, item_name,
-};
+use super::PeerReceiverMachine;
+use crate::inbound::Closing;
+use crate::outbound::Flow;
 use crate::receiver::phase::Phase;
-use crate::wire::{Frame, Item, Open};
-use crate::{Action, Attempt, CloseCode, IncomingMessage, ProtocolError, RejectReason, TransferId};
-
-/// Why a connection is to be closed by us.
-struct Closing {
-    code: CloseCode,
-    reason: String,
-}
-
-impl From<ProtocolError> for Closing {
-    fn from(error: ProtocolError) -> Self {
-        Self {
-            code: CloseCode::Protocol,
-            reason: error.to_string(),
-        }
-    }
-}
+use crate::{Action, CloseCode, FailReason, Outcome, Time, UnknownReason};
 
 impl PeerReceiverMachine {
     /// Looks at the whole state and says what is to be done.
     pub(super) fn settle(&mut self, actions: &mut Vec<Action>) {
-        for (id, lane, payload) in self.misplaced.drain(..) {
-            let reason = RejectReason::UnknownLane { lane: lane.0 };
-            actions.push(Action::Reject {
-                id,
-                reason,
-                payload,
-            });
+        self.settle_rejected(actions);
+        self.settle_phase(actions);
+        self.settle_reads(actions);
+        self.settle_outcomes(actions);
+        if self.phase != Phase::Closed {
+            self.settle_writes(actions);
         }
+        if self.phase != Phase::Running {
+            self.end_connections(actions);
+        }
+        self.settle_outcomes(actions);
+        if self.phase == Phase::Running {
+            self.outbound.tell_room(actions);
+        }
+    }
+
+    fn settle_rejected(&mut self, actions: &mut Vec<Action>) {
+        let rejected = self.rejected.drain(..);
+        actions.extend(rejected.map(|(id, reason, payload)| Action::Reject {
+            id,
+            reason,
+            payload,
+        }));
+    }
+
+    fn settle_phase(&mut self, actions: &mut Vec<Action>) {
         let was = self.phase;
         if let Some(deadline) = self.stop_by.take() {
             self.phase = self.phase.stop(self.now, deadline);
@@ -47,303 +45,84 @@ impl PeerReceiverMachine {
             self.phase = self.phase.stop(self.now, deadline);
         }
         if was == Phase::Running && self.phase != was {
-            self.stop_reading(actions);
-        }
-        if self.lane.waits()
-            && let Some(place) = self.lane.place()
-        {
-            self.touched.insert(place.attempt);
-        }
-        while let Some(attempt) = self.touched.pop_first() {
-            self.settle_connection(attempt, actions);
-        }
-        if core::mem::take(&mut self.refusal_added) && self.lane.refusals_exceed() {
-            self.close_overloaded(actions);
-        }
-        if let Phase::Draining { .. } | Phase::Running = self.phase {
-            self.answer(actions);
-        }
-        if self.phase != Phase::Running {
-            self.end_connections(actions);
+            let stay = self.phase != Phase::Closed;
+            self.inbound.stop_reading(stay, actions);
         }
     }
 
-    /// Takes what the connection's streams hold, and parts from it if it is lost or must go.
-    fn settle_connection(&mut self, attempt: Attempt, actions: &mut Vec<Action>) {
-        let Some(mut connection) = self.connections.remove(&attempt) else {
-            return;
+    /// Takes what the streams hold, and closes connections whose other end broke the protocol.
+    fn settle_reads(&mut self, actions: &mut Vec<Action>) {
+        let mut closings = match self.phase {
+            Phase::Running => self.inbound.read(self.now, actions),
+            Phase::Draining { .. } | Phase::Closed => {
+                self.inbound.read_nothing();
+                Vec::new()
+            }
         };
-        let taken = if self.phase == Phase::Running {
-            self.take(attempt, &mut connection, actions)
-        } else {
-            self.drop_input(attempt, &mut connection);
-            Ok(())
-        };
-        match taken {
-            Ok(()) if !connection.lost => {
-                self.connections.insert(attempt, connection);
+        for (attempt, error) in core::mem::take(&mut self.broken) {
+            if self.has(attempt) {
+                self.tally.stats.protocol_errors += 1;
+                self.inbound.part_from(attempt);
+                closings.push((attempt, Closing::Protocol(error)));
             }
-            Ok(()) => self.lane.lose(attempt, None, &mut self.budget),
-            Err(closing) => {
-                self.lane.lose(attempt, None, &mut self.budget);
-                if closing.code == CloseCode::Protocol {
-                    self.tally.0.protocol_errors += 1;
-                }
-                if !connection.lost {
-                    let Closing { code, reason } = closing;
-                    actions.push(Action::Close {
-                        attempt,
-                        code,
-                        reason,
-                    });
-                }
-            }
+        }
+        actions.extend(closings.iter().map(|(attempt, it)| it.close(*attempt)));
+        if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
+            self.tally.since = self.now;
+            self.outbound.detach();
         }
     }
 
-    /// Notes which streams the peer gave up, and takes nothing from the others.
-    fn drop_input(&mut self, attempt: Attempt, connection: &mut Connection) {
-        connection.streams.retain(|&stream, reading| {
-            reading.clear();
-            if reading.cut {
-                self.lane.lose(attempt, Some(stream), &mut self.budget);
-            }
-            !reading.cut
-        });
-    }
-
-    /// Takes from each stream of a connection what can be taken now.
-    fn take(
-        &mut self,
-        attempt: Attempt,
-        connection: &mut Connection,
-        actions: &mut Vec<Action>,
-    ) -> Result<(), Closing> {
-        let Connection {
-            streams,
-            lane_opened,
-            lost,
-        } = connection;
-        let mut gone = Vec::new();
-        for (&stream, reading) in streams.iter_mut() {
-            let place = Place { attempt, stream };
-            let stays = self.take_stream(place, reading, lane_opened, actions)?;
-            let cut = match stays {
-                _ if reading.cut => Some(CloseCode::Done),
-                false => Some(CloseCode::Superseded),
-                true => None,
+    pub(super) fn settle_outcomes(&mut self, actions: &mut Vec<Action>) {
+        for (id, outcome) in self.outbound.take_decided() {
+            let stats = &mut self.tally.stats;
+            let counter = match outcome {
+                Outcome::Delivered(_) => &mut stats.delivered,
+                Outcome::Refused(_) => &mut stats.refused,
+                Outcome::Cancelled => &mut stats.cancelled,
+                Outcome::Failed(_) => &mut stats.failed,
+                Outcome::Unknown(_) => &mut stats.unknown,
             };
-            if let Some(code) = cut {
-                self.lane.lose(attempt, Some(stream), &mut self.budget);
-                gone.push(stream);
-                if !*lost {
-                    actions.extend(place.cut(code));
-                }
-                continue;
-            }
-            reading.own();
-            let waits = self.lane.place() == Some(place) && self.lane.waits();
-            if waits != reading.paused && !reading.fin && !*lost {
-                reading.paused = waits;
-                actions.push(if waits {
-                    Action::PauseReading { attempt, stream }
-                } else {
-                    Action::ResumeReading { attempt, stream }
-                });
-            }
+            *counter += 1;
+            actions.push(Action::Settle { id, outcome });
         }
-        for stream in gone {
-            streams.remove(&stream);
-        }
-        Ok(())
     }
 
-    /// Takes frames off a stream until it has no whole one, or its next message must wait. False
-    /// if a newer connection has the lane.
-    fn take_stream(
-        &mut self,
-        place: Place,
-        reading: &mut Reading,
-        lane_opened: &mut bool,
-        actions: &mut Vec<Action>,
-    ) -> Result<bool, Closing> {
-        if self.lane.place() != Some(place) {
-            match reading.next_open()? {
-                Some(open) => {
-                    if !self.open(place, &open, lane_opened, actions)? {
-                        return Ok(false);
-                    }
-                }
-                None if reading.fin => return Err(ProtocolError::Truncated.into()),
-                None => return Ok(true),
-            }
-        }
-        while self.lane.reserve(&mut self.budget) {
-            match reading.next()? {
-                Some(Item::Message(payload)) => self.deliver(payload, actions),
-                Some(Item::MessageBegins { length }) => self.begin(length, reading)?,
-                Some(Item::Frame(Frame::Skip { count })) => self.lane.skip(count)?,
-                Some(item) => {
-                    return Err(ProtocolError::Unexpected {
-                        frame: item_name(&item),
-                    }
-                    .into());
-                }
-                None => {
-                    if reading.fin {
-                        reading.decoder.finish()?;
-                        self.lane.opener_done();
-                    }
-                    break;
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// A stream's OPEN was read. Whether the stream holds the lane now.
-    fn open(
-        &mut self,
-        place: Place,
-        open: &Open,
-        lane_opened: &mut bool,
-        actions: &mut Vec<Action>,
-    ) -> Result<bool, Closing> {
-        if open.session != self.session {
-            return Err(ProtocolError::SessionChanged.into());
-        }
-        if open.lane != u64::from(LANE.0) {
-            return Err(ProtocolError::LaneRange { lane: open.lane }.into());
-        }
-        if core::mem::replace(lane_opened, true) {
-            return Err(ProtocolError::LaneTwice { lane: open.lane }.into());
-        }
-        let names = Names {
-            epoch: self.epoch,
-            record: self.record,
-            message_bytes_max: self.config.receive.message_bytes_max,
+    /// Writes the replies, and what the other end's lanes must be told. An end that stops says its
+    /// own last first: the other end parts as soon as it sees a way back of its own end.
+    fn settle_writes(&mut self, actions: &mut Vec<Action>) {
+        let flow = match self.phase {
+            Phase::Running => Flow::Running,
+            Phase::Draining { .. } | Phase::Closed => Flow::Last,
         };
-        match self.lane.open(place, open, &names, &mut self.budget)? {
-            Opened::Holds { cut } => {
-                if let Some(older) = cut {
-                    self.tally.0.taken_over += 1;
-                    if let Some(connection) = self.connections.get_mut(&older.attempt) {
-                        connection.streams.remove(&older.stream);
-                    }
-                    actions.extend(older.cut(CloseCode::Superseded));
-                }
-                Ok(true)
-            }
-            Opened::Superseded => Ok(false),
-        }
+        // A dialler that keeps its answer back holds up nobody but itself.
+        self.outbound.open_lanes(false, Time::MAX);
+        let written = self.outbound.write(flow, &mut self.transfers, actions);
+        self.tally.stats.written += written.messages;
+        self.tally.stats.redelivered += written.repeated;
+        let ending = self.phase != Phase::Running && self.has_replied();
+        self.inbound.answer(ending, &mut self.transfers, actions);
     }
 
-    /// A MESSAGE's head was read.
-    fn begin(&mut self, length: u64, reading: &mut Reading) -> Result<(), Closing> {
-        let max = self.config.receive.message_bytes_max;
-        match self.lane.begin(length, max, &mut self.budget)? {
-            Begun::Taken | Begun::Waits => Ok(()),
-            Begun::Dropped => {
-                self.tally.0.duplicates += 1;
-                reading.decoder.discard_message();
-                Ok(())
-            }
-            Begun::TooLarge => {
-                self.tally.0.refused += 1;
-                let reason = alloc::format!("a message of {length} bytes, the limit is {max}");
-                Err(Closing {
-                    code: CloseCode::MessageTooLarge,
-                    reason,
-                })
-            }
-            Begun::Overloaded => Err(overloaded()),
-        }
+    fn has_replied(&self) -> bool {
+        self.outbound.carrier().is_none()
+            || self.outbound.is_settled() && self.outbound.is_complete()
     }
 
-    /// A message is whole.
-    fn deliver(&mut self, payload: Bytes, actions: &mut Vec<Action>) {
-        let Some(number) = self.lane.hold() else {
-            return;
-        };
-        self.tally.0.delivered += 1;
-        self.tally.0.delivered_bytes += payload.len() as u64;
-        let received_at = self.now;
-        actions.push(Action::Deliver(IncomingMessage {
-            lane: LANE,
-            number,
-            payload,
-            received_at,
-        }));
-    }
-
-    /// Closes the connection that holds the lane: the next one's OPEN will tell how much of what
-    /// was refused the other end has heard of.
-    fn close_overloaded(&mut self, actions: &mut Vec<Action>) {
-        let Some(Place { attempt, .. }) = self.lane.place() else {
-            return;
-        };
-        self.lane.lose(attempt, None, &mut self.budget);
-        self.connections.remove(&attempt);
-        let Closing { code, reason } = overloaded();
-        actions.push(Action::Close {
-            attempt,
-            code,
-            reason,
-        });
-    }
-
-    /// Writes what the lane's stream must be told.
-    fn answer(&mut self, actions: &mut Vec<Action>) {
-        let transfer = TransferId(self.transfers);
-        let ending = self.phase != Phase::Running;
-        let Some(Answer { place, bytes, fin }) = self.lane.answer(transfer, ending) else {
-            return;
-        };
-        self.transfers += 1;
-        let Place { attempt, stream } = place;
-        let chunks = if bytes.is_empty() {
-            vec![]
-        } else {
-            vec![Bytes::from(bytes)]
-        };
-        actions.push(Action::Write {
-            transfer,
-            attempt,
-            stream,
-            chunks,
-            fin,
-        });
-    }
-
-    /// The end has begun: no stream is read further. Only the one that holds the lane outlives
-    /// this step.
-    fn stop_reading(&mut self, actions: &mut Vec<Action>) {
-        self.lane.read_no_more(&mut self.budget);
-        let holds = self.lane.place();
-        for (&attempt, connection) in &mut self.connections {
-            for (&stream, reading) in &mut connection.streams {
-                reading.clear();
-                let stays = holds == Some(Place { attempt, stream }) && self.phase != Phase::Closed;
-                if stays && !reading.paused && !reading.fin {
-                    reading.paused = true;
-                    actions.push(Action::PauseReading { attempt, stream });
-                }
-            }
-        }
-    }
-
-    /// Closes each connection that has nothing left to be told, and ends with the last.
+    /// Closes each connection that has nothing left to say and be told, and ends with the last.
     fn end_connections(&mut self, actions: &mut Vec<Action>) {
-        let awaited = match self.phase {
-            Phase::Draining { .. } if !self.lane.is_acknowledged() => self.lane.place(),
-            Phase::Draining { .. } | Phase::Running | Phase::Closed => None,
-        };
-        let awaited = awaited.map(|place| place.attempt);
-        for (&attempt, _) in self
-            .connections
-            .iter()
-            .filter(|&(&it, _)| Some(it) != awaited)
-        {
+        let mut awaited = alloc::collections::BTreeSet::new();
+        if let Phase::Draining { .. } = self.phase {
+            awaited = self.inbound.awaited();
+            awaited.extend(self.outbound.carrier().filter(|_| !self.has_replied()));
+        }
+        let done: Vec<_> = self
+            .inbound
+            .attempts()
+            .filter(|attempt| !awaited.contains(attempt))
+            .collect();
+        for attempt in done {
+            self.inbound.part_from(attempt);
             let reason = String::from("the receiver stops");
             actions.push(Action::Close {
                 attempt,
@@ -351,19 +130,13 @@ impl PeerReceiverMachine {
                 reason,
             });
         }
-        self.connections.retain(|&it, _| Some(it) == awaited);
-        if self.connections.is_empty() {
+        if self.connections() == 0 {
             self.phase = self.phase.close();
-            self.lane = InboundLane::default();
-            self.budget = Budget::new(self.config.receive.inbound_bytes_max);
+            self.inbound.forget();
+            self.outbound
+                .abandon(FailReason::Stopped, UnknownReason::Stopped);
+        } else if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
+            self.outbound.detach();
         }
-    }
-}
-
-fn overloaded() -> Closing {
-    let reason = String::from("more refused messages than are remembered");
-    Closing {
-        code: CloseCode::ExcessiveLoad,
-        reason,
     }
 }

@@ -30,6 +30,10 @@ impl Sessions {
         if (self.idle.len(), self.deadlines.len()) != (idle, timed) {
             return wrong("I15", "an index of times has another number of sessions");
         }
+        let held: usize = self.sessions.values().map(|it| it.machine.held().0).sum();
+        if held != self.room.held() {
+            return wrong("I21", "what all sessions hold differs from what each does");
+        }
         let mut bound = 0;
         for (handle, session) in &self.sessions {
             session.machine.check()?;

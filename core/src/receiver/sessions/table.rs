@@ -3,11 +3,14 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Owner, RECORDS_PER_SESSION, Session, SessionHandle, Sessions};
+use super::{Owner, RECORDS_PER_SESSION, Session, SessionHandle, SessionNews, Sessions};
 use crate::inbound::Place;
 use crate::receiver::PeerReceiverMachine;
 use crate::receiver::unbound::{Progress, Unbound};
-use crate::{Action, Attempt, CloseCode, Event, PeerKey, ProtocolError, ReceiverStats, SessionId};
+use crate::{
+    Action, Attempt, CloseCode, Event, PeerKey, ProtocolError, ReceiverStats, RejectReason,
+    Rejected, SessionId,
+};
 
 impl Sessions {
     /// One step on a connection that is not bound yet.
@@ -61,7 +64,8 @@ impl Sessions {
         self.make_room(key)?;
         let handle = SessionHandle(self.next_handle);
         let receiver = self.config.receiver.clone();
-        let machine = PeerReceiverMachine::new(receiver, id, self.epoch, self.next_record);
+        let replies = SessionId::nth(&self.seed, self.next_handle);
+        let machine = PeerReceiverMachine::new(receiver, id, self.epoch, self.next_record, replies);
         self.next_handle += 1;
         self.next_record += RECORDS_PER_SESSION;
         self.by_name.insert(name, handle);
@@ -108,14 +112,23 @@ impl Sessions {
         let Some(session) = self.sessions.get_mut(&handle) else {
             return;
         };
+        let key = session.name.0;
+        let (before, _) = session.machine.held();
+        session.machine.allow(self.room.allowance(key));
         let mut lost = Vec::new();
         let events = events.into_iter().inspect(|event| {
             if let Event::ConnectionLost { attempt, .. } = event {
                 lost.push(*attempt);
             }
         });
+        session.machine.handle(self.now, events, &mut self.scratch);
+        let (after, starved) = session.machine.held();
+        self.room.change(key, before, after);
+        if let Some(need) = starved {
+            self.room.wait(handle, need);
+        }
         let first = actions.len();
-        session.machine.handle(self.now, events, actions);
+        self.sort_out(handle, actions);
         let closed = actions.iter().skip(first).filter_map(|action| {
             if let Action::Close { attempt, .. } = action {
                 Some(*attempt)
@@ -123,6 +136,9 @@ impl Sessions {
                 None
             }
         });
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
         for attempt in closed.chain(lost.iter().copied()) {
             let owned = self.connections.get(&attempt);
             let ours = matches!(owned, Some(Owner::Session(owner)) if *owner == handle);
@@ -131,6 +147,81 @@ impl Sessions {
             }
         }
         self.note_times(handle, !lost.is_empty());
+    }
+
+    /// Keeps what a step says of the session as news, and passes the rest on.
+    fn sort_out(&mut self, session: SessionHandle, actions: &mut Vec<Action>) {
+        let mut messages = Vec::new();
+        let mut settled = Vec::new();
+        for action in self.scratch.drain(..) {
+            match action {
+                Action::Deliver(message) => messages.push(message),
+                Action::Settle { id, outcome } => settled.push((id, outcome)),
+                Action::Reject {
+                    id,
+                    reason,
+                    payload,
+                } => self.news.push_back(SessionNews::Rejected {
+                    session,
+                    id,
+                    rejected: Rejected { reason, payload },
+                }),
+                Action::Room { lane, capacity } => self.news.push_back(SessionNews::Room {
+                    session,
+                    lane,
+                    capacity,
+                }),
+                Action::Connect { .. }
+                | Action::Write { .. }
+                | Action::ScheduleBackoff { .. }
+                | Action::Emit(_)
+                | Action::ForgetDelivered
+                | Action::PauseReading { .. }
+                | Action::ResumeReading { .. }
+                | Action::ResetStream { .. }
+                | Action::StopSending { .. }
+                | Action::Close { .. } => actions.push(action),
+            }
+        }
+        if !settled.is_empty() {
+            self.news
+                .push_back(SessionNews::Settled { session, settled });
+        }
+        if !messages.is_empty() {
+            self.news
+                .push_back(SessionNews::Delivered { session, messages });
+        }
+    }
+
+    /// Hands messages for a session that is not there back.
+    pub(super) fn reject(
+        &mut self,
+        session: SessionHandle,
+        events: impl IntoIterator<Item = Event>,
+    ) {
+        for event in events {
+            if let Event::MessageQueued { id, payload, .. } = event {
+                let reason = RejectReason::Stopped;
+                self.news.push_back(SessionNews::Rejected {
+                    session,
+                    id,
+                    rejected: Rejected { reason, payload },
+                });
+            }
+        }
+    }
+
+    /// Lets those go on, in turn, who were refused room, once there is some.
+    pub(super) fn share_room(&mut self, actions: &mut Vec<Action>) {
+        for (handle, need) in self.room.take_waiting() {
+            let Some(session) = self.sessions.get(&handle) else {
+                continue;
+            };
+            match self.room.allowance(session.name.0) >= need {
+                true => self.step(handle, [Event::TimerFired], actions),
+                false => self.room.wait(handle, need),
+            }
+        }
     }
 
     /// Brings the indexes of times up to date with a session, or forgets it if it is done. A
@@ -162,9 +253,15 @@ impl Sessions {
     }
 
     pub(super) fn forget(&mut self, handle: SessionHandle) {
-        let Some(session) = self.sessions.remove(&handle) else {
+        let Some(mut session) = self.sessions.remove(&handle) else {
             return;
         };
+        session.machine.forget(&mut self.scratch);
+        // It has no connection, so this is all news.
+        let mut none = Vec::new();
+        self.sort_out(handle, &mut none);
+        let (held, _) = session.machine.held();
+        self.room.change(session.name.0, held, 0);
         self.by_name.remove(&session.name);
         if let Some(since) = session.idle_since {
             self.idle.remove(&(since, handle));
@@ -176,7 +273,8 @@ impl Sessions {
             held_bytes: 0,
             ..session.machine.stats()
         });
-        self.forgotten.push_back(handle);
+        self.news
+            .push_back(SessionNews::Forgotten { session: handle });
     }
 }
 

@@ -50,10 +50,11 @@ impl Bench {
         let mut actions = Vec::new();
         self.machine.handle(self.now, events, &mut actions);
         self.machine.check().unwrap();
-        actions
+        // Room follows from what is written or settled, which is told.
+        let telling = actions
             .into_iter()
-            .map(|action| self.in_words(action))
-            .collect()
+            .filter(|action| !matches!(action, Action::Room { .. }));
+        telling.map(|action| self.in_words(action)).collect()
     }
 
     pub(super) fn wait(&mut self, wait: Duration) -> Vec<String> {
@@ -178,6 +179,10 @@ impl Bench {
             Action::Emit(PeerEvent::BackoffStarted { failures, .. }) => {
                 format!("failures {failures}")
             }
+            Action::Emit(PeerEvent::AddressChanged { addresses }) => {
+                format!("{} addresses", addresses.len())
+            }
+            Action::Emit(PeerEvent::Idle) => "idle".into(),
             Action::Emit(PeerEvent::SenderStopped { reason }) => format!("stopped: {reason:?}"),
             Action::Settle { id, outcome } => format!("{id}: {outcome:?}"),
             Action::Reject { id, reason, .. } => format!("{id} rejected: {reason}"),

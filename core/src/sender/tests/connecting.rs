@@ -173,16 +173,25 @@ fn a_jump_far_ahead_fires_what_is_due_once() {
 }
 
 #[test]
-fn a_stream_of_the_peers_breaks_the_protocol() {
+fn a_stream_of_the_peers_that_makes_no_sense_breaks_the_protocol() {
     let mut bench = Bench::up();
-    let stream = StreamId {
-        opener: Side::Remote,
-        index: 0,
-    };
-    let words = bench.step([Event::StreamOpened {
-        attempt: Attempt(0),
-        stream,
-    }]);
+    let (attempt, stream) = (
+        Attempt(0),
+        StreamId {
+            opener: Side::Remote,
+            index: 0,
+        },
+    );
+    let bytes = bytes::Bytes::from_static(&[0x7f, 0]);
+    let words = bench.step([
+        Event::StreamOpened { attempt, stream },
+        Event::BytesReceived {
+            attempt,
+            stream,
+            bytes,
+            fin: false,
+        },
+    ]);
     assert_eq!(words[0], "close 0: protocol error (1)");
     assert_eq!(bench.machine.stats().protocol_errors, 1);
 }

@@ -7,6 +7,9 @@
 
 mod bench;
 mod connecting;
+mod lanes;
+mod moving;
 mod redelivery;
+mod resting;
 mod sending;
 mod stopping;

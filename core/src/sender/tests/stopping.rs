@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::bench::{Bench, MINUTE, receipt, resume};
+use super::moving::moved_in_each_standing;
+use super::resting::{at_rest, given_up};
 use crate::table::{Standing, TRANSITIONS};
 use crate::*;
 
@@ -232,6 +234,13 @@ fn every_transition_is_taken() {
     bench = Bench::up();
     bench.reconnect();
     add(&bench);
+    for bench in moved_in_each_standing() {
+        add(&bench);
+    }
+    for bench in at_rest() {
+        add(&bench);
+    }
+    add(&given_up());
     for (transition, visits) in TRANSITIONS.iter().zip(visits) {
         assert!(visits > 0, "{transition:?} is never taken");
     }

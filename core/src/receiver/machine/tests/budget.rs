@@ -2,7 +2,7 @@ use super::*;
 
 /// Room for two messages of 300 bytes, not for three.
 fn small() -> Rig {
-    Rig::with(ReceiverConfig::new(1_000, 1_000).unwrap())
+    Rig::with(ReceiverConfig::new(1_000, of_one_lane(1_000)).unwrap())
 }
 
 #[test]

@@ -100,16 +100,7 @@ fn nothing_of_a_dropped_message_is_kept_while_it_comes() {
         2,
         Frames([Frames::open(0).0, vec![0x03, 0x40, 0x64], vec![0; 60]].concat()),
     );
-    let connection = rig.machine.connections.get(&Attempt(2)).unwrap();
-    assert_eq!(
-        connection
-            .streams
-            .get(&remote(0))
-            .unwrap()
-            .decoder
-            .buffered(),
-        0
-    );
+    assert_eq!(rig.machine.inbound.buffered(Attempt(2), remote(0)), 0);
 }
 
 #[test]
@@ -259,18 +250,18 @@ fn stale_events_change_nothing_but_a_counter() {
 }
 
 #[test]
-fn a_message_for_a_sender_is_handed_back() {
+fn a_reply_on_no_lane_is_handed_back() {
     let mut rig = Rig::new();
     let payload = Bytes::from_static(b"reply");
     let id = MessageId(3);
     let queued = Event::MessageQueued {
         id,
-        lane: Lane(1),
+        lane: Lane(8),
         payload: payload.clone(),
     };
     let mut actions = Vec::new();
     rig.machine.handle(Time::ZERO, [queued], &mut actions);
-    let reason = RejectReason::UnknownLane { lane: 1 };
+    let reason = RejectReason::UnknownLane { lane: 8 };
     assert_eq!(
         actions,
         [Action::Reject {
@@ -286,7 +277,7 @@ fn a_message_for_a_sender_is_handed_back() {
 fn the_documented_exchanges_are_these_bytes() {
     let session = SessionId(*b"0123456789abcdef");
     let config = ReceiverConfig::default();
-    let mut machine = PeerReceiverMachine::new(config, session, Epoch([0xee; 16]), 0);
+    let mut machine = PeerReceiverMachine::new(config, session, Epoch([0xee; 16]), 0, REPLIES);
     let mut written = |events: Vec<Event>| {
         let mut actions = Vec::new();
         machine.handle(Time::ZERO, events, &mut actions);

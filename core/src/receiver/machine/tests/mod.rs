@@ -18,7 +18,14 @@ mod take_over;
 const SESSION: SessionId = SessionId([1; 16]);
 const EPOCH: Epoch = Epoch([2; 16]);
 const RECORD: u64 = 40;
+const LANE: Lane = Lane(0);
+const REPLIES: SessionId = SessionId([9; 16]);
 const MESSAGE_BYTES_MAX: usize = 1_000;
+
+/// The budget of which one lane alone gets this much.
+fn of_one_lane(bytes: usize) -> usize {
+    (bytes..).find(|all| all - 7 * (all / 16) == bytes).unwrap()
+}
 
 fn remote(index: u64) -> StreamId {
     StreamId {
@@ -105,7 +112,7 @@ impl Rig {
     }
 
     fn with(config: ReceiverConfig) -> Self {
-        let machine = PeerReceiverMachine::new(config, SESSION, EPOCH, RECORD);
+        let machine = PeerReceiverMachine::new(config, SESSION, EPOCH, RECORD, REPLIES);
         Self {
             machine,
             now: Time::ZERO,

@@ -55,7 +55,7 @@ fn no_input_breaks_an_invariant() {
     let mut delivered_in_all = 0;
     for seed in 1..=400 {
         let mut random = Random::new(seed);
-        let mut rig = Rig::with(ReceiverConfig::new(1_000, 2_000).unwrap());
+        let mut rig = Rig::with(ReceiverConfig::new(1_000, of_one_lane(2_000)).unwrap());
         rig.slow = true;
         let (mut next, mut newest) = (0_u64, 0);
         for _ in 0..300 {
@@ -144,7 +144,7 @@ fn an_opener_that_follows_the_rules_gets_each_message_through_once() {
     const MESSAGES: u64 = 60;
     for seed in 1..=300 {
         let mut random = Random::new(seed);
-        let mut rig = Rig::with(ReceiverConfig::new(1_000, 1_500).unwrap());
+        let mut rig = Rig::with(ReceiverConfig::new(1_000, of_one_lane(1_500)).unwrap());
         let (mut base, mut answered, mut delivered) = (0, 0, Vec::new());
         let mut attempt = 0;
         while base < MESSAGES {
@@ -190,20 +190,16 @@ fn an_opener_that_follows_the_rules_gets_each_message_through_once() {
 
 #[test]
 fn check_sees_what_is_wrong() {
-    let mut rig = Rig::with(ReceiverConfig::new(1_000, 1_000).unwrap());
+    let mut rig = Rig::with(ReceiverConfig::new(1_000, of_one_lane(1_000)).unwrap());
     rig.connect(1, Frames::fresh().message(&[0; 800]).message(&[0; 800]));
-    assert!(rig.machine.lane.waits());
     type Break = fn(&mut PeerReceiverMachine);
     let broken: [(&str, Break); 6] = [
-        ("I21", |machine| machine.budget = Budget::new(1_000)),
-        ("I18", |machine| {
-            machine.touched.insert(Attempt(1));
-        }),
+        ("I21", |machine| machine.inbound.break_budget()),
+        ("I18", |machine| machine.inbound.break_touched(Attempt(1))),
         ("I18", |machine| machine.stop_by = Some(Time::ZERO)),
-        ("I10", |machine| machine.connections.clear()),
+        ("I10", |machine| machine.inbound.break_connections()),
         ("I21", |machine| {
-            let connection = machine.connections.get_mut(&Attempt(1)).unwrap();
-            connection.streams.get_mut(&remote(0)).unwrap().paused = false;
+            machine.inbound.break_pause(Attempt(1), remote(0))
         }),
         ("I27", |machine| machine.phase = Phase::Closed),
     ];

@@ -157,8 +157,22 @@ impl Table {
         self.do_and_check(|it, now, actions| it.stop(now, mode, actions))
     }
 
+    fn delivered(&mut self) -> Vec<Bytes> {
+        let news = core::iter::from_fn(|| self.sessions.poll_news());
+        let messages = news.filter_map(|news| match news {
+            SessionNews::Delivered { messages, .. } => Some(messages),
+            _ => None,
+        });
+        messages.flatten().map(|message| message.payload).collect()
+    }
+
     fn forgotten(&mut self) -> Vec<SessionHandle> {
-        core::iter::from_fn(|| self.sessions.poll_forgotten()).collect()
+        let news = core::iter::from_fn(|| self.sessions.poll_news());
+        news.filter_map(|news| match news {
+            SessionNews::Forgotten { session } => Some(session),
+            _ => None,
+        })
+        .collect()
     }
 }
 

@@ -15,7 +15,7 @@ fn the_least_recently_used_session_without_a_connection_makes_room() {
     let (fourth, actions) = table.connect(4, key(4), id(1));
     assert_eq!(
         (fourth, resume(&actions).record),
-        (Some(SessionHandle(3)), 3)
+        (Some(SessionHandle(3)), 24)
     );
     assert_eq!(table.forgotten(), [handles[2]]);
     assert_eq!(table.sessions.key(handles[2]), None);
@@ -23,7 +23,7 @@ fn the_least_recently_used_session_without_a_connection_makes_room() {
     let (again, actions) = table.connect(5, key(3), id(1));
     assert_eq!(
         (again, resume(&actions).record),
-        (Some(SessionHandle(4)), 4)
+        (Some(SessionHandle(4)), 32)
     );
     assert_eq!(table.forgotten(), [handles[0]]);
 }

@@ -1,0 +1,430 @@
+//! A whole receiving half: the lanes of the other end's sending half, over all its connections.
+
+mod reads;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+
+use bytes::Bytes;
+
+use super::{Answer, Budget, InboundLane, Place, Reading};
+use crate::config::ReceiveLimits;
+use crate::{
+    Action, Attempt, CloseCode, Epoch, LANES_MAX, Lane, LinkError, ProtocolError, ReceiverStats,
+    RefuseCode, SessionId, Side, StreamId, TransferId, Violation,
+};
+
+/// The lanes that the other end sends. It outlives connections, several of which may stand at
+/// once; each lane belongs to the newest that opened it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Inbound {
+    limits: ReceiveLimits,
+    epoch: Epoch,
+    /// The record of lane 0 has this number, and those of the others follow.
+    first_record: u64,
+    other: OtherHalf,
+    budget: Budget,
+    /// Lane by lane, as far as any was opened.
+    lanes: Vec<InboundLane>,
+    connections: BTreeMap<Attempt, Connection>,
+    /// Connections that have news in this step; empty between steps.
+    touched: BTreeSet<Attempt>,
+    /// The application refused a message in this step.
+    refusal_added: bool,
+    tally: Tally,
+}
+
+/// The other end's sending half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum OtherHalf {
+    /// This session, and no other.
+    Fixed(SessionId),
+    /// The session that was opened last: a new one takes the place of the one before.
+    Latest(Option<SessionId>),
+}
+
+/// What is known of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+struct Connection {
+    streams: BTreeMap<StreamId, Reading>,
+    /// The session of its first OPEN.
+    session: Option<SessionId>,
+    /// The lanes that were opened in it, which may happen once each, as bits.
+    opened: u8,
+    lost: bool,
+}
+
+/// Why a connection is to be closed by us.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Closing {
+    Protocol(ProtocolError),
+    TooLarge { bytes: u64, max: usize },
+    Overloaded,
+}
+
+/// Counters, which take no part in decisions and thus in comparisons neither.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally(ReceiverStats);
+
+impl Inbound {
+    /// `first_record`: no other half of the epoch may ever have had this or the seven numbers
+    /// after it.
+    pub(crate) fn new(
+        limits: ReceiveLimits,
+        epoch: Epoch,
+        first_record: u64,
+        other: OtherHalf,
+    ) -> Self {
+        Self {
+            budget: Budget::new(limits.inbound_bytes_max),
+            limits,
+            epoch,
+            first_record,
+            other,
+            lanes: Vec::new(),
+            connections: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            refusal_added: false,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(crate) fn connected(&mut self, attempt: Attempt) {
+        self.connections.entry(attempt).or_default();
+        self.touched.insert(attempt);
+    }
+
+    /// The connection is lost: it is parted from once all that came on it is taken. False if it
+    /// is not known.
+    pub(crate) fn lost(&mut self, attempt: Attempt) -> bool {
+        match self.connections.get_mut(&attempt) {
+            Some(connection) => {
+                connection.lost = true;
+                self.touched.insert(attempt);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// False if the connection is not known, or the stream is not the other end's.
+    pub(crate) fn stream_opened(&mut self, attempt: Attempt, stream: StreamId) -> bool {
+        match self.connections.get_mut(&attempt) {
+            Some(connection) if stream.opener == Side::Remote => {
+                connection.streams.entry(stream).or_default();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// False if the stream is not known.
+    pub(crate) fn received(
+        &mut self,
+        attempt: Attempt,
+        stream: StreamId,
+        bytes: Bytes,
+        fin: bool,
+    ) -> bool {
+        let reading = self.touch(attempt, stream);
+        reading.map(|reading| reading.push(bytes, fin)).is_some()
+    }
+
+    /// The other end gave a stream up. False if it is not known.
+    pub(crate) fn cut(&mut self, attempt: Attempt, stream: StreamId) -> bool {
+        let reading = self.touch(attempt, stream);
+        reading.map(|reading| reading.cut = true).is_some()
+    }
+
+    /// QUIC holds all of a write; whether it was one of ours.
+    pub(crate) fn written(&mut self, transfer: TransferId) -> bool {
+        self.lanes.iter_mut().any(|lane| lane.written(transfer))
+    }
+
+    /// The other end's transport has all that was written, FIN included; whether our FIN was.
+    pub(crate) fn acknowledged(&mut self, place: Place) -> bool {
+        self.lanes.iter_mut().any(|lane| lane.acknowledged(place))
+    }
+
+    /// The application answered all of a lane below this number. False if there is no such lane.
+    pub(crate) fn consume(&mut self, lane: Lane, below: u64) -> bool {
+        let Some(known) = self.lanes.get_mut(usize::from(lane.0)) else {
+            return false;
+        };
+        known.consume(below, &mut self.budget);
+        true
+    }
+
+    /// The application refused a message. False if it was not held.
+    pub(crate) fn refuse(&mut self, lane: Lane, number: u64, code: RefuseCode) -> bool {
+        let Some(known) = self.lanes.get_mut(usize::from(lane.0)) else {
+            return false;
+        };
+        let held = known.refuse(number, code, &mut self.budget);
+        if held {
+            self.refusal_added = true;
+            self.tally.0.refused += 1;
+        }
+        held
+    }
+
+    pub(crate) fn count_stale(&mut self) {
+        self.tally.0.stale_events += 1;
+    }
+
+    /// Writes what the lanes' streams must be told. `ending` says that each stream ends with the
+    /// last of it.
+    pub(crate) fn answer(&mut self, ending: bool, transfers: &mut u64, actions: &mut Vec<Action>) {
+        for lane in &mut self.lanes {
+            let transfer = TransferId(*transfers);
+            let Some(Answer { place, bytes, fin }) = lane.answer(transfer, ending) else {
+                continue;
+            };
+            *transfers += 1;
+            let Place { attempt, stream } = place;
+            let chunks = match bytes.is_empty() {
+                true => vec![],
+                false => vec![Bytes::from(bytes)],
+            };
+            actions.push(Action::Write {
+                transfer,
+                attempt,
+                stream,
+                chunks,
+                fin,
+            });
+        }
+    }
+
+    /// The end has begun: no stream is read further. With `stay`, streams that hold a lane outlive
+    /// this step.
+    pub(crate) fn stop_reading(&mut self, stay: bool, actions: &mut Vec<Action>) {
+        for lane in &mut self.lanes {
+            lane.read_no_more(&mut self.budget);
+        }
+        let holds: Vec<Place> = self.lanes.iter().filter_map(InboundLane::place).collect();
+        for (&attempt, connection) in &mut self.connections {
+            for (&stream, reading) in &mut connection.streams {
+                reading.clear();
+                let stays = stay && holds.contains(&Place { attempt, stream });
+                if stays && !reading.paused && !reading.fin {
+                    reading.paused = true;
+                    actions.push(Action::PauseReading { attempt, stream });
+                }
+            }
+        }
+    }
+
+    /// Parts from a connection that somebody else closes.
+    pub(crate) fn part_from(&mut self, attempt: Attempt) {
+        self.lose_lanes(attempt);
+        self.connections.remove(&attempt);
+        self.touched.remove(&attempt);
+    }
+
+    /// Forgets everything but its counters.
+    pub(crate) fn forget(&mut self) {
+        self.connections.clear();
+        self.touched.clear();
+        self.lanes.clear();
+        self.budget = Budget::new(self.limits.inbound_bytes_max);
+    }
+
+    /// Connections on which a stream still waits for its last answers to be acknowledged.
+    pub(crate) fn awaited(&self) -> BTreeSet<Attempt> {
+        let unfinished = self.lanes.iter().filter(|lane| !lane.is_acknowledged());
+        unfinished
+            .filter_map(InboundLane::place)
+            .map(|place| place.attempt)
+            .collect()
+    }
+
+    /// Whether everything that came is answered, and the other end was told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.lanes.iter().all(InboundLane::is_quiet)
+    }
+
+    /// Whether a lane was ever opened, and not forgotten.
+    pub(crate) fn is_known(&self) -> bool {
+        self.lanes.iter().any(InboundLane::is_known)
+    }
+
+    /// Connections, oldest first.
+    pub(crate) fn attempts(&self) -> impl DoubleEndedIterator<Item = Attempt> + '_ {
+        self.connections.keys().copied()
+    }
+
+    pub(crate) fn has(&self, attempt: Attempt) -> bool {
+        self.connections.contains_key(&attempt)
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    pub(crate) fn allow(&mut self, bytes: usize) {
+        self.budget.allow(bytes);
+    }
+
+    pub(crate) fn stats(&self) -> ReceiverStats {
+        ReceiverStats {
+            held_bytes: self.budget.used() as u64,
+            ..self.tally.0
+        }
+    }
+
+    /// Gives connections and writes other names, for states to be compared across histories.
+    /// Returns the name of this one.
+    pub(crate) fn rename(&mut self, of: Option<Attempt>) -> Option<Attempt> {
+        let mut attempts: BTreeSet<Attempt> = self.connections.keys().copied().collect();
+        attempts.extend(self.lanes.iter().filter_map(InboundLane::newest));
+        let rank = |attempt| Attempt(attempts.range(..attempt).count() as u64);
+        let connections = core::mem::take(&mut self.connections);
+        self.connections = connections
+            .into_iter()
+            .map(|(attempt, it)| (rank(attempt), it))
+            .collect();
+        for lane in &mut self.lanes {
+            lane.rename(rank);
+        }
+        of.map(rank)
+    }
+
+    /// The invariants of its state, between steps.
+    pub(crate) fn check(&self) -> Result<(), Violation> {
+        let wrong = |id, what| Err(Violation { id, what });
+        self.lanes.iter().try_for_each(InboundLane::check)?;
+        let cost: usize = self.lanes.iter().map(InboundLane::cost).sum();
+        if self.budget.used() != cost {
+            return wrong("I21", "the budget differs from what is held and coming");
+        }
+        if !self.touched.is_empty() {
+            return wrong("I18", "facts of a step were left undecided");
+        }
+        for lane in &self.lanes {
+            let Some(place) = lane.place() else { continue };
+            let connection = self.connections.get(&place.attempt);
+            let Some(reading) = connection.and_then(|it| it.streams.get(&place.stream)) else {
+                return wrong("I10", "a lane is held by a stream that is gone");
+            };
+            if lane.waits() && !reading.paused && !reading.fin {
+                return wrong("I21", "a message waits for room, and its stream is read");
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream's bytes, noted as news.
+    fn touch(&mut self, attempt: Attempt, stream: StreamId) -> Option<&mut Reading> {
+        let connection = self.connections.get_mut(&attempt)?;
+        let reading = connection.streams.get_mut(&stream)?;
+        self.touched.insert(attempt);
+        Some(reading)
+    }
+
+    fn lose_lanes(&mut self, attempt: Attempt) {
+        for lane in &mut self.lanes {
+            lane.lose(attempt, None, &mut self.budget);
+        }
+    }
+
+    /// Another sending half took the place of the one before: nothing of that can be answered.
+    fn begin_anew(&mut self, session: SessionId, actions: &mut Vec<Action>) {
+        if self.is_known() {
+            actions.push(Action::ForgetDelivered);
+        }
+        self.lanes.clear();
+        self.budget = Budget::new(self.limits.inbound_bytes_max);
+        self.first_record += u64::from(LANES_MAX);
+        self.other = OtherHalf::Latest(Some(session));
+    }
+}
+
+impl Closing {
+    pub(crate) fn code(&self) -> CloseCode {
+        match self {
+            Self::Protocol(_) => CloseCode::Protocol,
+            Self::TooLarge { .. } => CloseCode::MessageTooLarge,
+            Self::Overloaded => CloseCode::ExcessiveLoad,
+        }
+    }
+
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Protocol(error) => error.to_string(),
+            Self::TooLarge { bytes, max } => {
+                format!("a message of {bytes} bytes, the limit is {max}")
+            }
+            Self::Overloaded => String::from("more refused messages than are remembered"),
+        }
+    }
+
+    /// The same for the user of the end that closes.
+    pub(crate) fn into_error(self) -> LinkError {
+        match self {
+            Self::Protocol(error) => LinkError::Protocol(error),
+            Self::TooLarge { .. } | Self::Overloaded => LinkError::ClosedHere {
+                code: self.code(),
+                reason: self.reason(),
+            },
+        }
+    }
+
+    /// How the connection is closed.
+    pub(crate) fn close(&self, attempt: Attempt) -> Action {
+        Action::Close {
+            attempt,
+            code: self.code(),
+            reason: self.reason(),
+        }
+    }
+}
+
+impl From<ProtocolError> for Closing {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl PartialEq for Tally {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Tally {}
+
+impl Hash for Tally {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// For tests to look inside, and to break what `check` must see.
+#[cfg(test)]
+impl Inbound {
+    pub(crate) fn buffered(&self, attempt: Attempt, stream: StreamId) -> usize {
+        let connection = self.connections.get(&attempt).unwrap();
+        connection.streams.get(&stream).unwrap().decoder.buffered()
+    }
+
+    pub(crate) fn break_budget(&mut self) {
+        self.budget = Budget::new(self.limits.inbound_bytes_max);
+    }
+
+    pub(crate) fn break_touched(&mut self, attempt: Attempt) {
+        self.touched.insert(attempt);
+    }
+
+    pub(crate) fn break_connections(&mut self) {
+        self.connections.clear();
+    }
+
+    pub(crate) fn break_pause(&mut self, attempt: Attempt, stream: StreamId) {
+        assert!(self.lanes.iter().any(InboundLane::waits));
+        let connection = self.connections.get_mut(&attempt).unwrap();
+        connection.streams.get_mut(&stream).unwrap().paused = false;
+    }
+}

@@ -1,0 +1,400 @@
+//! A whole sending half: its lanes, and the connection that carries them now.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::{LaneStream, OutboundLane, StreamEnd};
+use crate::{
+    Action, Attempt, Capacity, FailReason, Holdup, Lane, MessageId, Outcome, ProtocolError,
+    RejectReason, SendLimits, SessionId, Side, StreamId, Time, TransferId, UnknownReason,
+    Violation,
+};
+
+/// The lanes that this end sends, under one session at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Outbound {
+    limits: SendLimits,
+    session: SessionId,
+    /// Lane by lane, as far as any was used.
+    lanes: Vec<OutboundLane>,
+    carrier: Option<Carrier>,
+    /// The highest id that was offered.
+    last_id: Option<MessageId>,
+}
+
+/// The connection that carries the lanes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Carrier {
+    attempt: Attempt,
+    /// In the order in which they were opened: a stream's place is its index.
+    streams: Vec<LaneStream>,
+}
+
+/// What may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Whatever there is.
+    Running,
+    /// Whatever there is, then FIN.
+    Last,
+    /// Nothing that is not numbered yet, then FIN.
+    Parting,
+}
+
+/// What came of bytes of a way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// They belong to no stream of ours.
+    Stale,
+    /// They were taken.
+    All,
+    /// They were taken, and the other end stops.
+    GoingAway,
+}
+
+/// What was written in a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) messages: u64,
+    /// Of them, those that were written before.
+    pub(crate) repeated: u64,
+}
+
+impl Outbound {
+    pub(crate) fn new(limits: SendLimits, session: SessionId) -> Self {
+        Self {
+            limits,
+            session,
+            lanes: Vec::new(),
+            carrier: None,
+            last_id: None,
+        }
+    }
+
+    /// What a lane's queue would take now.
+    pub(crate) fn capacity(&self, lane: Lane) -> Capacity {
+        match self.lanes.get(usize::from(lane.0)) {
+            Some(known) => known.capacity(&self.limits),
+            None if lane.0 < self.limits.lanes => OutboundLane::new().capacity(&self.limits),
+            None => Capacity::default(),
+        }
+    }
+
+    /// Queues a message, or says why not. Its id counts as offered in any case.
+    pub(crate) fn queue(
+        &mut self,
+        id: MessageId,
+        lane: Lane,
+        payload: Bytes,
+    ) -> Result<(), (RejectReason, Bytes)> {
+        let admitted = self.admit(id, lane, payload.len());
+        self.last_id = self.last_id.max(Some(id));
+        match admitted {
+            Ok(()) => {
+                self.lane_mut(lane).push(id, payload);
+                Ok(())
+            }
+            Err(reason) => Err((reason, payload)),
+        }
+    }
+
+    /// Notes an id that was offered and handed back for another reason.
+    pub(crate) fn offered(&mut self, id: MessageId) {
+        self.last_id = self.last_id.max(Some(id));
+    }
+
+    fn admit(&self, id: MessageId, lane: Lane, bytes: usize) -> Result<(), RejectReason> {
+        let room = self.capacity(lane);
+        let max = self.limits.message_bytes_max;
+        if self.last_id.is_some_and(|last| id <= last) {
+            Err(RejectReason::IdNotIncreasing)
+        } else if lane.0 >= self.limits.lanes {
+            Err(RejectReason::UnknownLane { lane: lane.0 })
+        } else if bytes > max {
+            Err(RejectReason::TooLarge { bytes, max })
+        } else if room.messages == 0 || room.bytes < bytes {
+            Err(RejectReason::QueueFull)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes a message back if it can be. False if it is not here.
+    pub(crate) fn cancel(&mut self, id: MessageId) -> bool {
+        self.lanes.iter_mut().any(|lane| lane.cancel(id))
+    }
+
+    /// This connection carries the lanes from here on.
+    pub(crate) fn attach(&mut self, attempt: Attempt) {
+        self.carrier = Some(Carrier {
+            attempt,
+            streams: Vec::new(),
+        });
+    }
+
+    /// The connection is gone, and what was heard on its streams with it.
+    pub(crate) fn detach(&mut self) {
+        self.carrier = None;
+    }
+
+    /// The connection that carries the lanes.
+    pub(crate) fn carrier(&self) -> Option<Attempt> {
+        self.carrier.as_ref().map(|carrier| carrier.attempt)
+    }
+
+    /// Takes the next bytes of a way back.
+    ///
+    /// # Errors
+    ///
+    /// What the other end did wrong; the connection is to be closed then.
+    pub(crate) fn received(
+        &mut self,
+        attempt: Attempt,
+        stream: StreamId,
+        bytes: Bytes,
+        fin: bool,
+    ) -> Result<Heard, ProtocolError> {
+        let Some(carried) = stream_mut(&mut self.carrier, attempt, stream) else {
+            return Ok(Heard::Stale);
+        };
+        let Some(lane) = self.lanes.get_mut(usize::from(carried.lane.0)) else {
+            return Ok(Heard::Stale);
+        };
+        Ok(match carried.receive(lane, bytes, fin)? {
+            Some(StreamEnd::GoingAway) => Heard::GoingAway,
+            Some(StreamEnd::Complete) | None => Heard::All,
+        })
+    }
+
+    /// The other end gave a stream of ours up. False if it is none.
+    pub(crate) fn cut(&mut self, attempt: Attempt, stream: StreamId) -> bool {
+        let carried = stream_mut(&mut self.carrier, attempt, stream);
+        carried.map(LaneStream::cut).is_some()
+    }
+
+    /// QUIC holds all of a write; whether it was one of ours.
+    pub(crate) fn written(&mut self, transfer: TransferId) -> bool {
+        let streams = self.carrier.iter_mut().flat_map(|it| &mut it.streams);
+        streams
+            .into_iter()
+            .any(|stream| stream.write_finished(transfer))
+    }
+
+    /// Opens the lanes that have something to say and no stream in this connection. With `bind`,
+    /// one that was used before is opened in any case, so that the other end knows whose the
+    /// connection is, and may reply.
+    pub(crate) fn open_lanes(&mut self, bind: bool, resume_due: Time) {
+        let Some(carrier) = &mut self.carrier else {
+            return;
+        };
+        for (number, lane) in (0..).map(Lane).zip(&self.lanes) {
+            let binds = bind && lane.opened && carrier.streams.is_empty();
+            let carried = carrier.streams.iter().any(|stream| stream.lane == number);
+            if !carried && (binds || !lane.is_settled()) {
+                let stream = LaneStream::new(number, lane, self.session, resume_due);
+                carrier.streams.push(stream);
+            }
+        }
+    }
+
+    /// Writes what may be written on each stream whose last write QUIC has taken.
+    pub(crate) fn write(
+        &mut self,
+        flow: Flow,
+        transfers: &mut u64,
+        actions: &mut Vec<Action>,
+    ) -> Written {
+        let mut written = Written::default();
+        let Some(Carrier { attempt, streams }) = &mut self.carrier else {
+            return written;
+        };
+        for (index, stream) in (0..).zip(streams) {
+            let Some(lane) = self.lanes.get_mut(usize::from(stream.lane.0)) else {
+                continue;
+            };
+            if stream.is_writing() || stream.is_over() {
+                continue;
+            }
+            let Some(composed) = lane.compose(stream, &self.limits, flow) else {
+                continue;
+            };
+            let transfer = TransferId(*transfers);
+            *transfers += 1;
+            stream.write_began(transfer, composed.fin);
+            written.messages += composed.messages;
+            written.repeated += composed.repeated;
+            actions.push(Action::Write {
+                transfer,
+                attempt: *attempt,
+                stream: StreamId {
+                    opener: Side::Local,
+                    index,
+                },
+                chunks: composed.chunks,
+                fin: composed.fin,
+            });
+        }
+        written
+    }
+
+    /// When the first answer to an OPEN is overdue.
+    pub(crate) fn resume_due(&self) -> Option<Time> {
+        self.streams().filter_map(LaneStream::resume_due).min()
+    }
+
+    /// Whether each stream of the connection has ended: our FIN was written, and the way back is
+    /// over. So it is where there is none.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.streams().all(LaneStream::is_over)
+    }
+
+    /// Whether there are streams, and our FIN was written on all of them.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.streams().next().is_some() && self.streams().all(LaneStream::is_finished)
+    }
+
+    /// Whether QUIC has not taken the last write of a stream.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.streams().any(LaneStream::is_writing)
+    }
+
+    /// Whether a fresh OPEN has no answer: a close with code 1 then says that the session is known
+    /// to the receiver.
+    pub(crate) fn awaits_first_resume(&self) -> bool {
+        self.streams().any(LaneStream::awaits_first_resume)
+    }
+
+    /// Goes on in a new session, of which no receiver knows anything.
+    pub(crate) fn start_over(&mut self) {
+        self.session = self.session.successor();
+        self.lanes.iter_mut().for_each(OutboundLane::start_over);
+    }
+
+    /// Settles everything, and starts anew.
+    pub(crate) fn abandon(&mut self, failed: FailReason, unknown: UnknownReason) {
+        for lane in &mut self.lanes {
+            lane.abandon(failed, unknown);
+        }
+        self.carrier = None;
+    }
+
+    /// Whether every accepted message has its outcome.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.lanes.iter().all(OutboundLane::is_settled)
+    }
+
+    /// What messages wait for on a connection that stands.
+    pub(crate) fn holdup(&self) -> Holdup {
+        if self.is_settled() {
+            Holdup::NothingToDo
+        } else if self.is_writing() {
+            Holdup::QuicBlocked
+        } else if self.resume_due().is_some() {
+            Holdup::AwaitsResume
+        } else if self.queued().0 > 0 {
+            Holdup::FlightFull
+        } else {
+            Holdup::AwaitsReceipts
+        }
+    }
+
+    /// Messages and bytes that wait to be written.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        self.lanes
+            .iter()
+            .map(OutboundLane::queued)
+            .fold((0, 0), sum)
+    }
+
+    /// Messages and bytes that are written and not settled.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        let each = self.lanes.iter().map(OutboundLane::in_flight);
+        each.fold((0, 0), sum)
+    }
+
+    /// Outcomes that fell since the last call, lane by lane.
+    pub(crate) fn take_decided(&mut self) -> impl Iterator<Item = (MessageId, Outcome)> + '_ {
+        self.lanes.iter_mut().flat_map(OutboundLane::take_decided)
+    }
+
+    /// Says which lanes have room that they had not.
+    pub(crate) fn tell_room(&mut self, actions: &mut Vec<Action>) {
+        for (lane, known) in (0..).map(Lane).zip(&mut self.lanes) {
+            if known.take_room_made() {
+                let capacity = known.capacity(&self.limits);
+                actions.push(Action::Room { lane, capacity });
+            }
+        }
+    }
+
+    /// Renames everything relative to itself, for states to be compared across histories.
+    pub(crate) fn rename(&mut self, now: Time, attempt: Option<Attempt>) {
+        let mut all: Vec<MessageId> = Vec::new();
+        self.lanes
+            .iter_mut()
+            .for_each(|lane| all.extend(lane.ids().map(|id| *id)));
+        all.sort_unstable();
+        for lane in &mut self.lanes {
+            for id in lane.ids() {
+                let rank = all.partition_point(|other| other < id);
+                *id = MessageId(rank as u64);
+            }
+        }
+        self.last_id = self.last_id.map(|_| MessageId(all.len() as u64));
+        self.session = SessionId([0; 16]);
+        if let (Some(carrier), Some(attempt)) = (&mut self.carrier, attempt) {
+            carrier.attempt = attempt;
+        }
+        for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
+            let streams = self.carrier.iter_mut().flat_map(|it| &mut it.streams);
+            let mut stream = streams.into_iter().find(|stream| stream.lane == number);
+            let lowest = stream.as_ref().map_or(u64::MAX, |it| it.lowest_number());
+            let origin = lane.first.min(lowest);
+            lane.renumber(origin);
+            if let Some(stream) = &mut stream {
+                stream.open.session = SessionId([0; 16]);
+                stream.renumber(origin, now);
+            }
+        }
+    }
+
+    /// Whether the books agree with what they count.
+    pub(crate) fn check(&self) -> Result<(), Violation> {
+        self.lanes
+            .iter()
+            .try_for_each(|lane| lane.check(&self.limits))
+    }
+
+    fn streams(&self) -> impl Iterator<Item = &LaneStream> {
+        self.carrier.iter().flat_map(|carrier| &carrier.streams)
+    }
+
+    /// The lane, which is made if there is none: those below it as well, since an unused one costs
+    /// little.
+    fn lane_mut(&mut self, lane: Lane) -> &mut OutboundLane {
+        let place = usize::from(lane.0);
+        if self.lanes.len() <= place {
+            self.lanes.reserve_exact(place + 1 - self.lanes.len());
+            self.lanes.resize_with(place + 1, OutboundLane::new);
+        }
+        &mut self.lanes[place]
+    }
+}
+
+/// The stream of ours by this name.
+fn stream_mut(
+    carrier: &mut Option<Carrier>,
+    attempt: Attempt,
+    stream: StreamId,
+) -> Option<&mut LaneStream> {
+    let carrier = carrier.as_mut().filter(|it| it.attempt == attempt)?;
+    if stream.opener != Side::Local {
+        return None;
+    }
+    carrier.streams.get_mut(usize::try_from(stream.index).ok()?)
+}
+
+fn sum(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {
+    (one.0 + other.0, one.1 + other.1)
+}

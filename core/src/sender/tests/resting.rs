@@ -1,0 +1,206 @@
+//! Connections that are ended for want of traffic, and peers that are given up.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::bench::{Bench, MINUTE, receipt, resume};
+use crate::table::Standing;
+use crate::*;
+
+const REST: Duration = Duration::from_secs(300);
+const NONE: [&str; 0] = [];
+
+/// One message delivered, and nothing since.
+fn quiet() -> Bench {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    bench.taken_by_quic();
+    bench.hear(&[resume(0, 0), receipt(1)]);
+    bench
+}
+
+fn parting() -> Bench {
+    let mut bench = quiet();
+    assert_eq!(bench.wait(REST), ["write FIN"]);
+    assert_eq!(bench.machine.state().standing(), Standing::Parting);
+    bench
+}
+
+fn idle() -> Bench {
+    let mut bench = parting();
+    assert_eq!(bench.hear_end(), ["close 0: done (0)", "idle"]);
+    bench
+}
+
+/// Senders that took each way into rest and out of it.
+pub(super) fn at_rest() -> Vec<Bench> {
+    let abort = |mut bench: Bench| {
+        bench.step([Event::Stop {
+            mode: StopMode::Abort,
+        }]);
+        bench
+    };
+    let mut dialling = idle();
+    dialling.queue(1);
+    let mut lost = parting();
+    lost.lose();
+    // The shortest wait is longer than a connection may rest.
+    let address: SocketAddr = "192.0.2.1:4433".parse().unwrap();
+    let patient = Config::builder(address)
+        .backoff_min(2 * REST)
+        .build()
+        .unwrap();
+    let mut too_soon = Bench::with(patient);
+    too_soon.step([]);
+    too_soon.confirm();
+    assert_eq!(too_soon.wait(REST), ["close 0: done (0)", "idle"]);
+    too_soon.queue(1);
+    assert_eq!(too_soon.machine.state().standing(), Standing::Backoff);
+    [dialling, lost, too_soon, abort(parting()), abort(idle())].into()
+}
+
+pub(super) fn given_up() -> Bench {
+    let address: SocketAddr = "192.0.2.1:4433".parse().unwrap();
+    let limited = Config::builder(address).attempts_max(Some(3));
+    let mut bench = Bench::with(limited.build().unwrap());
+    bench.step([]);
+    bench.queue(1);
+    bench.lose();
+    bench.sleep();
+    bench.lose();
+    bench.sleep();
+    let words = bench.lose();
+    let expected = [
+        "lost: nothing heard from the peer for the idle timeout",
+        "0: Failed(GaveUp)",
+        "stopped: GaveUp",
+    ];
+    assert_eq!(words, expected);
+    bench
+}
+
+#[test]
+fn a_connection_without_traffic_is_ended_in_good_order_and_made_again_at_need() {
+    let mut bench = idle();
+    assert_eq!(bench.machine.next_deadline(), None);
+    assert_eq!(bench.machine.snapshot().holdup, Holdup::NothingToDo);
+    assert_eq!(bench.wait(10 * REST), NONE);
+    assert_eq!(bench.queue(1), ["connecting", "dial 1"]);
+    assert_eq!(bench.confirm(), ["connected", "write OPEN resumed at 1"]);
+    bench.taken_by_quic();
+    assert_eq!(bench.hear(&[resume(1, 1)]), ["write 1"]);
+    assert_eq!(bench.machine.state().backoff().failures(), 0);
+}
+
+#[test]
+fn a_connection_that_carried_nothing_is_just_closed() {
+    let mut bench = Bench::up();
+    assert_eq!(bench.wait(REST), ["close 0: done (0)", "idle"]);
+}
+
+#[test]
+fn whatever_is_said_puts_the_rest_off() {
+    let mut bench = quiet();
+    let almost = REST - Duration::from_secs(1);
+    assert_eq!(bench.wait(almost), NONE);
+    assert_eq!(bench.queue(1), ["write 1"]);
+    assert_eq!(bench.wait(almost), NONE, "it is not answered");
+    assert_eq!(
+        bench.wait(REST),
+        NONE,
+        "and waits for that as long as it takes"
+    );
+    bench.taken_by_quic();
+    assert_eq!(bench.hear(&[receipt(2)]), ["1: Delivered(Application)"]);
+    assert_eq!(bench.sleep(), ["after 300s", "write FIN"]);
+}
+
+#[test]
+fn a_peer_that_does_not_end_its_side_is_parted_from_all_the_same() {
+    let mut bench = parting();
+    bench.taken_by_quic();
+    assert_eq!(bench.sleep(), ["after 5s", "close 0: done (0)", "idle"]);
+}
+
+#[test]
+fn what_comes_up_while_it_parts_goes_over_a_new_connection() {
+    let mut bench = parting();
+    assert_eq!(bench.queue(1), NONE);
+    assert_eq!(bench.machine.snapshot().holdup, Holdup::Parting);
+    let words = bench.hear_end();
+    assert_eq!(words, ["close 0: done (0)", "idle", "connecting", "dial 1"]);
+    bench.confirm();
+    bench.taken_by_quic();
+    assert_eq!(bench.hear(&[resume(1, 1)]), ["write 1"]);
+}
+
+#[test]
+fn an_idle_sender_is_dialled_for_the_operator_and_for_nobody_else() {
+    let wake = |bench: &mut Bench, reason| bench.step([Event::Wake { reason }]);
+    let mut bench = idle();
+    for reason in [
+        WakeReason::NewAddress,
+        WakeReason::InboundContact,
+        WakeReason::NetworkChange,
+    ] {
+        assert_eq!(wake(&mut bench, reason), NONE);
+    }
+    let words = wake(&mut bench, WakeReason::Operator);
+    assert_eq!(words, ["connecting", "dial 1"]);
+}
+
+#[test]
+fn an_idle_sender_drains_at_once() {
+    let mut bench = idle();
+    let mode = StopMode::Drain(MINUTE);
+    assert_eq!(bench.step([Event::Stop { mode }]), ["stopped: Drained"]);
+}
+
+#[test]
+fn never_is_never() {
+    let address: SocketAddr = "192.0.2.1:4433".parse().unwrap();
+    let config = Config::builder(address).disconnect_after(None);
+    let mut bench = Bench::with(config.build().unwrap());
+    bench.step([]);
+    bench.confirm();
+    assert_eq!(bench.machine.next_deadline(), None);
+    assert_eq!(bench.wait(1_000 * REST), NONE);
+}
+
+#[test]
+fn attempts_and_time_may_be_limited() {
+    assert!(given_up().machine.is_closed());
+    let address: SocketAddr = "192.0.2.1:4433".parse().unwrap();
+    let limit = Duration::from_secs(3);
+    let config = Config::builder(address).give_up_after(Some(limit));
+    let mut bench = Bench::with(config.build().unwrap());
+    bench.step([]);
+    bench.queue(1);
+    bench.lose();
+    let first = bench.now;
+    let mut words = Vec::new();
+    while !bench.machine.is_closed() {
+        words = bench.sleep();
+        if !bench.machine.is_closed() {
+            words = bench.lose();
+        }
+    }
+    assert_eq!(bench.now.saturating_since(first), limit);
+    assert_eq!(words[1..], ["0: Failed(GaveUp)", "stopped: GaveUp"]);
+}
+
+#[test]
+fn a_healthy_connection_starts_the_limits_anew() {
+    let address: SocketAddr = "192.0.2.1:4433".parse().unwrap();
+    let limited = Config::builder(address).attempts_max(Some(2));
+    let mut bench = Bench::with(limited.build().unwrap());
+    bench.step([]);
+    for _ in 0..5 {
+        bench.lose();
+        bench.sleep();
+        bench.confirm();
+        bench.wait(MINUTE);
+    }
+    assert!(!bench.machine.is_closed());
+}
