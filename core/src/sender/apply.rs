@@ -140,7 +140,6 @@ impl PeerSenderMachine {
                 self.fail(LinkError::Protocol(error), true);
             }
         }
-        self.touch_if(true);
         true
     }
 
@@ -171,13 +170,6 @@ impl PeerSenderMachine {
         match known {
             true => self.state.touch(),
             false => self.stats.stale_events += 1,
-        }
-    }
-
-    /// What is stale says nothing: only what is known keeps the connection from being idle.
-    fn touch_if(&mut self, known: bool) {
-        if known {
-            self.state.touch();
         }
     }
 

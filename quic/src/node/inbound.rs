@@ -37,6 +37,8 @@ impl Inbound {
         let receiver = ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max);
         let sessions = SessionsConfig {
             receiver: receiver.unwrap_or_default(),
+            key_bytes_max: config.inbound_bytes_max,
+            node_bytes_max: usize::MAX,
             sessions_max: config.sessions_max,
             sessions_per_key_max: config.sessions_per_key_max,
             session_ttl: config.session_ttl,

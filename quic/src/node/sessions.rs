@@ -2,7 +2,7 @@
 
 use peer_sender_core::{
     Action, Attempt, CloseCode, Event, IncomingMessage, LinkError, PeerKey, SessionHandle,
-    Sessions, StopMode, Time, WakeReason,
+    SessionNews, Sessions, StopMode, Time, WakeReason,
 };
 
 use super::net::SPIN_PAUSE;
@@ -104,7 +104,7 @@ impl<P: PeerId> NodeMachine<P> {
             return;
         };
         let mut actions = std::mem::take(&mut self.actions);
-        let session = step(&mut inbound.sessions, &mut actions);
+        step(&mut inbound.sessions, &mut actions);
         let deadline = inbound
             .sessions
             .next_deadline()
@@ -116,28 +116,32 @@ impl<P: PeerId> NodeMachine<P> {
             .timers
             .arm(TimerOf::Sessions, &mut inbound.armed, deadline);
 
-        let messages = self.execute_of_sessions(&mut actions);
+        self.execute_of_sessions(&mut actions);
         self.actions = actions;
-        if !messages.is_empty() {
-            self.deliver(session, messages);
-        }
-        while let Some(session) = self
+        while let Some(news) = self
             .inbound
             .as_mut()
-            .and_then(|inbound| inbound.sessions.poll_forgotten())
+            .and_then(|inbound| inbound.sessions.poll_news())
         {
-            self.events.push_back(NodeEvent::Forgotten {
-                source: Source::Session(session),
-            });
+            match news {
+                SessionNews::Delivered { session, messages } => {
+                    self.deliver(Some(session), messages);
+                }
+                SessionNews::Forgotten { session } => {
+                    let source = Source::Session(session);
+                    self.events.push_back(NodeEvent::Forgotten { source });
+                }
+                SessionNews::Settled { .. }
+                | SessionNews::Rejected { .. }
+                | SessionNews::Room { .. } => {}
+            }
         }
     }
 
-    /// Does what the table asks for, and returns the messages that it delivers.
-    fn execute_of_sessions(&mut self, actions: &mut Vec<Action>) -> Vec<IncomingMessage> {
-        let mut messages = Vec::new();
+    /// Does what the table asks for.
+    fn execute_of_sessions(&mut self, actions: &mut Vec<Action>) {
         for action in actions.drain(..) {
             match action {
-                Action::Deliver(message) => messages.push(message),
                 Action::Close {
                     attempt,
                     code,
@@ -159,7 +163,8 @@ impl<P: PeerId> NodeMachine<P> {
                 | Action::ResetStream { attempt, .. }
                 | Action::StopSending { attempt, .. } => self.pass_to_accepted(attempt, action),
                 // Only a machine that dials, and has a user's messages to settle, asks for these.
-                Action::Connect { .. }
+                Action::Deliver(_)
+                | Action::Connect { .. }
                 | Action::ScheduleBackoff { .. }
                 | Action::Emit(_)
                 | Action::Settle { .. }
@@ -168,7 +173,6 @@ impl<P: PeerId> NodeMachine<P> {
                 | Action::Reject { .. } => {}
             }
         }
-        messages
     }
 
     /// Executes an action on an accepted connection, unless that has ended.
