@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{ConfigError, ReceiverConfig};
+use peer_sender_core::{ConfigError, ReceiverConfig, SendLimits};
 
 use crate::{Identity, Trust};
 
@@ -38,6 +38,8 @@ pub struct NodeConfig {
     pub(crate) accept: Option<Trust>,
     pub(crate) message_bytes_max: usize,
     pub(crate) inbound_bytes_max: usize,
+    pub(crate) inbound_bytes_total_max: usize,
+    pub(crate) replies: SendLimits,
     pub(crate) idle_timeout: Duration,
     pub(crate) keep_alive: Duration,
     pub(crate) connections_max: usize,
@@ -55,6 +57,8 @@ impl NodeConfig {
             accept: None,
             message_bytes_max: 16 << 20,
             inbound_bytes_max: 32 << 20,
+            inbound_bytes_total_max: 512 << 20,
+            replies: SendLimits::default(),
             idle_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(4),
             connections_max: 4_096,
@@ -133,9 +137,15 @@ impl NodeConfigBuilder {
     setters! {
         /// The largest message taken from a peer, in bytes: 1 to 1 GiB, 16 MiB by default.
         message_bytes_max: usize,
-        /// The most bytes of messages held for the application, for each session of a peer:
-        /// at least the largest message, 32 MiB by default.
+        /// The most bytes of messages that are held for the application of what the diallers with
+        /// one key have sent, on all their sessions and lanes together: at least the largest
+        /// message, 32 MiB by default.
         inbound_bytes_max: usize,
+        /// The most bytes of messages that are held for the application of what all diallers have
+        /// sent: at least `inbound_bytes_max`, 512 MiB by default.
+        inbound_bytes_total_max: usize,
+        /// The limits of what is sent in reply to whoever dialled, for each lane of each session.
+        replies: SendLimits,
         /// How long a connection may be silent before it counts as lost (RFC 9000 section 10.1):
         /// 100 ms to 1 day, 10 s by default. The lower of both ends' values holds.
         idle_timeout: Duration,
@@ -173,7 +183,12 @@ impl NodeConfigBuilder {
         if let Some(problem) = config.accept.as_ref().and_then(Trust::problem) {
             return refuse("accept", problem);
         }
-        ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max)?;
+        ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max)?
+            .with_replies(config.replies.clone())?;
+        if config.inbound_bytes_total_max < config.inbound_bytes_max {
+            let problem = "must be at least inbound_bytes_max";
+            return refuse("inbound_bytes_total_max", problem);
+        }
         if !(Duration::from_millis(100)..=Duration::from_secs(86_400))
             .contains(&config.idle_timeout)
         {
@@ -215,6 +230,14 @@ mod tests {
         NodeConfig::builder(Identity::from_secret([1; 32]))
     }
 
+    fn replies(lanes: u8, flight_bytes_max: usize) -> SendLimits {
+        SendLimits {
+            lanes,
+            flight_bytes_max,
+            ..SendLimits::default()
+        }
+    }
+
     #[test]
     fn the_defaults_are_usable() {
         assert!(builder().build().is_ok());
@@ -226,7 +249,7 @@ mod tests {
         const MS: Duration = Duration::from_millis(1);
         const HOUR: Duration = Duration::from_secs(3_600);
         type Set = fn(NodeConfigBuilder) -> NodeConfigBuilder;
-        let cases: [(Set, &str); 15] = [
+        let cases: [(Set, &str); 18] = [
             (|b| b.accept(Trust::Keys(BTreeSet::new())), "accept"),
             (|b| b.message_bytes_max(0), "message_bytes_max"),
             (|b| b.message_bytes_max((1 << 30) + 1), "message_bytes_max"),
@@ -235,6 +258,12 @@ mod tests {
                 |b| b.message_bytes_max(100).inbound_bytes_max(99),
                 "inbound_bytes_max",
             ),
+            (
+                |b| b.inbound_bytes_total_max((32 << 20) - 1),
+                "inbound_bytes_total_max",
+            ),
+            (|b| b.replies(replies(0, 1)), "lanes"),
+            (|b| b.replies(replies(1, 0)), "flight_bytes_max"),
             (|b| b.idle_timeout(99 * MS), "idle_timeout"),
             (|b| b.idle_timeout(24 * HOUR + MS), "idle_timeout"),
             (|b| b.idle_timeout(Duration::MAX), "idle_timeout"),
@@ -257,6 +286,8 @@ mod tests {
         let one = builder()
             .message_bytes_max(1)
             .inbound_bytes_max(1)
+            .inbound_bytes_total_max(1)
+            .replies(replies(1, 1))
             .idle_timeout(Duration::from_millis(100))
             .keep_alive(Duration::from_millis(99))
             .session_ttl(Duration::from_millis(100))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use peer_sender_core::Time;
 
 /// The most halves of streams that the other end may cut within [`WITHIN`].
-pub(super) const CUTS_MAX: u32 = 1_000;
+const CUTS_MAX: u32 = 1_000;
 
 const WITHIN: Duration = Duration::from_secs(10);
 

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use peer_sender_core::{
-    Action, Attempt, Capacity, CloseCode, Event, Lane, LinkError, MessageId, Outcome, PeerEvent,
+    Action, Attempt, CloseCode, Event, IncomingMessage, LinkError, MessageId, Outcome, PeerEvent,
     Rejected, Time,
 };
 
 use super::link::Owner;
 use super::net::SPIN_PAUSE;
 use super::timers::TimerOf;
-use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Target};
+use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Target};
 use crate::error::DialContext;
 use crate::{tls, transport};
 
@@ -26,18 +26,11 @@ impl<P: PeerId> NodeMachine<P> {
             return;
         };
         let mut actions = std::mem::take(&mut self.actions);
-        let before = peer.machine.capacity(Lane(0));
-        let mut queued = Capacity::default();
         let mut connected = false;
         let facts = facts.into_iter().inspect(|fact| {
-            if let Event::MessageQueued { payload, .. } = fact {
-                queued.messages += 1;
-                queued.bytes += payload.len();
-            }
             connected |= matches!(fact, Event::Connected { .. });
         });
         peer.machine.handle(now, facts, &mut actions);
-        let after = peer.machine.capacity(Lane(0));
         let stops = peer.machine.is_closed() && !peer.stopped;
         peer.stopped |= stops;
         let deadline = peer
@@ -55,21 +48,8 @@ impl<P: PeerId> NodeMachine<P> {
             self.learn_key(handle);
         }
 
-        let rejected = self.execute_of_peer(now, handle, &mut actions);
+        self.execute_of_peer(now, handle, &mut actions);
         self.actions = actions;
-        let kept = Capacity {
-            messages: queued.messages.saturating_sub(rejected.messages),
-            bytes: queued.bytes.saturating_sub(rejected.bytes),
-        };
-        let left = after.messages > before.messages.saturating_sub(kept.messages)
-            || after.bytes > before.bytes.saturating_sub(kept.bytes);
-        if left && !stops {
-            self.events.push_back(NodeEvent::Room {
-                to: Target::Peer(handle),
-                lane: Lane(0),
-                capacity: after,
-            });
-        }
     }
 
     /// Tells a peer's machine what came to light while its actions were executed.
@@ -80,34 +60,34 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// Does what a peer's machine asks for, and returns what of the messages queued it rejected.
-    fn execute_of_peer(
-        &mut self,
-        now: Time,
-        handle: PeerHandle,
-        actions: &mut Vec<Action>,
-    ) -> Capacity {
-        let mut rejected = Capacity::default();
-        let mut settled = Vec::new();
+    /// Does what a peer's machine asks for.
+    fn execute_of_peer(&mut self, now: Time, handle: PeerHandle, actions: &mut Vec<Action>) {
+        let to = Target::Peer(handle);
+        let (mut settled, mut messages) = (Vec::new(), Vec::new());
         for action in actions.drain(..) {
             match action {
                 Action::Settle { id, outcome } => settled.push((id, outcome)),
+                Action::Deliver(message) => messages.push(message),
+                Action::ForgetDelivered => {
+                    self.report_incoming(handle, &mut messages);
+                    self.forget_source(handle);
+                }
                 Action::Reject {
                     id,
                     reason,
                     payload,
                 } => {
-                    rejected.messages += 1;
-                    rejected.bytes += payload.len();
                     let rejected = Rejected { reason, payload };
-                    self.events.push_back(NodeEvent::Rejected {
-                        to: Target::Peer(handle),
-                        id,
-                        rejected,
-                    });
+                    self.events
+                        .push_back(NodeEvent::Rejected { to, id, rejected });
+                }
+                Action::Room { lane, capacity } => {
+                    self.events
+                        .push_back(NodeEvent::Room { to, lane, capacity });
                 }
                 Action::Emit(event) => {
                     self.report_settled(handle, &mut settled);
+                    self.report_incoming(handle, &mut messages);
                     self.emit(handle, event);
                 }
                 Action::Connect { attempt, address } => self.dial(now, handle, attempt, address),
@@ -127,12 +107,43 @@ impl<P: PeerId> NodeMachine<P> {
                 | Action::StopSending { attempt, .. } => self.pass_to_link(handle, attempt, action),
                 // The machine's deadline holds the same moment.
                 Action::ScheduleBackoff { .. } => {}
-                // The peers that we dial are allowed no streams of their own: nothing comes.
-                Action::Deliver(_) | Action::Room { .. } | Action::ForgetDelivered => {}
             }
         }
         self.report_settled(handle, &mut settled);
-        rejected
+        self.report_incoming(handle, &mut messages);
+    }
+
+    /// Messages that came from a peer, its replies. They leave the list.
+    fn report_incoming(&mut self, handle: PeerHandle, messages: &mut Vec<IncomingMessage>) {
+        let Some(peer) = self.peers.get_mut(&handle) else {
+            return;
+        };
+        // Whoever has sent something has shown its key.
+        let Some(key) = peer.key.filter(|_| !messages.is_empty()) else {
+            return;
+        };
+        peer.heard = true;
+        self.events.push_back(NodeEvent::Incoming {
+            source: peer.source(handle),
+            from: Sender {
+                key,
+                peer: Some(peer.id.clone()),
+            },
+            messages: std::mem::take(messages),
+        });
+    }
+
+    /// What a peer has sent until now can no longer be answered; what it sends from here on has
+    /// another source.
+    pub(super) fn forget_source(&mut self, handle: PeerHandle) {
+        let Some(peer) = self.peers.get_mut(&handle) else {
+            return;
+        };
+        let source = peer.source(handle);
+        peer.generation += 1;
+        if std::mem::take(&mut peer.heard) {
+            self.events.push_back(NodeEvent::Forgotten { source });
+        }
     }
 
     fn report_settled(&mut self, peer: PeerHandle, settled: &mut Vec<(MessageId, Outcome)>) {

@@ -75,8 +75,8 @@ pub enum NodeEvent<P> {
     },
     /// A connection that somebody else dialled was turned away: by a limit of the node, or of what
     /// one host or one key gets ([`NodeConfig`](crate::NodeConfig), shares), for its identity, for
-    /// a failed handshake, for a broken protocol or for a message that is too large. For logs; counted in
-    /// [`NodeStats`](super::NodeStats).
+    /// a failed handshake, for a broken protocol, for a message that is too large or for streams
+    /// that were cut too fast. For logs; counted in [`NodeStats`](super::NodeStats).
     InboundRejected {
         /// Where it came from.
         remote: SocketAddr,

@@ -34,11 +34,12 @@ pub(super) struct Inbound {
 impl Inbound {
     pub(super) fn new(config: &NodeConfig, seed: [u8; 32]) -> Self {
         // Only limits that `build` has checked come here.
-        let receiver = ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max);
+        let receiver = ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max)
+            .and_then(|receiver| receiver.with_replies(config.replies.clone()));
         let sessions = SessionsConfig {
             receiver: receiver.unwrap_or_default(),
             key_bytes_max: config.inbound_bytes_max,
-            node_bytes_max: usize::MAX,
+            node_bytes_max: config.inbound_bytes_total_max,
             sessions_max: config.sessions_max,
             sessions_per_key_max: config.sessions_per_key_max,
             session_ttl: config.session_ttl,

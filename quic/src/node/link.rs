@@ -124,6 +124,8 @@ impl Link {
 
     /// Hears what the connection has to say and turns it into facts for the owner.
     pub(super) fn collect(&mut self) -> Collected {
+        // Before anything that the other end did with the connection.
+        self.confirm();
         while let Some(event) = self.connection.poll() {
             match event {
                 quinn_proto::Event::Stream(event) => {
@@ -152,7 +154,6 @@ impl Link {
                 | quinn_proto::Event::DatagramsUnblocked => {}
             }
         }
-        self.confirm();
         if let Some(attempt) = self.attempt() {
             let (streams, events) = (&mut self.streams, &mut self.events);
             streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);

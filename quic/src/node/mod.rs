@@ -18,6 +18,7 @@ mod dial;
 mod event;
 mod inbound;
 mod link;
+mod messages;
 mod net;
 mod peer;
 mod places;
@@ -37,10 +38,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use peer_sender_core::{
-    Action, Capacity, CloseCode, Event, Lane, MessageId, PeerKey, RefuseCode, RejectReason,
-    Rejected, SessionHandle, StopMode, Time, WakeReason,
+    Action, CloseCode, Event, PeerKey, SessionHandle, StopMode, Time, WakeReason,
 };
 use quinn_proto::Endpoint;
 
@@ -156,19 +156,6 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// What the machine would accept on this lane now; messages that were handed over by
-    /// [`queue`](Self::queue) are already taken off. Nothing for who is not there.
-    pub fn capacity(&self, to: Target, lane: Lane) -> Capacity {
-        match to {
-            Target::Peer(peer) => self
-                .peers
-                .get(&peer)
-                .map(|peer| peer.machine.capacity(lane)),
-            Target::Session(_) => None,
-        }
-        .unwrap_or_default()
-    }
-
     /// After [`stop`](Self::stop): every peer has emitted `SenderStopped`, every connection has
     /// sent its close, and nothing is left to poll.
     pub fn is_stopped(&self) -> bool {
@@ -187,28 +174,6 @@ impl<P: PeerId> NodeMachine<P> {
             sessions: self.inbound.as_ref().map_or(0, Inbound::sessions) as u64,
             ..self.net.stats
         }
-    }
-
-    /// The counters of a machine; none for who is not there.
-    pub fn peer_stats(&self, to: Target) -> Option<PeerStats> {
-        let Target::Peer(peer) = to else {
-            return None;
-        };
-        let peer = self.peers.get(&peer)?;
-        let link = peer.link.and_then(|(_, id)| self.net.link(id));
-        let quic = link.map(|link| link.connection.stats().path);
-        Some(PeerStats {
-            machine: peer.machine.stats(),
-            rtt: quic.map(|path| path.rtt),
-            lost_packets: quic.map_or(0, |path| path.lost_packets),
-            mtu: quic.map_or(0, |path| path.current_mtu),
-        })
-    }
-
-    /// How a machine stands, and why; none for who is not there.
-    pub fn snapshot(&self, to: Target) -> Option<PeerSnapshot> {
-        let _ = to;
-        None
     }
 
     /// How many datagrams one [`Output::Transmit`] may hold (generic segmentation offload); at
@@ -248,43 +213,6 @@ impl<P: PeerId> NodeMachine<P> {
         Ok(handle)
     }
 
-    /// Hands messages to a machine in one step. Their ids must increase over its life. A message that is not accepted comes back as [`NodeEvent::Rejected`].
-    pub fn queue(
-        &mut self,
-        now: Time,
-        to: Target,
-        messages: impl IntoIterator<Item = (MessageId, Lane, Bytes)>,
-    ) {
-        let now = self.net.clock.advance(now);
-        let peer = match to {
-            Target::Peer(peer) => Some(peer).filter(|peer| self.peers.contains_key(peer)),
-            Target::Session(_) => None,
-        };
-        let Some(peer) = peer else {
-            self.events
-                .extend(messages.into_iter().map(|(id, _, payload)| {
-                    let rejected = Rejected {
-                        reason: RejectReason::Stopped,
-                        payload,
-                    };
-                    NodeEvent::Rejected { to, id, rejected }
-                }));
-            return;
-        };
-        let messages = messages.into_iter();
-        let queued = messages.map(|(id, lane, payload)| Event::MessageQueued { id, lane, payload });
-        self.step_peer(now, peer, queued);
-    }
-
-    /// Takes a message back, if it has not begun, or once it is proven that it was not received.
-    pub fn cancel(&mut self, now: Time, to: Target, id: MessageId) {
-        let now = self.net.clock.advance(now);
-        match to {
-            Target::Peer(peer) => self.step_peer(now, peer, [Event::Cancel { id }]),
-            Target::Session(_) => {}
-        }
-    }
-
     /// Tells a peer's addresses anew; with none it waits until there are some.
     pub fn set_addresses(&mut self, now: Time, peer: PeerHandle, addresses: Vec<SocketAddr>) {
         let now = self.net.clock.advance(now);
@@ -318,8 +246,8 @@ impl<P: PeerId> NodeMachine<P> {
     /// Ends a session in good order (last receipts, FIN, close 3), or at once: its dialler may come
     /// again, as anew. [`NodeEvent::Forgotten`] says when that is done.
     pub fn stop_session(&mut self, now: Time, session: SessionHandle, mode: StopMode) {
-        let source = Source::Session(session);
-        self.answer(now, source, Event::Stop { mode });
+        let now = self.net.clock.advance(now);
+        self.step_session(now, session, [Event::Stop { mode }]);
     }
 
     /// Stops a peer; [`PeerEvent::SenderStopped`](peer_sender_core::PeerEvent::SenderStopped)
@@ -330,7 +258,8 @@ impl<P: PeerId> NodeMachine<P> {
     }
 
     /// Frees what is left of a peer, and its id, after it has emitted `SenderStopped`. A peer that
-    /// has not is stopped at once first, so that its messages get their outcomes in any case.
+    /// has not is stopped at once first, so that its messages get their outcomes in any case. What
+    /// it sent can no longer be answered.
     pub fn remove_peer(&mut self, handle: PeerHandle) {
         let now = self.net.clock.latest();
         if self.peers.get(&handle).is_some_and(|peer| !peer.stopped) {
@@ -342,6 +271,7 @@ impl<P: PeerId> NodeMachine<P> {
                 }],
             );
         }
+        self.forget_source(handle);
         if let Some(mut peer) = self.peers.remove(&handle) {
             self.ids.remove(&peer.id);
             if let Some(key) = peer.key {
@@ -354,17 +284,6 @@ impl<P: PeerId> NodeMachine<P> {
                 self.net.close(link, CloseCode::Done, "");
             }
         }
-    }
-
-    /// The application has answered every message of this lane below this number.
-    pub fn consumed(&mut self, now: Time, source: Source, lane: Lane, below: u64) {
-        self.answer(now, source, Event::Consumed { lane, below });
-    }
-
-    /// The application refuses a message; comes before the [`consumed`](Self::consumed) that
-    /// covers it.
-    pub fn refuse(&mut self, now: Time, source: Source, lane: Lane, number: u64, code: RefuseCode) {
-        self.answer(now, source, Event::Refused { lane, number, code });
     }
 
     /// Stops accepting, stops every peer, and ends the accepted connections: in good order (last

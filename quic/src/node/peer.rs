@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use peer_sender_core::{Attempt, Config, ConfigError, Event, PeerKey, PeerSenderMachine, Time};
 
-use super::LinkId;
+use super::{LinkId, Source};
 use crate::{Authority, Expected, PeerName};
 
 /// The caller's own name of a peer.
@@ -77,6 +77,10 @@ pub(super) struct Peer<P> {
     pub(super) facts: Vec<Event>,
     /// It has emitted `SenderStopped`.
     pub(super) stopped: bool,
+    /// How often its sending half has begun anew; see [`Source::Peer`](super::Source::Peer).
+    pub(super) generation: u64,
+    /// Whether messages of this generation were handed out.
+    pub(super) heard: bool,
 }
 
 impl<P> Peer<P> {
@@ -95,6 +99,8 @@ impl<P> Peer<P> {
             armed: None,
             facts: Vec::new(),
             stopped: false,
+            generation: 0,
+            heard: false,
         }
     }
 
@@ -104,6 +110,15 @@ impl<P> Peer<P> {
             .filter(|&(current, _)| current == attempt)
             .map(|(_, link)| link)
     }
+
+    /// Where its messages come from now.
+    pub(super) fn source(&self, handle: PeerHandle) -> Source {
+        Source::Peer {
+            peer: handle,
+            generation: self.generation,
+        }
+    }
+
     /// That connection is over: actions on it are for nobody.
     pub(super) fn forget_link(&mut self, attempt: Attempt) {
         if self.link(attempt).is_some() {

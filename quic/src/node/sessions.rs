@@ -7,14 +7,13 @@ use peer_sender_core::{
 
 use super::net::SPIN_PAUSE;
 use super::timers::TimerOf;
-use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Source};
+use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Source, Target};
 
 impl<P: PeerId> NodeMachine<P> {
     /// Tells the table of a connection that was let in.
     pub(super) fn let_in(&mut self, now: Time, attempt: Attempt, key: PeerKey) {
         self.step_sessions(now, |sessions, actions| {
             sessions.accepted(now, attempt, key, actions);
-            None
         });
     }
 
@@ -26,19 +25,19 @@ impl<P: PeerId> NodeMachine<P> {
         facts: impl IntoIterator<Item = Event>,
     ) {
         self.step_sessions(now, |sessions, actions| {
-            sessions.handle_connection(now, attempt, facts, actions)
+            sessions.handle_connection(now, attempt, facts, actions);
         });
     }
 
-    /// One step of what the application answered.
-    pub(super) fn answer(&mut self, now: Time, source: Source, fact: Event) {
-        let now = self.net.clock.advance(now);
-        let Source::Session(session) = source else {
-            return;
-        };
+    /// One step of what users and the application have for a session.
+    pub(super) fn step_session(
+        &mut self,
+        now: Time,
+        session: SessionHandle,
+        facts: impl IntoIterator<Item = Event>,
+    ) {
         self.step_sessions(now, |sessions, actions| {
-            sessions.handle_session(now, session, [fact], actions);
-            Some(session)
+            sessions.handle_session(now, session, facts, actions);
         });
     }
 
@@ -48,7 +47,6 @@ impl<P: PeerId> NodeMachine<P> {
         }
         self.step_sessions(now, |sessions, actions| {
             sessions.handle_timeout(now, actions);
-            None
         });
     }
 
@@ -63,7 +61,6 @@ impl<P: PeerId> NodeMachine<P> {
         }
         self.step_sessions(now, |sessions, actions| {
             sessions.stop(now, mode, actions);
-            None
         });
     }
 
@@ -93,13 +90,8 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// One step of the table, with everything that follows from it. The step says to which
-    /// session the messages belong that it delivers.
-    fn step_sessions(
-        &mut self,
-        now: Time,
-        step: impl FnOnce(&mut Sessions, &mut Vec<Action>) -> Option<SessionHandle>,
-    ) {
+    /// One step of the table, with everything that follows from it.
+    fn step_sessions(&mut self, now: Time, step: impl FnOnce(&mut Sessions, &mut Vec<Action>)) {
         let Some(inbound) = &mut self.inbound else {
             return;
         };
@@ -118,23 +110,10 @@ impl<P: PeerId> NodeMachine<P> {
 
         self.execute_of_sessions(&mut actions);
         self.actions = actions;
-        while let Some(news) = self
-            .inbound
-            .as_mut()
-            .and_then(|inbound| inbound.sessions.poll_news())
+        while let Some(inbound) = &mut self.inbound
+            && let Some(news) = inbound.sessions.poll_news()
         {
-            match news {
-                SessionNews::Delivered { session, messages } => {
-                    self.deliver(Some(session), messages);
-                }
-                SessionNews::Forgotten { session } => {
-                    let source = Source::Session(session);
-                    self.events.push_back(NodeEvent::Forgotten { source });
-                }
-                SessionNews::Settled { .. }
-                | SessionNews::Rejected { .. }
-                | SessionNews::Room { .. } => {}
-            }
+            self.report_of_session(news);
         }
     }
 
@@ -162,17 +141,50 @@ impl<P: PeerId> NodeMachine<P> {
                 | Action::ResumeReading { attempt, .. }
                 | Action::ResetStream { attempt, .. }
                 | Action::StopSending { attempt, .. } => self.pass_to_accepted(attempt, action),
-                // Only a machine that dials, and has a user's messages to settle, asks for these.
-                Action::Deliver(_)
-                | Action::Connect { .. }
+                // Only a machine that dials asks for these, or the table tells them as news.
+                Action::Connect { .. }
                 | Action::ScheduleBackoff { .. }
                 | Action::Emit(_)
+                | Action::Deliver(_)
                 | Action::Settle { .. }
                 | Action::Room { .. }
                 | Action::ForgetDelivered
                 | Action::Reject { .. } => {}
             }
         }
+    }
+
+    fn report_of_session(&mut self, news: SessionNews) {
+        let event = match news {
+            SessionNews::Delivered { session, messages } => {
+                return self.report_delivered(session, messages);
+            }
+            SessionNews::Settled { session, settled } => {
+                let to = Target::Session(session);
+                NodeEvent::Settled { to, settled }
+            }
+            SessionNews::Rejected {
+                session,
+                id,
+                rejected,
+            } => {
+                let to = Target::Session(session);
+                NodeEvent::Rejected { to, id, rejected }
+            }
+            SessionNews::Room {
+                session,
+                lane,
+                capacity,
+            } => {
+                let to = Target::Session(session);
+                NodeEvent::Room { to, lane, capacity }
+            }
+            SessionNews::Forgotten { session } => {
+                let source = Source::Session(session);
+                NodeEvent::Forgotten { source }
+            }
+        };
+        self.events.push_back(event);
     }
 
     /// Executes an action on an accepted connection, unless that has ended.
@@ -186,11 +198,11 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    fn deliver(&mut self, session: Option<SessionHandle>, messages: Vec<IncomingMessage>) {
-        // A message comes from a session that the table knows; one that does not could not be
-        // answered, and its sender sends it again.
-        let sessions = self.inbound.as_ref().map(|inbound| &inbound.sessions);
-        let Some((session, key)) = session.zip(session.and_then(|of| sessions?.key(of))) else {
+    fn report_delivered(&mut self, session: SessionHandle, messages: Vec<IncomingMessage>) {
+        // A session that is forgotten in the step that brought its messages takes no answer, so
+        // that its sender sends them again.
+        let inbound = self.inbound.as_ref();
+        let Some(key) = inbound.and_then(|inbound| inbound.sessions.key(session)) else {
             return;
         };
         let from = Sender {

@@ -6,7 +6,6 @@ use bytes::BytesMut;
 use peer_sender_core::{Attempt, CloseCode, Event, LinkError, Time};
 use quinn_proto::DatagramEvent;
 
-use super::cuts::CUTS_MAX;
 use super::link::{Collected, LinkId, Owner};
 use super::timers::TimerOf;
 use crate::error::is_farewell;
@@ -110,8 +109,9 @@ impl<P: PeerId> NodeMachine<P> {
         let (code, reason) = (CloseCode::ExcessiveLoad, "too many streams were cut");
         let remote = link.remote;
         let key = self.key_of(id);
-        let error = LinkError::Local {
-            reason: format!("the peer cut more than {CUTS_MAX} streams in 10 s"),
+        let error = LinkError::ClosedHere {
+            code,
+            reason: String::from(reason),
         };
         self.net.break_off(id, code, reason, error);
         self.net.stats.overloads += 1;

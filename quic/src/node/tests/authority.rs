@@ -34,7 +34,8 @@ fn certified(ca: &Ca) -> World {
 
 /// Node 1 dials node 2, which it knows by name.
 fn dial(world: &mut World, ca: &Ca, name: &str) -> PeerHandle {
-    let config = Config::new(address(2)).unwrap();
+    let config = Config::builder(address(2)).disconnect_after(None);
+    let config = config.build().unwrap();
     let config = PeerConfig::with_name(ca.authority(), name.parse().unwrap(), config);
     let peer = world.dial_as(1, config);
     world.queue(1, peer, messages(0, 10));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Lane, Level, MessageId, Outcome, PeerEvent, RefuseCode, Time};
+use peer_sender_core::{Config, Lane, Level, MessageId, Outcome, PeerEvent, RefuseCode, Time};
 
 use super::nodes::*;
 use super::world::World;
@@ -24,7 +24,7 @@ fn a_message_is_delivered_when_the_application_has_answered() {
     assert_eq!(world.end(1).settled(peer), [], "nobody has answered");
 
     let now = world.now;
-    let session = *world.end(2).sessions.first().unwrap();
+    let session = *world.end(2).sources.first().unwrap();
     world
         .end(2)
         .node
@@ -88,7 +88,7 @@ fn ten_thousand_messages_arrive_in_order() {
         "all of the queue is free"
     );
     assert_eq!(
-        world.end(1).room.unwrap().messages,
+        world.end(1).room[&(Target::Peer(peer), Lane(0))].messages,
         8_192,
         "and the user was told"
     );
@@ -172,7 +172,8 @@ fn an_idle_connection_stays_up_and_is_measured() {
     let mut world = World::new(6);
     world.place(1, dialler(1), 1);
     world.place(2, listener(2, trust(1)), 2);
-    let peer = world.dial(1, 2, identity(2).key());
+    let config = Config::builder(address(2)).disconnect_after(None);
+    let peer = world.dial_with(1, identity(2).key(), config.build().unwrap());
     world.run(Duration::from_secs(600));
     assert_eq!(world.end(1).connected(peer), 1);
     assert_eq!(world.end(1).errors(peer), []);

@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use peer_sender_core::{CloseCode, LinkError, Time};
+use peer_sender_core::{
+    CloseCode, Lane, LinkError, MessageId, Outcome, StopMode, Time, UnknownReason,
+};
 use quinn_proto::{
     Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, Event, StreamId, VarInt,
 };
 
 use super::nodes::*;
-use crate::node::{DatagramMeta, NodeEvent, NodeMachine, Output};
+use crate::node::{DatagramMeta, NodeEvent, NodeMachine, Output, Source, Target};
 use crate::{Trust, tls, transport};
 
 /// OPEN with the flag `fresh`, lane 0, base 0.
@@ -24,6 +26,8 @@ struct Duel {
     node: NodeMachine<String>,
     turned_away: Vec<LinkError>,
     received: usize,
+    source: Option<Source>,
+    settled: Vec<Outcome>,
     endpoint: Endpoint,
     handle: ConnectionHandle,
     client: Connection,
@@ -49,6 +53,8 @@ impl Duel {
             node,
             turned_away: Vec::new(),
             received: 0,
+            source: None,
+            settled: Vec::new(),
             endpoint,
             handle,
             client,
@@ -119,8 +125,15 @@ impl Duel {
                     assert_eq!(key, Some(identity(1).key()));
                     self.turned_away.push(error);
                 }
-                Output::Event(NodeEvent::Incoming { messages, .. }) => {
+                Output::Event(NodeEvent::Incoming {
+                    source, messages, ..
+                }) => {
                     self.received += messages.len();
+                    self.source = Some(source);
+                }
+                Output::Event(NodeEvent::Settled { settled, .. }) => {
+                    let outcomes = settled.into_iter().map(|(_, outcome)| outcome);
+                    self.settled.extend(outcomes);
                 }
                 Output::Event(_) => {}
                 Output::Timeout(_) => return,
@@ -249,6 +262,46 @@ fn streams_that_are_cut_leave_nothing_behind_and_others_go_on() {
     duel.exchange();
     assert_eq!((duel.received, duel.closed.as_deref()), (1, None));
     assert_eq!(duel.node.stats().overloads, 0);
+}
+
+#[test]
+fn a_dialler_that_cuts_every_reply_harms_only_its_own() {
+    let mut duel = Duel::new();
+    let stream = duel.open().unwrap();
+    duel.write(stream, OPEN);
+    duel.write(stream, &[3, 1, b'a']);
+    duel.exchange();
+    let back = duel.source.expect("the message arrived").target();
+    let replies = (0..8).map(|lane| (MessageId(lane), Lane(lane as u8), Bytes::from("reply")));
+    duel.node.queue(duel.now, back, replies);
+    duel.exchange();
+    let mut cut = 0;
+    while let Some(lane) = duel.client.streams().accept(Dir::Bi) {
+        let (reset, stop) = (VarInt::from_u32(5), VarInt::from_u32(6));
+        duel.client.send_stream(lane).reset(reset).unwrap();
+        duel.client.recv_stream(lane).stop(stop).unwrap();
+        cut += 1;
+    }
+    assert_eq!(cut, 8);
+    duel.exchange();
+    assert_eq!(
+        duel.settled,
+        [],
+        "nobody has answered, and they may still be"
+    );
+    duel.write(stream, &[3, 1, b'b']);
+    duel.exchange();
+    assert_eq!((duel.received, duel.closed.as_deref()), (2, None));
+    let links = duel.node.net.links();
+    assert_eq!(links.map(|link| link.streams.len()).sum::<usize>(), 1);
+
+    let Target::Session(session) = back else {
+        unreachable!()
+    };
+    duel.node.stop_session(duel.now, session, StopMode::Abort);
+    duel.exchange();
+    let unknown = Outcome::Unknown(UnknownReason::Stopped);
+    assert_eq!(duel.settled, vec![unknown; 8]);
 }
 
 #[test]

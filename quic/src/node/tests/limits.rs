@@ -195,7 +195,7 @@ fn two_hundred_diallers_are_served_by_one_node() {
     };
     assert!(world.wait(Duration::from_secs(30), all));
     assert_eq!(world.end(500).received.len(), 4_000);
-    assert_eq!(world.end(500).sessions.len(), 200);
+    assert_eq!(world.end(500).sources.len(), 200);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn connections_cut_in_the_middle_cost_nothing_but_time() {
     assert_eq!(world.end(1).errors(peer), [LinkError::Reset]);
     assert_eq!(world.end(1).connected(peer), 2);
     assert_eq!(
-        world.end(2).sessions.len(),
+        world.end(2).sources.len(),
         1,
         "the session outlives its connections"
     );

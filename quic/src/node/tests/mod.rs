@@ -2,14 +2,18 @@
 
 mod authority;
 mod delivery;
+mod dialling;
+mod end;
 mod fairness;
 mod hostile;
 mod identity;
+mod lanes;
 mod limits;
 mod loss;
 mod masquerade;
 mod nodes;
 mod probation;
+mod replies;
 mod stopping;
 mod world;
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::world::End;
+use super::end::End;
 use crate::{Identity, NodeConfig, Trust};
 
 /// Where a node stands in its world.

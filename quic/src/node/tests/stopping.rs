@@ -205,7 +205,7 @@ fn a_peer_that_was_removed_may_be_added_again() {
     assert_eq!(world.end(1).settled(peer).len(), 10);
     assert_eq!(world.end(2).received.len(), 20);
     assert_eq!(
-        world.end(2).sessions.len(),
+        world.end(2).sources.len(),
         2,
         "a new sender is a new session"
     );

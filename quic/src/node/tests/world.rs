@@ -5,139 +5,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use peer_sender_core::{
-    Capacity, Config, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected, Time,
-};
+use peer_sender_core::{Config, Lane, MessageId, PeerKey, Time};
 
+use super::end::End;
 use super::nodes::*;
 use crate::NodeConfig;
-use crate::node::{
-    DatagramMeta, NodeEvent, NodeMachine, Output, PeerConfig, PeerHandle, Source, Target, Transmit,
-};
+use crate::node::{DatagramMeta, Output, PeerConfig, PeerHandle, Target, Transmit};
 
 /// 2026-01-01.
 const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
-
-/// One node with everything that it has said.
-pub(super) struct End {
-    pub(super) node: NodeMachine<String>,
-    /// Whether every message is answered in the moment in which it comes.
-    pub(super) consumes: bool,
-    pub(super) received: Vec<(PeerKey, u64, Bytes)>,
-    pub(super) names: Vec<Option<String>>,
-    pub(super) sessions: BTreeSet<Source>,
-    pub(super) forgotten: Vec<Source>,
-    pub(super) settled: BTreeMap<PeerHandle, Vec<(MessageId, Outcome)>>,
-    pub(super) rejected: Vec<(MessageId, Rejected)>,
-    pub(super) said: BTreeMap<PeerHandle, Vec<PeerEvent>>,
-    pub(super) room: Option<Capacity>,
-    pub(super) turned_away: Vec<(Option<PeerKey>, LinkError)>,
-    until: Option<Time>,
-}
-
-impl End {
-    fn new(config: NodeConfig, seed: u8, base: Instant, date: SystemTime) -> Self {
-        let mut node = NodeMachine::new(config, [seed; 32], base, date);
-        node.set_segments_max(64);
-        Self {
-            node,
-            consumes: true,
-            received: Vec::new(),
-            names: Vec::new(),
-            sessions: BTreeSet::new(),
-            forgotten: Vec::new(),
-            settled: BTreeMap::new(),
-            rejected: Vec::new(),
-            said: BTreeMap::new(),
-            room: None,
-            turned_away: Vec::new(),
-            until: None,
-        }
-    }
-
-    fn hear(&mut self, now: Time, event: NodeEvent<String>) {
-        match event {
-            NodeEvent::Settled { to, settled } => {
-                let Target::Peer(peer) = to else {
-                    panic!("no replies here")
-                };
-                assert!(!settled.is_empty());
-                self.assert_running(peer);
-                self.settled.entry(peer).or_default().extend(settled);
-            }
-            NodeEvent::Rejected { id, rejected, .. } => self.rejected.push((id, rejected)),
-            NodeEvent::Room { to, capacity, .. } => {
-                if let Target::Peer(peer) = to {
-                    self.assert_running(peer);
-                }
-                self.room = Some(capacity);
-            }
-            NodeEvent::Peer { peer, event } => {
-                self.assert_running(peer);
-                self.said.entry(peer).or_default().push(event);
-            }
-            NodeEvent::Incoming {
-                source,
-                from,
-                messages,
-            } => {
-                assert!(!messages.is_empty());
-                self.sessions.insert(source);
-                self.names.push(from.peer);
-                let below = messages.last().unwrap().number + 1;
-                let taken = messages
-                    .into_iter()
-                    .map(|m| (from.key, m.number, m.payload));
-                self.received.extend(taken);
-                if self.consumes {
-                    self.node.consumed(now, source, Lane(0), below);
-                }
-            }
-            NodeEvent::Forgotten { source } => self.forgotten.push(source),
-            NodeEvent::InboundRejected { key, error, .. } => self.turned_away.push((key, error)),
-        }
-    }
-
-    /// `SenderStopped` is the last that is heard of a peer, apart from what is queued later.
-    fn assert_running(&self, peer: PeerHandle) {
-        let last = self.said.get(&peer).and_then(|said| said.last());
-        assert!(
-            !matches!(last, Some(PeerEvent::SenderStopped { .. })),
-            "heard of {peer:?} later"
-        );
-    }
-
-    /// Answers what has come and was not answered.
-    pub(super) fn consume(&mut self, now: Time) {
-        let below = self.received.last().map_or(0, |&(_, number, _)| number + 1);
-        for &source in &self.sessions {
-            self.node.consumed(now, source, Lane(0), below);
-        }
-    }
-
-    pub(super) fn settled(&self, peer: PeerHandle) -> &[(MessageId, Outcome)] {
-        self.settled.get(&peer).map_or(&[], Vec::as_slice)
-    }
-
-    pub(super) fn said(&self, peer: PeerHandle) -> &[PeerEvent] {
-        self.said.get(&peer).map_or(&[], Vec::as_slice)
-    }
-
-    pub(super) fn connected(&self, peer: PeerHandle) -> usize {
-        self.said(peer)
-            .iter()
-            .filter(|e| matches!(e, PeerEvent::Connected { .. }))
-            .count()
-    }
-
-    pub(super) fn errors(&self, peer: PeerHandle) -> Vec<LinkError> {
-        let errors = self.said(peer).iter().filter_map(|event| match event {
-            PeerEvent::Disconnected { error, .. } => Some(error.clone()),
-            _ => None,
-        });
-        errors.collect()
-    }
-}
 
 struct Datagram {
     from: Place,
@@ -219,18 +95,28 @@ impl World {
         self.end(from).node.add_peer(now, id, config).unwrap()
     }
 
-    /// Queues these messages in one step.
+    /// Queues these messages on lane 0 in one step.
     pub(super) fn queue(
         &mut self,
         from: Place,
         peer: PeerHandle,
         messages: impl IntoIterator<Item = (u64, Bytes)>,
     ) {
+        self.send_on(from, Target::Peer(peer), Lane(0), messages);
+    }
+
+    /// Queues these messages in one step.
+    pub(super) fn send_on(
+        &mut self,
+        from: Place,
+        to: Target,
+        lane: Lane,
+        messages: impl IntoIterator<Item = (u64, Bytes)>,
+    ) {
         let now = self.now;
-        let messages = messages
-            .into_iter()
-            .map(|(id, payload)| (MessageId(id), Lane(0), payload));
-        self.end(from).node.queue(now, Target::Peer(peer), messages);
+        let messages = messages.into_iter();
+        let messages = messages.map(|(id, payload)| (MessageId(id), lane, payload));
+        self.end(from).node.queue(now, to, messages);
     }
 
     /// Lets this much time go by.
