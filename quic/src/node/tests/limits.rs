@@ -7,7 +7,7 @@ use peer_sender_core::{Config, LinkError};
 
 use super::nodes::*;
 use super::world::World;
-use crate::{NodeConfig, Trust};
+use crate::{NodeConfig, PeerConfig, Trust};
 
 #[test]
 fn a_consumer_that_does_not_answer_holds_the_sender_back() {
@@ -51,6 +51,58 @@ fn a_consumer_that_does_not_answer_holds_the_sender_back() {
         .iter()
         .map(|(_, _, payload)| payload[0]);
     assert!(received.eq((0..count).map(|id| id as u8)));
+}
+
+#[test]
+fn what_is_held_of_a_key_and_of_all_keys_is_bounded() {
+    const LARGE: usize = 64 << 10;
+    let mut world = World::new(7);
+    let config = NodeConfig::builder(identity(9)).accept(Trust::Any);
+    let config = config.message_bytes_max(LARGE);
+    let config = config.inbound_bytes_max(16 * LARGE);
+    let config = config.inbound_bytes_total_max(40 * LARGE);
+    world.place(9, config.build().unwrap(), 9).consumes = false;
+    // Each has three peers that are the same listener: three sessions of its key.
+    let mut peers = Vec::new();
+    for place in 1..=3 {
+        world.place(place, dialler(place as u8), place as u8);
+        for number in 0..3 {
+            let now = world.now;
+            let config = PeerConfig::new(identity(9).key(), address(9)).unwrap();
+            let node = &mut world.end(place).node;
+            let peer = node
+                .add_peer(now, format!("session {number}"), config)
+                .unwrap();
+            let large = (0..20).map(|id| (id, Bytes::from(vec![id as u8; LARGE])));
+            world.queue(place, peer, large);
+            peers.push((place, peer));
+        }
+        // The books of each message count as well, and a session that holds nothing may have one.
+        world.run(Duration::from_secs(30));
+        let of_key = |world: &mut World| {
+            let key = identity(place as u8).key();
+            let received = world.end(9).received.iter();
+            received.filter(|(from, _, _)| *from == key).count()
+        };
+        let held = of_key(&mut world);
+        match place {
+            1 | 2 => assert!((15..=18).contains(&held), "{held} messages of one key"),
+            _ => assert!((1..=11).contains(&held), "{held} messages of the last"),
+        }
+    }
+    let held = world.end(9).received.len();
+    assert!((38..=49).contains(&held), "{held} messages of all");
+
+    let now = world.now;
+    world.end(9).consumes = true;
+    world.end(9).consume(now);
+    let all = |world: &mut World| {
+        let mut settled = peers
+            .iter()
+            .map(|&(place, peer)| world.end(place).settled(peer).len());
+        settled.all(|settled| settled == 20)
+    };
+    assert!(world.wait(Duration::from_secs(60), all), "and all goes on");
 }
 
 #[test]
