@@ -1,9 +1,9 @@
 //! Why a command could not do its work, and what to try next.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityError};
+use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityFileError};
 use thiserror::Error;
 
 use crate::console::{self, Paint};
@@ -11,13 +11,8 @@ use crate::console::{self, Paint};
 /// Ends a command; each says what is wrong and names the next command to try.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
-    #[error("cannot read the key file {}: {error}\n{}", file.display(), instead_of(file, error))]
-    KeyFileUnreadable { file: PathBuf, error: io::Error },
-    #[error(
-        "{} is not a key file: {error}\nto make one under another name: peer-sender keys new FILE",
-        file.display()
-    )]
-    KeyFileMalformed { file: PathBuf, error: IdentityError },
+    #[error("{}{}", .0, instead_of(.0))]
+    KeyFile(#[from] IdentityFileError),
     #[error("{} exists, and a key is never overwritten\nto see its key: peer-sender keys show {}", file.display(), file.display())]
     KeyFileExists { file: PathBuf },
     #[error("cannot write the key file {}: {error}\nto try elsewhere: peer-sender keys new FILE", file.display())]
@@ -96,19 +91,29 @@ impl Failure {
     }
 }
 
-/// What to try where a key file cannot be read: to make one helps only where there is none.
-fn instead_of(file: &Path, error: &io::Error) -> String {
-    let file = file.display();
-    match error.kind() {
-        io::ErrorKind::NotFound => format!("to make one: peer-sender keys new {file}"),
-        io::ErrorKind::PermissionDenied => {
-            format!("only its owner may read a key; to see who that is, and its mode: ls -l {file}")
+/// What to try where a key file cannot be used: to make one helps only where there is none.
+fn instead_of(error: &IdentityFileError) -> String {
+    let advice = match error {
+        IdentityFileError::Unreadable { file, kind, .. } => {
+            let file = file.display();
+            match kind {
+                io::ErrorKind::NotFound => format!("to make one: peer-sender keys new {file}"),
+                io::ErrorKind::PermissionDenied => format!(
+                    "only its owner may read a key; to see who that is, and its mode: ls -l {file}"
+                ),
+                io::ErrorKind::IsADirectory => {
+                    format!("name a key file; to see what is in there: ls -l {file}")
+                }
+                _ => format!("to see what it is: ls -l {file}"),
+            }
         }
-        io::ErrorKind::IsADirectory => {
-            format!("name a key file; to see what is in there: ls -l {file}")
+        IdentityFileError::TooLarge { .. } | IdentityFileError::Malformed { .. } => {
+            "to make one under another name: peer-sender keys new FILE".to_owned()
         }
-        _ => format!("to see what it is: ls -l {file}"),
-    }
+        // The error itself names the command.
+        _ => return String::new(),
+    };
+    format!("\n{advice}")
 }
 
 #[cfg(test)]
@@ -118,10 +123,11 @@ mod tests {
     #[test]
     fn a_key_is_to_be_made_only_where_there_is_no_file() {
         let failure = |kind: io::ErrorKind| {
-            Failure::KeyFileUnreadable {
+            Failure::from(IdentityFileError::Unreadable {
                 file: "my.key".into(),
-                error: kind.into(),
-            }
+                kind,
+                text: kind.to_string(),
+            })
             .to_string()
         };
         let missing = failure(io::ErrorKind::NotFound);

@@ -1,12 +1,13 @@
-//! Identities in files: `keys new`, `keys show`, and what `listen` and `send` read.
+//! Identities in files: `keys new` and `keys show`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 
-use peer_sender_tokio::Identity;
+use peer_sender_tokio::{Identity, load_identity};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::Verdict;
 use crate::args::{KeyFileArgs, KeysArgs, KeysCommand};
@@ -26,50 +27,19 @@ pub(crate) fn run(args: KeysArgs) -> Result<Verdict, Failure> {
                 ));
             }
         }
-        KeysCommand::Show(args) => show(&args, &read(&args.file)?)?,
+        KeysCommand::Show(args) => show(&args, &load_identity(&args.file)?)?,
     }
     Ok(Verdict::AllIsWell)
 }
 
 /// A fresh identity, from the operating system's randomness.
 pub(crate) fn make() -> Result<Identity, Failure> {
-    let mut secret = [0; 32];
+    let mut secret = Zeroizing::new([0; 32]);
     SystemRandom::new()
-        .fill(&mut secret)
+        .fill(secret.as_mut())
         .map_err(|_| Failure::NoRandomness)?;
-    Ok(Identity::from_secret(secret))
+    Ok(Identity::from_secret(*secret))
 }
-
-/// Reads an identity, and warns if others can read it too. Of a file that is no key nothing is
-/// said but that.
-pub(crate) fn read(file: &Path) -> Result<Identity, Failure> {
-    let unreadable = |error| Failure::KeyFileUnreadable {
-        file: file.to_owned(),
-        error,
-    };
-    let open = File::open(file).map_err(unreadable)?;
-    let mut pem = Vec::new();
-    (&open)
-        .take(FILE_BYTES_MAX)
-        .read_to_end(&mut pem)
-        .map_err(unreadable)?;
-    let identity = Identity::from_pem(&String::from_utf8_lossy(&pem)).map_err(|error| {
-        Failure::KeyFileMalformed {
-            file: file.to_owned(),
-            error,
-        }
-    })?;
-    if others_may_read(&open).map_err(unreadable)? {
-        let file = file.display();
-        console::say(&format!(
-            "warning: others can read the key {file}; mend it: chmod 600 {file}"
-        ));
-    }
-    Ok(identity)
-}
-
-/// Far more than any key file has, so that a wrong name (a device, a film) is noticed soon.
-const FILE_BYTES_MAX: u64 = 64 << 10;
 
 #[derive(Serialize)]
 struct Shown {
@@ -124,14 +94,3 @@ fn for_owner_only(options: &mut OpenOptions) {
 
 #[cfg(not(unix))]
 fn for_owner_only(_: &mut OpenOptions) {}
-
-#[cfg(unix)]
-fn others_may_read(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn others_may_read(_: &File) -> io::Result<bool> {
-    Ok(false)
-}

@@ -71,9 +71,16 @@ fn keys_are_made_once_and_for_their_owner_alone() {
     assert_ne!(directory.key("b.key"), key);
 
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let shown = run(&format!("keys show {file}"));
-    assert_eq!(shown.code, Some(0));
-    assert!(shown.stderr.contains("chmod 600"), "{}", shown.stderr);
+    let mend = format!("chmod 600 {file}");
+    for command in [
+        format!("keys show {file}"),
+        format!("listen --bind 127.0.0.1:0 --key {file} --allow-any"),
+        format!("send --to 127.0.0.1:9 --peer-key {KEY} --key {file} --count 1"),
+    ] {
+        run(&command).failed(2, &["others than its owner", &mend]);
+    }
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(run(&format!("keys show {file}")).code, Some(0));
 }
 
 #[test]

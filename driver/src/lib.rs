@@ -28,6 +28,7 @@ mod bind;
 mod control;
 mod driver;
 mod events;
+mod identity_file;
 mod incoming;
 mod mailbox;
 mod node;
@@ -55,6 +56,7 @@ pub use peer_sender_quic::{
 pub use bind::BindError;
 pub use control::TurnedAway;
 pub use events::Events;
+pub use identity_file::{IdentityFileError, load_certified_identity, load_identity};
 pub use incoming::{AutoIncoming, Incoming, IncomingMessage, Received};
 pub use node::Node;
 pub use peer::{AddressesError, Outcomes, PeerSender, PeerSink, Permit};

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use peer_sender_core::CertificateProblem;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
@@ -47,10 +46,9 @@ impl Authority {
     pub fn from_pem(pem: &str) -> Result<Self, AuthorityError> {
         let mut roots = BTreeSet::new();
         let mut store = RootCertStore::empty();
-        for root in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let root = root.map_err(|error| AuthorityError::Pem {
-                problem: pem::problem(&error),
-            })?;
+        let certificates =
+            pem::read_certificates(pem).map_err(|problem| AuthorityError::Pem { problem })?;
+        for root in certificates {
             roots.insert(root.to_vec());
             store.add(root).map_err(|_| AuthorityError::Certificate)?;
         }
@@ -241,5 +239,77 @@ pub(crate) fn problem_of(error: Error) -> CertificateProblem {
             CertificateProblem::BadSignature
         }
         _ => CertificateProblem::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issue::{self, Ca};
+
+    #[test]
+    fn several_authorities_are_one_trust_whatever_their_order() {
+        let [one, other] = ["one", "other"].map(|name| Ca::called(name).certificate());
+        let pem = |these: &[&CertificateDer<'static>]| {
+            let text = issue::certificates(these.iter().copied());
+            Authority::from_pem(&format!("words\n{text}")).unwrap()
+        };
+        assert_eq!(pem(&[&one, &other]), pem(&[&other, &one, &one]));
+        assert_ne!(pem(&[&one]), pem(&[&other]));
+        assert_eq!(
+            format!("{:?}", pem(&[&one, &other])),
+            "Authority { roots: 2 }"
+        );
+    }
+
+    #[test]
+    fn what_names_no_authority_is_refused_by_name() {
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let block =
+            |body| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+        let good = issue::certificates([&Ca::new().certificate()]);
+        let damaged = |problem| AuthorityError::Pem { problem };
+        for (text, expected) in [
+            (String::new(), AuthorityError::NoCertificate),
+            (key.into(), AuthorityError::NoCertificate),
+            (block("AAAA"), AuthorityError::Certificate),
+            (good.clone() + &block("AAAA"), AuthorityError::Certificate),
+            (block("!"), damaged("a block is not valid base64")),
+            (
+                good.replace("-----END", "--"),
+                damaged("a block is not valid base64"),
+            ),
+            (
+                good.replace("-----END", "-----"),
+                damaged("a block has no END line"),
+            ),
+        ] {
+            assert_eq!(Authority::from_pem(&text).unwrap_err(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_dns_names_and_addresses() {
+        for (text, name) in [
+            ("a", "a"),
+            ("A.Example", "a.example"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("2001:DB8:0:0::1", "2001:db8::1"),
+        ] {
+            assert_eq!(text.parse::<PeerName>().unwrap().as_str(), name);
+        }
+        for text in [
+            "",
+            ".",
+            "*.example",
+            "a b",
+            "a..b",
+            "-a",
+            "[::1]",
+            "1.2.3",
+            "a:1",
+        ] {
+            assert_eq!(text.parse::<PeerName>(), Err(InvalidPeerName), "{text}");
+        }
     }
 }

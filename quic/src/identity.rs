@@ -8,8 +8,7 @@ use peer_sender_core::PeerKey;
 use rcgen::{CertificateParams, DistinguishedName, DnType, PKCS_ED25519, date_time_ymd};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rustls::crypto::ring::sign::{any_eddsa_type, any_supported_type};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use thiserror::Error;
@@ -84,12 +83,8 @@ impl Identity {
     ///
     /// What is wrong with which text. Whether anybody trusts the certificates is not looked at.
     pub fn from_chain_pem(certificates: &str, key: &str) -> Result<Self, IdentityError> {
-        let chain: Vec<CertificateDer<'static>> =
-            CertificateDer::pem_slice_iter(certificates.as_bytes())
-                .collect::<Result<_, _>>()
-                .map_err(|error| IdentityError::Pem {
-                    problem: pem::problem(&error),
-                })?;
+        let chain = pem::read_certificates(certificates)
+            .map_err(|problem| IdentityError::Pem { problem })?;
         let (own, above) = chain.split_first().ok_or(IdentityError::NoCertificate)?;
         if !tls::is_small(own, above) {
             return Err(IdentityError::ChainTooLarge);
@@ -135,6 +130,15 @@ impl Identity {
         }
     }
 
+    /// What it shows to peers, as PEM: its own certificate, and those of the intermediate
+    /// authorities that it was given with. Nothing of it is secret.
+    pub fn certificates_pem(&self) -> String {
+        let chain = self.0.certified.cert.iter();
+        chain
+            .map(|certificate| pem::write_certificate(certificate).to_string())
+            .collect()
+    }
+
     /// What peers know this identity by.
     pub fn key(&self) -> PeerKey {
         self.0.key
@@ -142,7 +146,7 @@ impl Identity {
 
     /// The same key, which shows this chain whatever is in it.
     #[cfg(test)]
-    pub(crate) fn showing(&self, chain: Vec<CertificateDer<'static>>) -> Self {
+    pub(crate) fn showing(&self, chain: Vec<rustls::pki_types::CertificateDer<'static>>) -> Self {
         let certified = CertifiedKey::new(chain, self.0.certified.key.clone());
         Self(Arc::new(Inner {
             secret: Secret::Ed25519(Zeroizing::new(self.derive().bytes(b"showing"))),

@@ -93,6 +93,6 @@ pub(crate) fn private_key(key: &KeyPair) -> String {
 
 /// These certificates as text.
 pub(crate) fn certificates<'a>(chain: impl IntoIterator<Item = &'a CertificateDer<'a>>) -> String {
-    let blocks = chain.into_iter().map(|one| pem::write("CERTIFICATE", one));
+    let blocks = chain.into_iter().map(|one| pem::write_certificate(one));
     blocks.map(|block| block.to_string()).collect()
 }

@@ -1,10 +1,11 @@
-//! Private keys as text: PKCS #8 (RFC 5958, RFC 8410) and the older forms, in PEM (RFC 7468).
+//! Keys and certificates as text: PKCS #8 (RFC 5958, RFC 8410) and the older forms, in PEM (RFC 7468).
 //!
 //! Every buffer that a key passes through on its way is wiped when it is dropped.
 
 use ring::signature::Ed25519KeyPair;
-use rustls::pki_types::pem;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+};
 use zeroize::Zeroizing;
 
 use crate::IdentityError;
@@ -15,6 +16,8 @@ const ALGORITHM: &[u8] = b"\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 const ALGORITHM_START: usize = 5;
 const SECRET_START: usize = ALGORITHM_START + ALGORITHM.len();
 const PKCS8_BYTES: usize = SECRET_START + 32;
+
+const CERTIFICATE: &str = "CERTIFICATE";
 
 /// The forms in which a private key stands in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,11 @@ pub(crate) fn write_key(key: &PrivateKey) -> Zeroizing<String> {
     write(key.form.label(), &key.der)
 }
 
+/// A certificate as text.
+pub(crate) fn write_certificate(certificate: &CertificateDer<'_>) -> Zeroizing<String> {
+    write(CERTIFICATE, certificate)
+}
+
 /// One block of text, with lines of 64 digits.
 pub(crate) fn write(label: &str, der: &[u8]) -> Zeroizing<String> {
     const LINE_BYTES: usize = 48;
@@ -120,80 +128,98 @@ pub(crate) fn read_secret(text: &str) -> Result<Zeroizing<[u8; 32]>, IdentityErr
 pub(crate) fn read_key(text: &str) -> Result<PrivateKey, IdentityError> {
     let mut found = None;
     let mut without = IdentityError::NoKey;
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let Some(label) = line.strip_prefix("-----BEGIN ") else {
-            continue;
-        };
-        let Some(label) = label.trim_end().strip_suffix("-----") else {
-            return Err(damaged("a BEGIN line is malformed"));
-        };
-        match label {
-            "ENCRYPTED PRIVATE KEY" => without = IdentityError::Encrypted,
-            "OPENSSH PRIVATE KEY" => without = IdentityError::OpenSsh,
-            _ => {}
-        }
-        let form = KeyForm::of(label);
-        let der = read_block(&mut lines, label, form.is_some(), text.len())?;
-        match form {
+    for block in blocks(text, |label| KeyForm::of(label).is_some()) {
+        let Block { label, der } = block.map_err(|problem| IdentityError::Pem { problem })?;
+        match KeyForm::of(label) {
             Some(_) if found.is_some() => return Err(IdentityError::SeveralKeys),
             Some(form) => found = Some(PrivateKey { form, der }),
+            None if label == "ENCRYPTED PRIVATE KEY" => without = IdentityError::Encrypted,
+            None if label == "OPENSSH PRIVATE KEY" => without = IdentityError::OpenSsh,
             None => {}
         }
     }
     found.ok_or(without)
 }
 
-/// Reads up to the END line. Of a block that nobody asks for the contents are passed over.
-fn read_block<'a>(
-    lines: &mut impl Iterator<Item = &'a str>,
-    label: &str,
-    decode: bool,
-    bytes_max: usize,
-) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
-    let capacity = if decode { bytes_max / 4 * 3 + 3 } else { 0 };
-    // All at once: growing would leave copies behind.
-    let mut der = Zeroizing::new(Vec::with_capacity(capacity));
-    let (mut bits, mut digits, mut padding) = (0_u32, 0_usize, 0_usize);
-    for line in lines {
-        let end = line.strip_prefix("-----END ");
-        if end.and_then(|end| end.trim_end().strip_suffix("-----")) == Some(label) {
-            let left = digits % 4;
-            let complete = match left {
-                0 => padding == 0,
-                // What is left over of the last byte's digits must be nothing.
-                2 | 3 => padding + left == 4 && bits & ((1 << (8 - 2 * left)) - 1) == 0,
-                _ => false,
-            };
-            return match complete || !decode {
-                true => Ok(der),
-                false => Err(damaged("a block is not valid base64")),
-            };
+/// The certificates in the text, in their order; or what is wrong with it.
+pub(crate) fn read_certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    let blocks = blocks(text, |label| label == CERTIFICATE);
+    let certificates = blocks.filter_map(|block| match block {
+        Ok(Block { label, der }) => {
+            (label == CERTIFICATE).then(|| Ok(CertificateDer::from(der.to_vec())))
         }
-        if line.starts_with("-----") {
-            break;
-        }
-        for byte in line.bytes().filter(|_| decode) {
-            match base64_value(byte) {
-                Some(value) if padding == 0 => {
-                    digits += 1;
-                    bits = bits << 6 | value;
-                    if digits % 4 != 1 {
-                        let unused = 6 - 2 * ((digits - 1) % 4) as u32;
-                        der.push((bits >> unused) as u8);
-                    }
-                }
-                None if byte == b'=' => padding += 1,
-                None if byte.is_ascii_whitespace() => {}
-                Some(_) | None => return Err(damaged("a block is not valid base64")),
-            }
-        }
-    }
-    Err(damaged("a block has no END line"))
+        Err(problem) => Some(Err(problem)),
+    });
+    certificates.collect()
 }
 
-fn damaged(problem: &'static str) -> IdentityError {
-    IdentityError::Pem { problem }
+/// What stands between a BEGIN and an END line.
+struct Block<'a> {
+    label: &'a str,
+    /// Its contents; of one that is not wanted, nothing.
+    der: Zeroizing<Vec<u8>>,
+}
+
+/// The blocks in the text, or what is wrong with it; of those that are wanted the contents.
+fn blocks(
+    text: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = Result<Block<'_>, &'static str>> {
+    let mut lines = text.lines();
+    std::iter::from_fn(move || {
+        let label = lines.find_map(|line| line.strip_prefix("-----BEGIN "))?;
+        let Some(label) = label.trim_end().strip_suffix("-----") else {
+            return Some(Err("a BEGIN line is malformed"));
+        };
+        let body = lines.clone().take_while(|line| !line.starts_with("-----"));
+        let der = match wanted(label) {
+            true => decode(body.clone()),
+            false => Some(Zeroizing::default()),
+        };
+        let end = lines.nth(body.count()).and_then(|line| {
+            let line = line.strip_prefix("-----END ")?;
+            line.trim_end().strip_suffix("-----")
+        });
+        Some(match der {
+            Some(der) if end == Some(label) => Ok(Block { label, der }),
+            Some(_) => Err("a block has no END line"),
+            None => Err("a block is not valid base64"),
+        })
+    })
+}
+
+/// The bytes that these lines of base64 stand for (RFC 4648 section 4).
+fn decode<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> Option<Zeroizing<Vec<u8>>> {
+    let digits: usize = lines.clone().map(str::len).sum();
+    // All at once: growing would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(digits / 4 * 3 + 3));
+    let (mut bits, mut digits, mut padding) = (0_u32, 0_usize, 0_usize);
+    for digit in lines.flat_map(str::bytes) {
+        match base64_value(digit) {
+            Some(value) if padding == 0 => {
+                digits += 1;
+                bits = bits << 6 | value;
+                let unused = match digits % 4 {
+                    1 => continue,
+                    2 => 4,
+                    3 => 2,
+                    _ => 0,
+                };
+                bytes.push((bits >> unused) as u8);
+            }
+            None if digit == b'=' => padding += 1,
+            None if digit.is_ascii_whitespace() => {}
+            Some(_) | None => return None,
+        }
+    }
+    // What is left over of the last digit must be nothing.
+    let is_whole = match digits % 4 {
+        0 => padding == 0,
+        2 => padding == 2 && bits & 0b1111 == 0,
+        3 => padding == 1 && bits & 0b11 == 0,
+        _ => false,
+    };
+    is_whole.then_some(bytes)
 }
 
 fn secret_of(der: &[u8]) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
@@ -212,17 +238,6 @@ fn secret_of(der: &[u8]) -> Result<Zeroizing<[u8; 32]>, IdentityError> {
         .get(SECRET_START..PKCS8_BYTES)
         .and_then(|bytes| bytes.try_into().ok());
     secret.map(Zeroizing::new).ok_or(IdentityError::Key)
-}
-
-/// What is wrong with a PEM text.
-pub(crate) fn problem(error: &pem::Error) -> &'static str {
-    match error {
-        pem::Error::MissingSectionEnd { .. } => "a block has no END line",
-        pem::Error::IllegalSectionStart { .. } => "a BEGIN line is malformed",
-        pem::Error::Base64Decode(_) => "a block is not valid base64",
-        pem::Error::SectionTooLarge => "a block is too large",
-        _ => "it cannot be read",
-    }
 }
 
 fn base64_value(digit: u8) -> Option<u32> {

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use peer_sender_tokio::{
-    Incoming, LinkError, Node, NodeConfig, PeerKey, StopMode, Trust, TurnedAway,
+    Incoming, LinkError, Node, NodeConfig, PeerKey, StopMode, Trust, TurnedAway, load_identity,
 };
 use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior};
@@ -18,7 +18,7 @@ use crate::args::ListenArgs;
 use crate::console::{self, say};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
-use crate::{Verdict, figures, keys};
+use crate::{Verdict, figures};
 
 use lines::Form;
 use log::{Log, Written};
@@ -29,7 +29,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
-    let identity = keys::read(&args.key)?;
+    let identity = load_identity(&args.key)?;
     let key = identity.key();
     let trust = match args.allow_any {
         true => Trust::Any,
@@ -236,6 +236,7 @@ fn in_words(TurnedAway { remote, key, error }: &TurnedAway) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys;
 
     #[test]
     fn only_a_key_that_is_not_allowed_is_offered_to_be_let_in() {

@@ -10,9 +10,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use peer_sender_tokio::{Config, Node, NodeConfig, PeerConfig, StopMode};
+use peer_sender_tokio::{Config, Node, NodeConfig, PeerConfig, StopMode, load_identity};
 use tokio::time::{self, MissedTickBehavior};
 
+use crate::Verdict;
 use crate::args::SendArgs;
 use crate::console::{self, Screen};
 use crate::failure::Failure;
@@ -20,7 +21,6 @@ use crate::interrupt::Interrupts;
 use crate::link::LinkWatch;
 use crate::transfer::source::{MadeUp, Reading, Texts};
 use crate::transfer::{Fate, NotAMessage, Pump, Source, Tally};
-use crate::{Verdict, keys};
 
 use report::{Report, shortcomings};
 
@@ -32,7 +32,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
-    let identity = keys::read(&args.key)?;
+    let identity = load_identity(&args.key)?;
     let config = Config::builder(args.to).backoff_max(BACKOFF_MAX).build()?;
     let (source, total) = source(&args, config.message_bytes_max())?;
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
