@@ -1,11 +1,14 @@
 //! What the command line may say.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use peer_sender_tokio::PeerKey;
+
+use crate::bench::Workload;
 
 /// Sends messages to peers over QUIC and tells the truth about each.
 #[derive(Debug, Parser)]
@@ -26,6 +29,11 @@ Start with: peer-sender demo";
 pub(crate) enum Command {
     /// Show it at work on this machine: no files, no root, some seconds.
     Demo(DemoArgs),
+    /// Measure it on this machine, alone or against plain QUIC.
+    Bench(BenchArgs),
+    /// One end of a measurement, which `bench` starts: reads what to do on stdin.
+    #[command(hide = true)]
+    BenchEnd,
     /// Make and show identities.
     Keys(KeysArgs),
     /// Receive messages: a line for each on stdout.
@@ -48,6 +56,39 @@ pub(crate) struct DemoArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure.
+    #[arg(long, value_name = "W", value_enum, default_value_t = Workload::Throughput)]
+    pub(crate) workload: Workload,
+    /// Bytes of each message; 1024 by default, and for throughput 100, 1024, 65536 and 1048576 in
+    /// turn.
+    #[arg(long, value_name = "B", value_parser = message_size)]
+    pub(crate) size: Option<usize>,
+    /// How many peers: for peers 100 by default, for idle 1000.
+    #[arg(long, value_name = "N", value_parser = peers)]
+    pub(crate) peers: Option<usize>,
+    /// Do the same work on this, in turn, and print ratios; above 1 is better than that.
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) against: Option<Against>,
+    /// How long each measurement lasts; by default so long that all end within 45 s.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) seconds: Option<Duration>,
+    /// How often each is measured, for medians and spreads.
+    #[arg(long, value_name = "N", value_parser = repetitions)]
+    pub(crate) repetitions: Option<usize>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Against {
+    /// Plain quinn: an ordered stream with counts written back, and a stream for each message.
+    Quinn,
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +201,25 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected seconds above 0, as 30 or 0.5".to_owned())
 }
 
+fn message_size(text: &str) -> Result<usize, String> {
+    within(text, 1..=16 << 20, "expected bytes from 1 to 16777216")
+}
+
+fn peers(text: &str) -> Result<usize, String> {
+    within(text, 1..=10_000, "expected a number from 1 to 10000")
+}
+
+fn repetitions(text: &str) -> Result<usize, String> {
+    within(text, 1..=1_000, "expected a number from 1 to 1000")
+}
+
+fn within(text: &str, range: RangeInclusive<usize>, expected: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| expected.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -245,6 +305,21 @@ mod tests {
             " -",
         ] {
             assert!(parse(&format!("{base}{right}")).is_ok(), "{right}");
+        }
+    }
+
+    #[test]
+    fn bench_names_what_it_does_not_understand() {
+        for (wrong, expected) in [
+            ("--workload all", "throughput, serial, latency, peers, idle"),
+            ("--against tcp", "quinn"),
+            ("--size 0", "--size <B>"),
+            ("--peers 10001", "--peers <N>"),
+            ("--repetitions 0", "--repetitions <N>"),
+            ("--seconds 0", "--seconds <SECONDS>"),
+        ] {
+            let error = parse(&format!("p bench {wrong}")).unwrap_err();
+            assert!(error.contains(expected), "{error}");
         }
     }
 

@@ -57,6 +57,16 @@ pub(crate) enum Failure {
         "the node ended by itself; what stands in the log was accepted, all else will come again\nto see why: peer-sender -v listen ..."
     )]
     NodeDied,
+    #[error("the measurement failed: {what}\nto see why: peer-sender -v bench ...")]
+    Bench { what: String },
+    #[error(
+        "this program was built without plain quinn to compare with\nto have it: cargo install --path cli --features compare"
+    )]
+    #[cfg_attr(
+        feature = "compare",
+        expect(dead_code, reason = "only a program without quinn says so")
+    )]
+    NothingToCompareWith,
     /// Often meant so (`| head -1`), hence no error in words; `rest` says what became of the work.
     #[error("stdout's reader is gone; {rest}")]
     StdoutClosed { rest: String },
@@ -77,7 +87,10 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::NodeDied | Self::StdoutClosed { .. } | Self::Stdout { .. } => 1,
+            Self::NodeDied
+            | Self::Bench { .. }
+            | Self::StdoutClosed { .. }
+            | Self::Stdout { .. } => 1,
             _ => 2,
         }
     }

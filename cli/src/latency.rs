@@ -41,12 +41,16 @@ impl Latency {
             .expect("both have the same bounds");
     }
 
+    /// The latency in microseconds that this part of all did not exceed; none without any.
+    pub(crate) fn quantile(&self, quantile: f64) -> Option<u64> {
+        (!self.micros.is_empty()).then(|| self.micros.value_at_quantile(quantile))
+    }
+
     pub(crate) fn percentiles(&self) -> Percentiles {
-        let measured = !self.micros.is_empty();
         Percentiles {
-            p50: measured.then(|| self.micros.value_at_quantile(0.50)),
-            p99: measured.then(|| self.micros.value_at_quantile(0.99)),
-            max: measured.then(|| self.micros.max()),
+            p50: self.quantile(0.50),
+            p99: self.quantile(0.99),
+            max: (!self.micros.is_empty()).then(|| self.micros.max()),
         }
     }
 }

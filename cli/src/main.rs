@@ -5,6 +5,7 @@
 //! be understood or its surroundings refused (a key file, an address).
 
 mod args;
+mod bench;
 mod console;
 mod demo;
 mod diagnostics;
@@ -38,6 +39,8 @@ enum Verdict {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = logging::start(cli.verbose).and_then(|()| match cli.command {
+        Command::Bench(args) => bench::run(&args),
+        Command::BenchEnd => bench::run_end(),
         Command::Demo(args) => on_this_thread(demo::run(args)),
         Command::Keys(args) => keys::run(args),
         Command::Listen(args) => on_this_thread(listen::run(args)),

@@ -1,0 +1,144 @@
+//! The works done by nodes of this library, with their defaults.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use peer_sender_tokio::{
+    Node, NodeConfig, Outcome, PeerConfig, PeerEvent, PeerSender, Receipt, Trust,
+};
+
+use super::courier::Courier;
+use super::failed;
+use super::plan::Work;
+use crate::failure::Failure;
+use crate::keys;
+
+/// The dialling end.
+pub(super) struct Dialler {
+    node: Node<usize>,
+}
+
+/// A peer's sender and the receipts that are open.
+pub(super) struct Ours {
+    peer: PeerSender,
+    open: VecDeque<Receipt>,
+}
+
+impl Dialler {
+    pub(super) async fn bind() -> Result<Self, Failure> {
+        let config = NodeConfig::new(keys::make()?);
+        Ok(Self {
+            node: bind(config).await?,
+        })
+    }
+
+    /// Connects to as many peers as the work wants, spread over the addresses.
+    pub(super) async fn dial(
+        &self,
+        work: &Work,
+        key: &str,
+        addresses: &[SocketAddr],
+    ) -> Result<Vec<Ours>, Failure> {
+        let key = key
+            .parse()
+            .map_err(|error| failed("the peer's key", error))?;
+        let mut dialled = Vec::new();
+        for (id, &address) in (0..work.peers).zip(addresses.iter().cycle()) {
+            let peer = self.node.peer(id, PeerConfig::new(key, address)?)?;
+            // Before the node's first turn, so that nothing is missed.
+            dialled.push((peer.events(), peer));
+        }
+        let mut connected = Vec::new();
+        for (mut events, peer) in dialled {
+            loop {
+                match events.next().await {
+                    Some(PeerEvent::Connected { .. }) => break,
+                    Some(PeerEvent::Disconnected { error, .. }) => {
+                        return Err(failed("dialling", error));
+                    }
+                    Some(_) => {}
+                    None => return Err(failed("dialling", "the node has stopped")),
+                }
+            }
+            connected.push(Ours {
+                peer,
+                open: VecDeque::new(),
+            });
+        }
+        Ok(connected)
+    }
+}
+
+impl Courier for Ours {
+    async fn send(&mut self, payload: &Bytes) -> Result<(), Failure> {
+        let receipt = self.peer.send(payload.clone()).await;
+        let receipt = receipt.map_err(|rejected| failed("sending", rejected))?;
+        self.open.push_back(receipt);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn settled(&mut self) -> Result<u64, Failure> {
+        poll_fn(|cx| self.poll_settled(cx)).await
+    }
+}
+
+impl Ours {
+    /// A lane is first in, first out: to wait for the first is enough.
+    fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, Failure>> {
+        let mut settled = 0;
+        while let Some(first) = self.open.front_mut() {
+            match Pin::new(first).poll(cx) {
+                Poll::Ready(Outcome::Delivered(_)) => settled += 1,
+                Poll::Ready(outcome) => {
+                    return Poll::Ready(Err(failed("a message", format!("{outcome:?}"))));
+                }
+                Poll::Pending => break,
+            }
+            self.open.pop_front();
+        }
+        if settled > 0 {
+            Poll::Ready(Ok(settled))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// The accepting end: nodes that accept every message when the next one is asked for. Their key
+/// and addresses.
+pub(super) async fn listen(work: &Work) -> Result<(String, Vec<SocketAddr>), Failure> {
+    let identity = keys::make()?;
+    let mut addresses = Vec::new();
+    for _ in 0..work.listeners {
+        // All peers come from one host and have one key, which is why shares are larger than by
+        // default.
+        let config = NodeConfig::builder(identity.clone())
+            .accept(Trust::Any)
+            .handshakes_max(4 * work.peers.max(16))
+            .sessions_per_key_max(work.peers.max(16));
+        let node = bind(config.build()?).await?;
+        addresses.push(node.local_addr());
+        tokio::spawn(async move {
+            let mut incoming = node.incoming().auto();
+            while incoming.next().await.is_some() {}
+        });
+    }
+    Ok((identity.key().to_string(), addresses))
+}
+
+async fn bind(config: NodeConfig) -> Result<Node<usize>, Failure> {
+    Node::bind((Ipv4Addr::LOCALHOST, 0), config)
+        .await
+        .map_err(|error| Failure::Bind {
+            argument: "a socket on loopback".to_owned(),
+            error,
+        })
+}
