@@ -244,6 +244,10 @@ pub(crate) fn problem_of(error: Error) -> CertificateProblem {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, GeneralSubtree, IsCa, KeyPair, NameConstraints};
+
     use super::*;
     use crate::issue::{self, Ca};
 
@@ -286,6 +290,57 @@ mod tests {
         ] {
             assert_eq!(Authority::from_pem(&text).unwrap_err(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_an_authority_is_bound_to_binds_whom_it_certifies() {
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_767_225_600));
+        let judge = |ca: &Ca, chain: &[&CertificateDer<'static>]| {
+            let above: Vec<_> = chain[1..].iter().map(|&one| one.clone()).collect();
+            let name = "a.inside.example".parse().unwrap();
+            ca.authority()
+                .vouches_for_listener(&name, chain[0], &above, now)
+        };
+        let key = KeyPair::generate().unwrap();
+        let names = ["a.inside.example"];
+
+        // Only for names of one domain (RFC 5280 section 4.2.1.10).
+        for (domain, is_taken) in [("inside.example", true), ("outside.example", false)] {
+            let ca = Ca::with("authority", |params| {
+                params.name_constraints = Some(NameConstraints {
+                    permitted_subtrees: vec![GeneralSubtree::DnsName(domain.into())],
+                    excluded_subtrees: vec![],
+                });
+            });
+            let judged = judge(&ca, &[&ca.issue(&names, &key)]);
+            assert_eq!(judged.is_ok(), is_taken, "{domain}: {judged:?}");
+        }
+
+        // Who may certify members, and no further authority (RFC 5280 section 4.2.1.9).
+        let ca = Ca::new();
+        let between = ca.intermediate();
+        let below = between.intermediate();
+        let chain = [
+            &below.issue(&names, &key),
+            &below.certificate(),
+            &between.certificate(),
+        ];
+        assert_eq!(judge(&ca, &chain), Ok(()));
+        let between = ca.intermediate_with(|params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        });
+        let below = between.intermediate();
+        let chain = [
+            &below.issue(&names, &key),
+            &below.certificate(),
+            &between.certificate(),
+        ];
+        assert!(judge(&ca, &chain).is_err());
+
+        // A member is no authority.
+        let member = ca.intermediate_with(|params| params.is_ca = IsCa::ExplicitNoCa);
+        let chain = [&member.issue(&names, &key), &member.certificate()];
+        assert!(judge(&ca, &chain).is_err());
     }
 
     #[test]

@@ -18,14 +18,26 @@ impl Ca {
 
     /// One with a key of its own, like each.
     pub(crate) fn called(name: &str) -> Self {
-        let ca = CertifiedIssuer::self_signed(authority(name), KeyPair::generate().unwrap());
+        Self::with(name, |_| {})
+    }
+
+    /// One that is bound to something.
+    pub(crate) fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = authority(name);
+        change(&mut params);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
         Self(ca.unwrap())
     }
 
     /// An authority whose word this one vouches for.
     pub(crate) fn intermediate(&self) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let ca = CertifiedIssuer::signed_by(authority("intermediate"), key, &self.0);
+        self.intermediate_with(|_| {})
+    }
+
+    pub(crate) fn intermediate_with(&self, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = authority("intermediate");
+        change(&mut params);
+        let ca = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0);
         Self(ca.unwrap())
     }
 

@@ -64,6 +64,18 @@ mod tests {
     }
 
     #[test]
+    fn the_date_goes_on_with_the_time_and_never_leaves_its_range() {
+        #[expect(clippy::disallowed_methods, reason = "any base will do")]
+        let base = Instant::now();
+        let at = |date, time| Clock::new(base, date).unix(time).as_secs();
+        let date = UNIX_EPOCH + Duration::from_secs(1_000);
+        assert_eq!(at(date, Time::ZERO), 1_000);
+        assert_eq!(at(date, Time::from_secs(86_400)), 87_400);
+        let before = UNIX_EPOCH - Duration::from_secs(1_000);
+        assert_eq!(at(before, Time::from_secs(5)), 5);
+    }
+
+    #[test]
     fn never_goes_back() {
         #[expect(clippy::disallowed_methods, reason = "any base will do")]
         let mut clock = Clock::new(Instant::now(), UNIX_EPOCH);
