@@ -225,8 +225,11 @@ impl<P: PeerId> NodeMachine<P> {
         self.step_peer(now, peer, [Event::Wake { reason }]);
     }
 
-    /// Cuts every wait before a next attempt short: the host's own network has changed.
+    /// The host's own network has changed: cuts every wait before a next attempt short, and has
+    /// each connection that this node dialled show its peer where it is now (RFC 9000 section 9).
     pub fn network_changed(&mut self, now: Time) {
+        let now = self.net.clock.advance(now);
+        self.net.move_dialled();
         let peers: Vec<PeerHandle> = self.peers.keys().copied().collect();
         for peer in peers {
             self.wake(now, peer, WakeReason::NetworkChange);

@@ -213,6 +213,25 @@ impl Net {
         }
     }
 
+    /// Our own address may have changed: what we dialled goes on under another connection id, and
+    /// at once says something, so that the other end learns where we are (RFC 9000 section 9), or
+    /// we learn that the path is gone.
+    pub(super) fn move_dialled(&mut self) {
+        let mut moved = Vec::new();
+        for (&id, link) in &mut self.links {
+            if let Owner::Dialled {
+                confirmed: true, ..
+            } = link.owner
+            {
+                link.connection.local_address_changed();
+                moved.push(id);
+            }
+        }
+        for id in moved {
+            self.mark_dirty(id);
+        }
+    }
+
     /// What somebody else dialled is let in: it speaks to the table of sessions, and its place is
     /// this key's.
     pub(super) fn let_in(&mut self, id: LinkId, attempt: Attempt, key: PeerKey) {

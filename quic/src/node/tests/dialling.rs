@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use peer_sender_core::{
-    Config, ConfigBuilder, FailReason, Outcome, PeerEvent, StopReason, WakeReason,
+    Config, ConfigBuilder, FailReason, Lane, Outcome, PeerEvent, StopReason, WakeReason,
 };
 
 use super::nodes::*;
@@ -111,6 +111,30 @@ fn whoever_knows_better_cuts_a_wait_short() {
         let connected = |world: &mut World| world.end(1).connected(peer) == 1;
         assert!(world.wait(within * SECOND, connected));
     }
+}
+
+#[test]
+fn a_dialler_that_gets_another_address_keeps_its_connection() {
+    const ELSEWHERE: Place = 5;
+    let mut world = world(8);
+    let peer = dial(&mut world, 2, |config| config);
+    world.queue(1, peer, messages(0, 1));
+    world.run(SECOND);
+    let back = Target::Session(world.end(2).session());
+    let end = world.ends.remove(&1).unwrap();
+    world.ends.insert(ELSEWHERE, end);
+    let now = world.now;
+    world.end(ELSEWHERE).node.network_changed(now);
+    world.run(Duration::from_millis(100));
+    world.send_on(2, back, Lane(0), messages(0, 1));
+    world.run(Duration::from_millis(100));
+    assert_eq!(
+        world.end(2).settled_to(back).len(),
+        1,
+        "long before the next keep-alive"
+    );
+    assert_eq!(world.end(ELSEWHERE).connected(peer), 1);
+    assert_eq!(world.end(ELSEWHERE).errors(peer), []);
 }
 
 #[test]
