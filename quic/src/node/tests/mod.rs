@@ -1,6 +1,7 @@
 //! Whole nodes against each other, with real QUIC and real TLS, in virtual time.
 
 mod authority;
+mod both_ways;
 mod delivery;
 mod dialling;
 mod end;
