@@ -108,8 +108,12 @@ impl OutboundLane {
     }
 
     /// Outcomes that fell since the last call.
-    pub(super) fn take_decided(&mut self) -> Vec<(MessageId, Outcome)> {
-        core::mem::take(&mut self.decided)
+    pub(super) fn take_decided(&mut self) -> impl Iterator<Item = (MessageId, Outcome)> + '_ {
+        const KEPT: usize = 256;
+        if self.decided.is_empty() {
+            self.decided.shrink_to(KEPT);
+        }
+        self.decided.drain(..)
     }
 
     /// Takes a message back. One that waits is settled; one that has begun once it is proven that
@@ -214,8 +218,14 @@ impl OutboundLane {
 
     /// Gives every open number below `end` the outcome.
     pub(super) fn decide_below(&mut self, end: u64, outcome: &Outcome) {
-        for number in self.first..end.min(self.next_number()) {
-            self.decide(number, outcome.clone());
+        let end = end.min(self.next_number());
+        while self.first < end || matches!(self.flight.front(), Some(Slot::Settled)) {
+            if let Some(Slot::Open { id, payload, .. }) = self.flight.pop_front() {
+                self.in_flight -= 1;
+                self.in_flight_bytes -= payload.len();
+                self.decided.push((id, outcome.clone()));
+            }
+            self.first += 1;
         }
     }
 
