@@ -70,6 +70,10 @@ pub(crate) struct BenchArgs {
     /// How many peers: for peers 100 by default, for idle 1000.
     #[arg(long, value_name = "N", value_parser = peers)]
     pub(crate) peers: Option<usize>,
+    /// Messages handed over and not known to be delivered, at most, for throughput: 64 by default;
+    /// 16384 is what a lane takes by default.
+    #[arg(long, value_name = "N", value_parser = window)]
+    pub(crate) window: Option<usize>,
     /// Do the same work on this, in turn, and print ratios; above 1 is better than that.
     #[arg(long, value_name = "WHAT", value_enum)]
     pub(crate) against: Option<Against>,
@@ -191,6 +195,10 @@ fn peer_address(text: &str) -> Result<SocketAddr, String> {
         return Err("must name a host and a port that can be sent to".to_owned());
     }
     Ok(address)
+}
+
+fn window(text: &str) -> Result<usize, String> {
+    within(text, 1..=16_384, "expected a number from 1 to 16384")
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -205,6 +205,7 @@ mod tests {
             size: 1_024,
             peers: 1,
             listeners: 1,
+            window: 64,
             span: Duration::from_millis(10),
         }
     }

@@ -49,6 +49,8 @@ pub(super) struct Work {
     pub(super) peers: usize,
     /// Addresses that the peers are spread over.
     pub(super) listeners: usize,
+    /// Messages that may be open at once, where there may be more than one.
+    pub(super) window: usize,
     /// How long the measurement lasts.
     pub(super) span: Duration,
 }
@@ -65,13 +67,15 @@ pub(super) struct Plan {
 /// Messages a second of [`Workload::Latency`].
 pub(super) const RATE: u32 = 1_000;
 
-/// What [`peer_sender_tokio::Config`] lets be queued and in flight on one lane by default. Quinn's
-/// ordered stream gets as many messages and bytes.
+/// What [`peer_sender_tokio::Config`] lets be queued and in flight on one lane by default.
 const MESSAGES_OPEN_MAX: usize = 2 * 8_192;
+/// What is open where no window is given: enough to keep both ends busy, and what one application
+/// rather has open than thousands.
+const WINDOW: usize = 64;
 const BYTES_OPEN_MAX: usize = (16 + 4) << 20;
 
-/// Streams that are open at once where each message has one of its own: more of them make quinn
-/// slower.
+/// Streams that are open at once, at most, where each message has one of its own: more of them make
+/// quinn slower.
 pub(super) const STREAMS_OPEN_MAX: usize = 256;
 
 impl Plan {
@@ -89,6 +93,12 @@ impl Plan {
             listeners: match workload {
                 Workload::Throughput | Workload::Serial | Workload::Latency => 1,
                 Workload::Peers | Workload::Idle => 10,
+            },
+            window: match workload {
+                Workload::Throughput => args.window.unwrap_or(WINDOW),
+                // At a fixed rate a window would hide how late messages are.
+                Workload::Latency => MESSAGES_OPEN_MAX,
+                Workload::Serial | Workload::Peers | Workload::Idle => 1,
             },
             span: args.seconds.unwrap_or(span),
         });
@@ -149,8 +159,8 @@ impl Work {
             Workload::Serial | Workload::Peers => 1,
             Workload::Idle => 0,
             Workload::Throughput | Workload::Latency => match contender {
-                Contender::Ours | Contender::Ordered => MESSAGES_OPEN_MAX,
-                Contender::Streams | Contender::Request => STREAMS_OPEN_MAX,
+                Contender::Ours | Contender::Ordered => self.window,
+                Contender::Streams | Contender::Request => self.window.min(STREAMS_OPEN_MAX),
             },
         };
         most.min((BYTES_OPEN_MAX / self.size.max(1)).max(1))
@@ -193,13 +203,21 @@ mod tests {
 
     #[test]
     fn what_is_open_is_bounded_in_messages_and_bytes() {
-        let work = plan("").works[0];
+        let work = plan("--window 16384").works[0];
         let open = |size, contender| Work { size, ..work }.open_max(contender);
         assert_eq!(open(100, Contender::Ours), 16_384);
         assert_eq!(open(100, Contender::Streams), STREAMS_OPEN_MAX);
         assert_eq!(open(1 << 20, Contender::Ordered), 20);
         assert_eq!(open(1 << 30, Contender::Ours), 1);
         assert_eq!(open(0, Contender::Ordered), 16_384);
+    }
+
+    #[test]
+    fn all_contenders_have_the_same_window_by_default() {
+        let work = plan("").works[0];
+        for contender in [Contender::Ours, Contender::Ordered, Contender::Streams] {
+            assert_eq!(work.open_max(contender), WINDOW);
+        }
     }
 
     #[test]

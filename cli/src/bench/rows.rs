@@ -235,6 +235,7 @@ mod tests {
             size: 1 << 20,
             peers: 10,
             listeners: 1,
+            window: 64,
             span: Duration::from_secs(1),
         }
     }

@@ -200,10 +200,12 @@ impl PeerReceiverMachine {
             queued_bytes: stats.queued_bytes,
             in_flight: stats.in_flight,
             in_flight_bytes: stats.in_flight_bytes,
-            holdup: match self.phase {
-                Phase::Closed => Holdup::Stopped,
-                _ if connected || self.outbound.is_settled() => self.outbound.holdup(),
-                _ => Holdup::AwaitsDialler,
+            holdup: if self.is_closed() {
+                Holdup::Stopped
+            } else if connected || self.outbound.is_settled() {
+                self.outbound.holdup()
+            } else {
+                Holdup::AwaitsDialler
             },
         }
     }

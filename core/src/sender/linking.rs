@@ -148,15 +148,10 @@ impl PeerSenderMachine {
 
     /// Parts from an address that is no longer the peer's, without any fault.
     fn leave(&mut self, error: LinkError, actions: &mut Vec<Action>) {
-        let link = match self.state.addresses.is_empty() {
-            true => Link::Down,
-            false => Link::Backoff {
-                until: self.state.now.max(self.state.dial_after),
-            },
-        };
-        let retry_at = match link {
-            Link::Backoff { until } => Some(until),
-            _ => None,
+        let until = self.state.now.max(self.state.dial_after);
+        let (link, retry_at) = match self.state.addresses.is_empty() {
+            true => (Link::Down, None),
+            false => (Link::Backoff { until }, Some(until)),
         };
         self.go(Cause::Moved, link);
         actions.push(Action::Emit(PeerEvent::Disconnected { error, retry_at }));
@@ -289,10 +284,12 @@ pub(crate) fn refuses_session(error: &LinkError) -> bool {
 
 /// How a connection is closed that QUIC still has.
 fn close_after(attempt: Attempt, error: &LinkError) -> Action {
-    let (code, reason) = match error {
-        LinkError::Protocol(error) => (CloseCode::Protocol, error.to_string()),
-        LinkError::ClosedHere { code, reason } => (*code, reason.clone()),
-        _ => (CloseCode::Done, String::new()),
+    let (code, reason) = if let LinkError::Protocol(error) = error {
+        (CloseCode::Protocol, error.to_string())
+    } else if let LinkError::ClosedHere { code, reason } = error {
+        (*code, reason.clone())
+    } else {
+        (CloseCode::Done, String::new())
     };
     Action::Close {
         attempt,

@@ -180,10 +180,13 @@ impl PeerSenderMachine {
             | StopReason::DeadlineReached
             | StopReason::Aborted => (FailReason::Stopped, UnknownReason::Stopped),
         };
-        let cause = match self.state.link {
-            _ if reason == StopReason::GaveUp => Cause::GaveUp,
-            Link::Draining(_) if self.has_said_all() => Cause::Done,
-            _ => Cause::Stopped,
+        let draining = matches!(self.state.link, Link::Draining(_));
+        let cause = if reason == StopReason::GaveUp {
+            Cause::GaveUp
+        } else if draining && self.has_said_all() {
+            Cause::Done
+        } else {
+            Cause::Stopped
         };
         self.state.outbound.abandon(failed, unknown);
         self.settle_outcomes(actions);

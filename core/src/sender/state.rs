@@ -217,10 +217,10 @@ impl State {
 impl Link {
     /// The connection that is under way or stands.
     pub fn attempt(&self) -> Option<Attempt> {
-        match *self {
-            Self::Connecting { attempt, .. } => Some(attempt),
-            _ => self.connection().map(|connection| connection.attempt),
+        if let Self::Connecting { attempt, .. } = *self {
+            return Some(attempt);
         }
+        self.connection().map(|connection| connection.attempt)
     }
 
     /// The connection that stands.
@@ -244,10 +244,10 @@ impl Link {
 
     /// The address that it leads to.
     pub fn address(&self) -> Option<SocketAddr> {
-        match *self {
-            Self::Connecting { address, .. } => Some(address),
-            _ => self.connection().map(|connection| connection.address),
+        if let Self::Connecting { address, .. } = *self {
+            return Some(address);
         }
+        self.connection().map(|connection| connection.address)
     }
 
     pub(super) fn standing(&self) -> Standing {
