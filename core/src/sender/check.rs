@@ -55,8 +55,7 @@ impl PeerSenderMachine {
         require("L3", "messages wait and nothing is under way", {
             self.state.outbound.is_settled()
                 || match self.state.link {
-                    Link::Down => self.state.addresses.is_empty(),
-                    Link::Idle => false,
+                    Link::Down | Link::Idle => self.state.addresses.is_empty(),
                     Link::Connecting { .. }
                     | Link::Up(_)
                     | Link::Draining(_)

@@ -151,6 +151,22 @@ fn an_idle_sender_is_dialled_for_the_operator_and_for_nobody_else() {
 }
 
 #[test]
+fn an_idle_sender_without_addresses_waits_for_one() {
+    let mut bench = idle();
+    let address: SocketAddr = "192.0.2.7:4433".parse().unwrap();
+    let nowhere = Event::AddressesChanged {
+        addresses: Vec::new(),
+    };
+    bench.step([nowhere]);
+    assert_eq!(bench.queue(1), NONE);
+    let somewhere = Event::AddressesChanged {
+        addresses: [address].into(),
+    };
+    let words = bench.step([somewhere]);
+    assert_eq!(words[1..], ["connecting", "dial 1"], "{words:?}");
+}
+
+#[test]
 fn an_idle_sender_drains_at_once() {
     let mut bench = idle();
     let mode = StopMode::Drain(MINUTE);

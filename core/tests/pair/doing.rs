@@ -1,0 +1,165 @@
+//! What is done of what the machines ask for, at either end.
+
+use bytes::Bytes;
+use peer_sender_core::{Action, Attempt, CloseCode, StopMode, StreamId};
+
+use crate::faults::Fault;
+use crate::oracle::Oracle;
+use crate::transport::{Conn, End, StreamKey};
+use crate::world::{Happening, World};
+
+impl World {
+    /// Does one thing that concerns a connection.
+    pub(crate) fn execute(&mut self, end: End, action: Action) {
+        match action {
+            Action::Connect { attempt, address } => {
+                assert_eq!(end, End::Dialler, "A the accepting end dials");
+                self.dial(attempt, address);
+            }
+            Action::Write {
+                transfer,
+                attempt,
+                stream,
+                chunks,
+                fin,
+            } => {
+                let conn = self.conn(end, attempt);
+                self.wrote(conn, end, stream, &chunks, fin);
+                if end == End::Dialler {
+                    self.old_transfers.push(transfer);
+                }
+                self.write((conn, end), stream, (transfer, chunks, fin));
+            }
+            Action::PauseReading { attempt, stream } => {
+                let conn = self.conn(end, attempt);
+                self.pause(conn, end, stream, true);
+            }
+            Action::ResumeReading { attempt, stream } => {
+                let conn = self.conn(end, attempt);
+                self.pause(conn, end, stream, false);
+            }
+            Action::ResetStream {
+                attempt,
+                stream,
+                code,
+            } => {
+                let conn = self.conn(end, attempt);
+                self.check_superseded(conn, end, code);
+                self.sever(conn, end, stream, code);
+            }
+            Action::StopSending {
+                attempt,
+                stream,
+                code,
+            } => {
+                let conn = self.conn(end, attempt);
+                self.refuse_rest(conn, end, stream, code);
+            }
+            Action::Close {
+                attempt,
+                code,
+                reason,
+            } => {
+                let conn = self.conn(end, attempt);
+                self.check_close(conn, end, code);
+                self.close(conn, end, code, reason);
+            }
+            Action::ForgetDelivered
+            | Action::Deliver(_)
+            | Action::ScheduleBackoff { .. }
+            | Action::Room { .. }
+            | Action::Emit(_)
+            | Action::Settle { .. }
+            | Action::Reject { .. } => {
+                assert_eq!(end, End::Dialler, "A {action:?} of a connection");
+            }
+        }
+    }
+
+    /// The connection that an end knows by this name.
+    fn conn(&self, end: End, attempt: Attempt) -> Conn {
+        let named = |connection: &crate::transport::Connection| match end {
+            End::Dialler => connection.dialler == Some(attempt),
+            End::Acceptor => connection.acceptor == Some(attempt),
+        };
+        let place = self.connections.iter().rposition(named);
+        Conn(place.expect("A an action for no connection"))
+    }
+
+    /// Shows the judges what a machine writes.
+    fn wrote(&mut self, conn: Conn, end: End, stream: StreamId, chunks: &[Bytes], fin: bool) {
+        let bytes = chunks.concat();
+        let key = StreamKey::of(end, stream);
+        let name = (conn, key.index);
+        let connection = &self.connections[conn.0];
+        let session = connection.session;
+        if connection.dialler.is_none() {
+            let session = session.expect("W an answer before OPEN");
+            let log = (self.incarnation, session);
+            if let Some((lane, epoch, record)) = self.strangers.answered(conn, log, &bytes) {
+                let receiver = self.receiver_of(session);
+                self.memory.named(receiver, lane, epoch, record);
+            }
+            return;
+        }
+        let receiver = match end {
+            End::Dialler => self.reply_receiver(),
+            End::Acceptor => self.receiver_of(session.expect("W an answer before OPEN")),
+        };
+        let stopped = match end {
+            End::Dialler => self.oracle.stop_at.is_some() || self.recovery.is_resting(),
+            End::Acceptor => true,
+        };
+        if end == End::Dialler && fin {
+            self.strike_at_fin();
+        }
+        let oracle = match key.opener {
+            End::Dialler => &mut self.oracle,
+            End::Acceptor => self.reply_oracle(conn).expect("A a stream of no session"),
+        };
+        if key.opener == end {
+            assert!(!fin || stopped, "W FIN, and nobody stopped or rests");
+            oracle.sender_wrote(name, &bytes, fin);
+        } else if let Some((lane, epoch, record)) =
+            oracle.receiver_wrote(name, receiver, &bytes, fin)
+        {
+            self.memory.named(receiver, lane, epoch, record);
+        }
+    }
+
+    /// Something happens while connections are being ended in good order.
+    fn strike_at_fin(&mut self) {
+        if self.healed || !self.rng.chance(self.plan.strikes_at_fin) {
+            return;
+        }
+        let soon = self.rng.wait(self.plan.delay_max);
+        let stops = self.oracle.stop_at.is_none() && self.rng.chance(200);
+        self.schedule(
+            soon,
+            match stops {
+                true => Happening::Stop(StopMode::Abort),
+                false => Happening::Fault(Fault::Move),
+            },
+        );
+    }
+
+    /// The judge of the replies that a connection carries.
+    pub(crate) fn reply_oracle(&mut self, conn: Conn) -> Option<&mut Oracle> {
+        let connection = &self.connections[conn.0];
+        let name = (connection.incarnation, connection.session?);
+        self.replies.get_mut(&name)
+    }
+
+    fn check_close(&mut self, conn: Conn, end: End, code: CloseCode) {
+        if end == End::Dialler {
+            return;
+        }
+        self.check_superseded(conn, end, code);
+        self.check_drained(conn, code);
+        self.check_overload(conn, code);
+        if let Some(session) = self.connection(conn).session {
+            let log = (self.incarnation, session);
+            self.strangers.closed(conn, log, code);
+        }
+    }
+}
