@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use peer_sender_core::LinkError;
+use peer_sender_core::{Event, LinkError};
 
 use crate::faults::{Fault, IDLE};
-use crate::transport::{Conn, End, Path};
-use crate::world::{Happening, World};
+use crate::happening::{Happening, Notice};
+use crate::transport::{Conn, End, Path, StreamKey};
+use crate::world::World;
 
 impl World {
     pub(crate) fn fault(&mut self, fault: Fault) {
@@ -26,9 +27,30 @@ impl World {
                 same_key,
                 same_session,
             } => self.stranger(same_key, same_session),
+            Fault::Move => self.change_addresses(),
+            Fault::Wake(reason) => self.tell_sender(Event::Wake { reason }),
             Fault::Jump { dialler: true, by } => self.sender_clock.jump(by),
             Fault::Jump { dialler: false, by } => self.receiver_clock.jump(by),
         }
+    }
+
+    /// The peer has other addresses from now on, in another order, or none.
+    fn change_addresses(&mut self) {
+        let mut left = self.plan.addresses.clone();
+        if self.rng.chance(400) {
+            let present = self.recovery.address();
+            left.retain(|address| Some(*address) != present);
+        }
+        let mut addresses = Vec::new();
+        while !left.is_empty() && self.rng.chance(700) {
+            let place = self.rng.below(left.len() as u64) as usize;
+            addresses.push(left.swap_remove(place));
+        }
+        self.tell_sender(Event::AddressesChanged { addresses });
+    }
+
+    pub(crate) fn tell_sender(&mut self, event: Event) {
+        self.sender_inbox.push((None, Notice::Event(event)));
     }
 
     /// Connections break after so many bytes, so that every border is met.
@@ -90,7 +112,7 @@ impl World {
         let held_back = self.rng.wait(Duration::from_secs(8));
         let until = self.now + held_back;
         let from = End::Dialler;
-        let streams: Vec<u64> = connection.streams.keys().copied().collect();
+        let streams: Vec<StreamKey> = connection.streams.keys().copied().collect();
         for stream in connection.streams.values_mut() {
             stream.way_mut(from).hold_until(until);
             stream.way_mut(from.other()).lose_tail(&mut self.rng);

@@ -5,11 +5,12 @@ use std::time::Duration;
 use peer_sender_core::{Event, IncomingMessage, Lane, MessageId, SessionHandle, Time};
 
 use crate::application::Delivery;
+use crate::happening::{Happening, Notice};
 use crate::log;
 use crate::oracle::Oracle;
 use crate::receiver_log::{Answer, Receiver};
 use crate::transport::{Conn, End};
-use crate::world::{Happening, Notice, World};
+use crate::world::World;
 
 impl World {
     /// The accepting application is handed a message of this session.

@@ -1,20 +1,22 @@
 //! How a dialled connection turns out.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use peer_sender_core::{Attempt, CloseCode, Event, LinkError, PeerKey};
 
 use crate::faults::IDLE;
+use crate::happening::{Happening, Notice};
 use crate::transport::{Conn, Connection, End, Path, Stand};
-use crate::world::{Happening, Notice, World};
+use crate::world::World;
 
 pub(crate) const OUR_KEY: PeerKey = PeerKey([1; 32]);
-const OTHER_KEY: PeerKey = PeerKey([2; 32]);
+pub(crate) const OTHER_KEY: PeerKey = PeerKey([2; 32]);
 /// No OPEN has fewer bytes.
 const OPEN_BYTES_MIN: u64 = 22;
 
 impl World {
-    pub(crate) fn dial(&mut self, attempt: Attempt) {
+    pub(crate) fn dial(&mut self, attempt: Attempt, address: SocketAddr) {
         let alive = self.connections.iter().any(|connection| {
             connection.dialler.is_some() && connection.dialler_end != Stand::Gone
         });
@@ -28,7 +30,9 @@ impl World {
         let fails = plan.connect_fails;
         let silent = fails + plan.connect_silent;
         let refused = silent + plan.connect_refused;
-        if self.healed || draw >= refused {
+        if !plan.is_reachable(address) {
+            self.dial_nobody(conn, round_trip);
+        } else if self.healed || draw >= refused {
             self.let_in(conn, round_trip);
             if !self.healed {
                 self.doom(conn, round_trip);
@@ -44,6 +48,16 @@ impl World {
             self.schedule(round_trip, Happening::Accepted { conn });
             self.connection(conn).path = Path::Dead;
         }
+    }
+
+    /// Where nobody listens, or somebody else does.
+    fn dial_nobody(&mut self, conn: Conn, round_trip: Duration) {
+        let error = match self.rng.below(4) {
+            0 => self.any_refusal(),
+            1 => return,
+            _ => LinkError::Unreachable,
+        };
+        self.lose(round_trip, conn, End::Dialler, error);
     }
 
     fn any_failure(&mut self) -> LinkError {
@@ -83,7 +97,7 @@ impl World {
     /// Draws the end of a connection that is about to stand; it may be none, or several at once.
     fn doom(&mut self, conn: Conn, round_trip: Duration) {
         let bytes_max = self.plan.cut_bytes_max;
-        if !self.oracle.opened && self.rng.chance(self.plan.sessions_refused) {
+        if !self.oracle.is_opened() && self.rng.chance(self.plan.sessions_refused) {
             // In answer to a fresh OPEN, as if its session were known.
             let after = round_trip * 2 + self.rng.wait(self.plan.delay_min);
             self.close_by_node(conn, CloseCode::Protocol, after);
@@ -143,11 +157,7 @@ impl World {
         }
         connection.acceptor = Some(attempt);
         connection.acceptor_end = Stand::Up;
-        let key = if connection.foreign {
-            OTHER_KEY
-        } else {
-            OUR_KEY
-        };
+        let key = connection.key();
         let abandoned = connection.dialler.is_some() && connection.dialler_end == Stand::Gone;
         if abandoned || connection.path == Path::Dead {
             self.schedule_loss(conn, End::Acceptor, IDLE);

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use peer_sender_core::{Action, Attempt, CloseCode, StopMode, StreamId};
 
 use crate::faults::Fault;
+use crate::happening::Happening;
 use crate::oracle::Oracle;
 use crate::transport::{Conn, End, StreamKey};
-use crate::world::{Happening, World};
+use crate::world::World;
 
 impl World {
     /// Does one thing that concerns a connection.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use peer_sender_core::{Attempt, CloseCode, Event, LinkError, Side, StreamId, TransferId};
+use peer_sender_core::{Attempt, CloseCode, Event, LinkError, StreamId, TransferId};
 
 use crate::dialling::OUR_KEY;
 use crate::faults::IDLE;
-use crate::transport::{Conn, Connection, End, Stand, Stream};
-use crate::world::{Happening, Notice, World};
+use crate::happening::{Happening, Notice};
+use crate::transport::{Conn, Connection, End, Stand, Stream, StreamKey};
+use crate::world::World;
 
 impl World {
     /// Gives the transport what a machine writes.
@@ -24,30 +25,24 @@ impl World {
             connection.is_up(from),
             "A a Write on a connection that is gone"
         );
-        let opener = if from == End::Dialler {
-            Side::Local
-        } else {
-            Side::Remote
-        };
-        assert_eq!(stream.opener, opener, "A nobody opened {stream:?}");
-        let streams = connection.streams.len() as u64;
-        let ours = from == End::Dialler && stream.index == streams;
+        let key = StreamKey::of(from, stream);
+        let next = key.opener == from && key.index == connection.opened_by(from);
         assert!(
-            ours || stream.index < streams,
-            "A {stream:?} is not the next stream"
+            next || connection.streams.contains_key(&key),
+            "A {stream:?} is not the next stream, and nobody opened it"
         );
         let pipe = connection
             .streams
-            .entry(stream.index)
+            .entry(key)
             .or_insert_with(|| Stream::new(window));
         let pipe = pipe.way_mut(from);
         assert!(!pipe.severed, "A a Write on a stream that is cut");
         pipe.write(transfer, chunks, fin);
-        self.pump(conn, stream.index, from);
+        self.pump(conn, key, from);
     }
 
     /// Lets the transport take what the window admits, and puts it on the way.
-    pub(crate) fn pump(&mut self, conn: Conn, stream: u64, from: End) {
+    pub(crate) fn pump(&mut self, conn: Conn, stream: StreamKey, from: End) {
         let segment_bytes_max = self.plan.segment_bytes_max;
         let connection = &mut self.connections[conn.0];
         let cut = connection.is_cut(from);
@@ -77,7 +72,7 @@ impl World {
         self.break_if_due(conn);
     }
 
-    pub(crate) fn arrive(&mut self, conn: Conn, stream: u64, from: End) {
+    pub(crate) fn arrive(&mut self, conn: Conn, stream: StreamKey, from: End) {
         let now = self.now;
         let reader = from.other();
         let connection = self.connection(conn);
@@ -92,7 +87,7 @@ impl World {
         }
         let announce = !std::mem::replace(&mut entry.announced, true);
         let whole = !whole_before && entry.way(from).is_whole();
-        if announce && reader == End::Acceptor {
+        if announce && reader != stream.opener {
             self.notice(conn, reader, Notice::Opened { stream });
         }
         self.notice(conn, reader, Notice::Read { stream });
@@ -103,19 +98,32 @@ impl World {
     }
 
     /// What the end's machine may read now, as events.
-    pub(crate) fn read(&mut self, conn: Conn, reader: End, stream: u64, all: bool) -> Vec<Event> {
+    pub(crate) fn read(
+        &mut self,
+        conn: Conn,
+        reader: End,
+        stream: StreamKey,
+        all: bool,
+    ) -> Vec<Event> {
         let connection = &mut self.connections[conn.0];
         if connection.stand(reader) != &Stand::Up {
             return Vec::new();
         }
         let cut = connection.is_cut(reader);
         let attempt = connection.attempt(reader);
-        let id = stream_id(reader, stream);
+        let id = stream.at(reader);
         let Some(entry) = connection.streams.get_mut(&stream) else {
             return Vec::new();
         };
-        let pipe = entry.way_mut(reader.other());
         let mut events = Vec::new();
+        if stream.opener != reader && !entry.told && entry.way(reader.other()).is_readable() {
+            entry.told = true;
+            events.push(Event::StreamOpened {
+                attempt,
+                stream: id,
+            });
+        }
+        let pipe = entry.way_mut(reader.other());
         let mut read = 0;
         while (!pipe.paused || all)
             && let Some((bytes, fin)) = pipe.read(&mut self.rng, self.plan.split_reads)
@@ -144,23 +152,44 @@ impl World {
         events
     }
 
+    /// The end that did not open a stream is told of it, once.
+    pub(crate) fn tell_opened(&mut self, conn: Conn, end: End, stream: StreamKey) -> Vec<Event> {
+        let connection = self.connection(conn);
+        let attempt = connection.attempt(end);
+        let entry = connection.streams.get_mut(&stream);
+        let news = entry.is_some_and(|entry| !std::mem::replace(&mut entry.told, true));
+        let stream = stream.at(end);
+        let event = Event::StreamOpened { attempt, stream };
+        if news { vec![event] } else { Vec::new() }
+    }
+
+    /// What all streams of a connection that is lost still hold for this end.
+    pub(crate) fn read_rest(&mut self, conn: Conn, reader: End) -> Vec<Event> {
+        let all = self.plan.reads_paused_at_loss;
+        let streams: Vec<_> = self.connection(conn).streams.keys().copied().collect();
+        let each = streams.into_iter();
+        each.flat_map(|stream| self.read(conn, reader, stream, all))
+            .collect()
+    }
+
     pub(crate) fn stream_event(
         &mut self,
         conn: Conn,
         end: End,
-        stream: u64,
+        stream: StreamKey,
         event: impl FnOnce(Attempt, StreamId) -> Event,
     ) {
         let connection = self.connection(conn);
         if !connection.is_up(end) {
             return;
         }
-        let event = event(connection.attempt(end), stream_id(end, stream));
+        let event = event(connection.attempt(end), stream.at(end));
         self.notice(conn, end, Notice::Event(event));
     }
 
     pub(crate) fn pause(&mut self, conn: Conn, reader: End, stream: StreamId, paused: bool) {
         let from = reader.other();
+        let stream = StreamKey::of(reader, stream);
         let connection = self.connection(conn);
         assert!(
             connection.is_up(reader),
@@ -168,7 +197,7 @@ impl World {
         );
         let entry = connection
             .streams
-            .get_mut(&stream.index)
+            .get_mut(&stream)
             .expect("A nobody opened it");
         let pipe = entry.way_mut(from);
         assert_ne!(
@@ -177,7 +206,6 @@ impl World {
         );
         pipe.paused = paused;
         if !paused && pipe.is_readable() {
-            let stream = stream.index;
             self.schedule(Duration::ZERO, Happening::Readable { conn, stream, from });
         }
     }
@@ -185,14 +213,36 @@ impl World {
     /// RESET_STREAM by the writer, or STOP_SENDING by the reader.
     pub(crate) fn sever(&mut self, conn: Conn, by: End, stream: StreamId, code: CloseCode) {
         let (reset, from) = (true, by);
-        self.sever_way(conn, by, stream.index, from, code.to_wire(), reset);
+        self.sever_way(
+            conn,
+            by,
+            StreamKey::of(by, stream),
+            from,
+            code.to_wire(),
+            reset,
+        );
     }
 
     pub(crate) fn refuse_rest(&mut self, conn: Conn, by: End, stream: StreamId, code: CloseCode) {
-        self.sever_way(conn, by, stream.index, by.other(), code.to_wire(), false);
+        self.sever_way(
+            conn,
+            by,
+            StreamKey::of(by, stream),
+            by.other(),
+            code.to_wire(),
+            false,
+        );
     }
 
-    fn sever_way(&mut self, conn: Conn, by: End, stream: u64, from: End, code: u64, reset: bool) {
+    fn sever_way(
+        &mut self,
+        conn: Conn,
+        by: End,
+        stream: StreamKey,
+        from: End,
+        code: u64,
+        reset: bool,
+    ) {
         let connection = self.connection(conn);
         assert!(
             connection.is_up(by),
@@ -252,13 +302,4 @@ impl World {
         };
         self.connections.iter().enumerate().filter_map(up).collect()
     }
-}
-
-fn stream_id(end: End, index: u64) -> StreamId {
-    let opener = if end == End::Dialler {
-        Side::Local
-    } else {
-        Side::Remote
-    };
-    StreamId { opener, index }
 }

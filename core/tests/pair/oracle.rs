@@ -1,24 +1,24 @@
-//! The judge of outcomes. It knows what was accepted, what the receiving application did with
-//! each message, and what the wire has shown to the sender; each outcome that the sender announces
-//! must follow from that, and nothing may be missing. Written from the contract, not from the
-//! machines.
+//! The judge of one sending half's outcomes: the dialling end's, or that of the replies of one
+//! accepted session. It knows what was accepted, what the receiving application did with each
+//! message, and what the wire has shown to the sender; each outcome that the sender announces must
+//! follow from that, and nothing may be missing. Written from the contract, not from the machines.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Action, Epoch, Event, FailReason, Level, MessageId, Outcome, PeerEvent, RefuseCode,
-    RejectReason, SessionHandle, SessionId, Stats, StopMode, Time, UnknownReason,
+    Capacity, Epoch, Lane, MessageId, Outcome, RefuseCode, RejectReason, SendLimits, SessionId,
+    StopMode, Time,
 };
 
-use crate::faults::Plan;
-use crate::receiver_log::Log;
+use crate::receiver_log::{Log, Receiver};
 use crate::transport::Conn;
 use crate::witness::Witness;
 
 /// One accepted message, from all sides.
 #[derive(Debug)]
 pub(crate) struct Message {
+    pub(crate) lane: u8,
     pub(crate) payload: Bytes,
     pub(crate) outcome: Option<Outcome>,
     /// A byte of it was in a write.
@@ -29,6 +29,8 @@ pub(crate) struct Message {
     pub(crate) unproven: bool,
     /// A receiver that was heard of has forgotten what it did with it.
     pub(crate) forgotten: bool,
+    /// The user has taken it back.
+    pub(crate) cancelled: bool,
     /// The connection on which it was first written ahead of RESUME, which does not judge it.
     pub(crate) pipelined_on: Option<Conn>,
     /// On how many connections it was written.
@@ -39,153 +41,193 @@ pub(crate) struct Message {
     pub(crate) refusals: Vec<RefuseCode>,
 }
 
+/// The open messages of one lane, and its numbers.
+#[derive(Debug, Default)]
+pub(crate) struct LaneBooks {
+    /// Accepted and without an outcome.
+    pub(crate) live: BTreeSet<MessageId>,
+    pub(crate) live_bytes: u64,
+    pub(crate) begun: u64,
+    pub(crate) begun_bytes: u64,
+    /// Accepted and without a number yet, in order.
+    pub(crate) waiting: VecDeque<MessageId>,
+    pub(crate) next_number: u64,
+    /// Whether the session's first OPEN of the lane was written.
+    pub(crate) opened: bool,
+    pub(crate) record: Option<(Epoch, u64)>,
+    /// Messages that waited after the step before, or came since.
+    pub(crate) queued: u64,
+    /// Messages in the order in which the application first saw each.
+    pub(crate) seen: Vec<MessageId>,
+}
+
+/// What a step said of one message.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    Rejected(MessageId, RejectReason, Bytes),
+    Settled(MessageId, Outcome),
+}
+
+/// Why a sending half ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    GaveUp,
+    SessionForgotten,
+}
+
 #[derive(Debug)]
 pub(crate) struct Oracle {
     pub(crate) receiver_message_bytes_max: usize,
-    config: crate::faults::Limits,
+    pub(crate) limits: SendLimits,
     pub(crate) messages: BTreeMap<MessageId, Message>,
-    pub(crate) live: BTreeSet<MessageId>,
-    live_bytes: u64,
-    begun: u64,
-    begun_bytes: u64,
-    /// Accepted and without a number yet, in order.
-    pub(crate) waiting: VecDeque<MessageId>,
-    pub(crate) numbers: BTreeMap<(SessionId, u64), MessageId>,
+    pub(crate) lanes: BTreeMap<u8, LaneBooks>,
+    pub(crate) numbers: BTreeMap<(SessionId, u8, u64), MessageId>,
     pub(crate) session: Option<SessionId>,
-    pub(crate) next_number: u64,
-    /// Whether the session's first OPEN was written.
-    pub(crate) opened: bool,
     /// The receiver said, in answer to a fresh OPEN, that it knows the session.
     pub(crate) session_refused: bool,
     /// Sessions that the sender has had.
     pub(crate) sessions_seen: u32,
-    pub(crate) record: Option<(Epoch, u64)>,
     /// A RESUME of this step has judged a message that it says was not received.
     pub(crate) judged: bool,
-    /// Whose each record of each life is: no two sessions may ever share one.
-    pub(crate) records: BTreeMap<(u32, u64), SessionHandle>,
-    pub(crate) witnesses: BTreeMap<Conn, Witness>,
-    pub(crate) logs: BTreeMap<(u32, SessionHandle), Log>,
-    /// Messages in the order in which the application first saw each.
-    pub(crate) seen: Vec<MessageId>,
-    pub(crate) epochs: BTreeMap<u32, Epoch>,
-    pub(crate) forgotten: BTreeSet<(u32, SessionHandle)>,
-    pub(crate) current_log: BTreeMap<u32, SessionHandle>,
+    /// What was said on each stream that this half has opened.
+    pub(crate) witnesses: BTreeMap<(Conn, u64), Witness>,
+    pub(crate) logs: BTreeMap<(Receiver, u8), Log>,
+    pub(crate) forgotten: BTreeSet<Receiver>,
+    /// The half of each life of the receiving process that was handed the last message.
+    pub(crate) current_log: BTreeMap<u32, Receiver>,
     /// This step's messages, and whether a stop came before each.
-    offered: Vec<(MessageId, (Bytes, bool))>,
+    offered: Vec<(MessageId, (u8, Bytes, bool))>,
+    /// Those of them that are taken back in the same step.
+    unwanted: BTreeSet<MessageId>,
     /// What this step must, and what it may, settle.
     pub(crate) due: BTreeMap<MessageId, Outcome>,
     pub(crate) allowed: BTreeMap<MessageId, Outcome>,
+    /// Cancelled in this step, in time.
+    pub(crate) taken_back: BTreeSet<MessageId>,
     pub(crate) stop_at: Option<Time>,
+    /// A stop may end before its time, as where nobody can connect any more.
+    pub(crate) ends_early: bool,
+    pub(crate) ending: Option<Ending>,
     pub(crate) closed: bool,
-    counts: [u64; 4],
-    rejected: u64,
+    /// Whether the one message of this step must be accepted.
+    pub(crate) alone_fits: Option<bool>,
+    /// What this step says of its lanes' room.
+    pub(crate) rooms: Vec<(Lane, Capacity)>,
+    pub(crate) counts: [u64; 5],
+    pub(crate) rejected: u64,
 }
 
 impl Oracle {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(limits: SendLimits, receiver_message_bytes_max: usize) -> Self {
         Self {
-            receiver_message_bytes_max: plan.receiver_message_bytes_max,
-            config: plan.limits,
+            receiver_message_bytes_max,
+            lanes: (0..limits.lanes)
+                .map(|lane| (lane, LaneBooks::default()))
+                .collect(),
+            limits,
             messages: BTreeMap::new(),
-            live: BTreeSet::new(),
-            live_bytes: 0,
-            begun: 0,
-            begun_bytes: 0,
-            waiting: VecDeque::new(),
             numbers: BTreeMap::new(),
             session: None,
-            next_number: 0,
-            opened: false,
             session_refused: false,
             sessions_seen: 0,
-            record: None,
             judged: false,
-            records: BTreeMap::new(),
             witnesses: BTreeMap::new(),
             logs: BTreeMap::new(),
-            seen: Vec::new(),
-            epochs: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             current_log: BTreeMap::new(),
             offered: Vec::new(),
+            unwanted: BTreeSet::new(),
             due: BTreeMap::new(),
             allowed: BTreeMap::new(),
+            taken_back: BTreeSet::new(),
             stop_at: None,
+            ends_early: false,
+            alone_fits: None,
+            rooms: Vec::new(),
+            ending: None,
             closed: false,
-            counts: [0; 4],
+            counts: [0; 5],
             rejected: 0,
         }
     }
 
-    /// What the sender is about to be told that is no connection's.
-    pub(crate) fn told(&mut self, now: Time, event: &Event) {
-        if let Event::MessageQueued { id, payload, .. } = event {
-            self.offered
-                .push((*id, (payload.clone(), self.stop_at.is_some())));
+    /// The user is about to hand a message over.
+    pub(crate) fn offered(&mut self, id: MessageId, lane: u8, payload: &Bytes) {
+        let stopped = self.stop_at.is_some();
+        self.offered.push((id, (lane, payload.clone(), stopped)));
+    }
+
+    /// The user is about to take a message back: at once if it has not begun.
+    pub(crate) fn cancelled(&mut self, id: MessageId) {
+        if self.offered.iter().any(|(offered, _)| *offered == id) {
+            self.unwanted.insert(id);
         }
-        if let Event::Stop { mode } = event {
-            let at = match mode {
-                StopMode::Drain(within) => now + *within,
-                StopMode::Abort => now,
-            };
-            self.stop_at = Some(self.stop_at.map_or(at, |earlier| earlier.min(at)));
+        if !self.is_live(id) {
+            return;
+        }
+        let message = self.messages.get_mut(&id).expect("it is open");
+        message.cancelled = true;
+        if !message.begun {
+            self.taken_back.insert(id);
         }
     }
 
+    /// The user is about to end the sender.
+    pub(crate) fn stops(&mut self, now: Time, mode: StopMode) {
+        let at = match mode {
+            StopMode::Drain(within) => now + within,
+            StopMode::Abort => now,
+        };
+        self.stop_at = Some(self.stop_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
     /// Judges one step's answer; what it wrote is judged by the witnesses afterwards.
-    pub(crate) fn answered(&mut self, now: Time, actions: &[Action], alone: Option<bool>) {
-        self.judge_admission(actions, alone);
-        for action in actions {
-            assert!(
-                !self.closed || matches!(action, Action::Reject { .. }),
-                "I27 {action:?} after SenderStopped"
-            );
-            match action {
-                Action::Settle { id, outcome } => self.settled(now, *id, outcome),
-                Action::Emit(PeerEvent::SenderStopped { .. }) => {
-                    assert!(
-                        self.live.is_empty(),
-                        "I28 stopped with {:?} open",
-                        self.live
-                    );
-                    assert!(self.stop_at.is_some(), "I28 stopped without being asked to");
-                    self.closed = true;
-                }
-                _ => {}
+    pub(crate) fn answered(&mut self, now: Time, verdicts: Vec<Verdict>) {
+        let alone = self.alone_fits.take();
+        let mut settled = Vec::new();
+        let mut rejected = Vec::new();
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Rejected(id, reason, payload) => rejected.push((id, reason, payload)),
+                Verdict::Settled(id, outcome) => settled.push((id, outcome)),
             }
+        }
+        assert!(!self.closed || settled.is_empty(), "I27 {settled:?}");
+        self.judge_admission(rejected, alone);
+        for (id, outcome) in settled {
+            self.settled(now, id, &outcome);
         }
         assert!(
             self.due.is_empty(),
             "I1 the wire has shown {:?}, and it is not told",
             self.due
         );
-        // What a REFUSE has told must be settled when its RECEIPT comes at the latest.
-        if self.stop_at.is_some_and(|at| at <= now) {
-            assert!(self.closed, "I28 the stop's deadline has passed");
-        }
+        let taken_back = std::mem::take(&mut self.taken_back);
+        assert!(
+            !taken_back.iter().any(|id| self.is_live(*id)),
+            "I1 of {taken_back:?} one was not begun, and is not cancelled"
+        );
     }
 
-    fn judge_admission(&mut self, actions: &[Action], alone_fits: Option<bool>) {
+    fn judge_admission(
+        &mut self,
+        rejected: Vec<(MessageId, RejectReason, Bytes)>,
+        alone_fits: Option<bool>,
+    ) {
         let mut offered: BTreeMap<_, _> = std::mem::take(&mut self.offered).into_iter().collect();
+        let unwanted = std::mem::take(&mut self.unwanted);
         let offers = offered.len();
-        for action in actions {
-            let Action::Reject {
-                id,
-                reason,
-                payload,
-            } = action
-            else {
-                continue;
-            };
-            let (handed_back, stopped) = offered.remove(id).expect("I8 nobody offered it");
+        for (id, reason, payload) in rejected {
+            let (_, handed_back, stopped) = offered.remove(&id).expect("I8 nobody offered it");
             assert_eq!(handed_back, payload, "I8 another message came back");
             self.rejected += 1;
             let bytes = payload.len();
-            let max = self.config.message_bytes_max;
+            let max = self.limits.message_bytes_max;
             let fits = bytes <= max;
             match reason {
-                RejectReason::Stopped => assert!(stopped, "I8 nobody stopped it"),
+                RejectReason::Stopped => {
+                    assert!(stopped || self.ending.is_some(), "I8 nobody stopped it");
+                }
                 RejectReason::TooLarge { .. } => assert!(!fits, "I8 {bytes} is within {max}"),
                 RejectReason::QueueFull => {
                     assert!(fits && alone_fits != Some(true), "I8 there was room");
@@ -196,18 +238,22 @@ impl Oracle {
         if offers == 1 && offered.len() == 1 {
             assert_ne!(alone_fits, Some(false), "I8 accepted beyond its limits");
         }
-        for (id, (payload, stopped)) in offered {
+        for (id, (lane, payload, stopped)) in offered {
             assert!(!stopped, "I28 {id} was accepted after a stop");
-            self.live_bytes += payload.len() as u64;
-            self.live.insert(id);
-            self.waiting.push_back(id);
+            let books = self.lanes.get_mut(&lane).expect("I8 a lane that is none");
+            books.live_bytes += payload.len() as u64;
+            books.live.insert(id);
+            books.waiting.push_back(id);
+            books.queued += 1;
             let message = Message {
+                lane,
                 payload,
                 outcome: None,
                 begun: false,
                 proven: false,
                 unproven: false,
                 forgotten: false,
+                cancelled: unwanted.contains(&id),
                 pipelined_on: None,
                 written: 0,
                 handed: 0,
@@ -218,85 +264,19 @@ impl Oracle {
                 self.messages.insert(id, message).is_none(),
                 "I1 {id} accepted twice"
             );
+            if unwanted.contains(&id) {
+                self.taken_back.insert(id);
+            }
         }
-    }
-
-    fn settled(&mut self, now: Time, id: MessageId, outcome: &Outcome) {
-        assert!(
-            self.live.remove(&id),
-            "I1 {id} is settled as {outcome:?}, and is not open"
-        );
-        let shown = self.due.remove(&id).or_else(|| self.allowed.remove(&id));
-        let stopped = self.stop_at.is_some_and(|at| at <= now);
-        let limit = self.receiver_message_bytes_max;
-        let message = self
-            .messages
-            .get_mut(&id)
-            .expect("every open message is known");
-        let too_large = message.payload.len() > limit;
-        match (shown, outcome) {
-            (Some(shown), _) => assert_eq!(&shown, outcome, "I1 the wire has shown of {id}"),
-            // Settled unwritten: as refused, unless a receiver that has forgotten may have taken it.
-            (None, Outcome::Refused(RefuseCode::TooLarge)) if too_large && !message.forgotten => {}
-            (None, Outcome::Unknown(UnknownReason::Forgotten))
-                if too_large && message.forgotten => {}
-            (None, Outcome::Failed(FailReason::Stopped)) => {
-                assert!(stopped, "I4 {id} failed and nobody stopped");
-                assert!(!message.begun || message.proven, "I4 {id} may have arrived");
-            }
-            (None, Outcome::Unknown(UnknownReason::Stopped)) => {
-                assert!(stopped, "I4 {id} unknown and nobody stopped");
-                assert!(
-                    message.begun && !message.proven,
-                    "I4 {id} has surely not arrived"
-                );
-            }
-            (None, _) => panic!("I1 nothing shows that {id} is {outcome:?}"),
-        }
-        match outcome {
-            Outcome::Delivered(Level::Application) => {
-                assert!(
-                    message.accepted > 0,
-                    "I3 the application never accepted {id}"
-                );
-            }
-            Outcome::Refused(RefuseCode::TooLarge) => {
-                assert!(too_large, "I3 {id} is within the receiver's limit");
-            }
-            Outcome::Refused(code) => {
-                assert!(
-                    message.refusals.contains(code),
-                    "I3 nobody refused {id} with {code:?}"
-                );
-            }
-            Outcome::Cancelled | Outcome::Failed(_) => {
-                assert_eq!(
-                    message.handed, 0,
-                    "I4 {id} failed, and the application has seen it"
-                );
-            }
-            Outcome::Unknown(_) => {}
-        }
-        let kind = match outcome {
-            Outcome::Delivered(_) => 0,
-            Outcome::Refused(_) => 1,
-            Outcome::Cancelled | Outcome::Failed(_) => 2,
-            Outcome::Unknown(_) => 3,
-        };
-        self.counts[kind] += 1;
-        message.outcome = Some(outcome.clone());
-        let bytes = message.payload.len() as u64;
-        self.live_bytes -= bytes;
-        if message.begun {
-            self.begun -= 1;
-            self.begun_bytes -= bytes;
-        }
-        self.waiting.retain(|waiting| *waiting != id);
     }
 
     /// The first byte of the message is in a write.
     pub(crate) fn begins(&mut self, id: MessageId, conn: Conn, pipelined: bool) {
         let message = self.messages.get_mut(&id).expect("it is numbered");
+        assert!(
+            !(message.cancelled && message.proven),
+            "I4 {id} is taken back and surely lost, and is written again"
+        );
         message.proven = false;
         message.written += 1;
         if pipelined {
@@ -304,47 +284,10 @@ impl Oracle {
         }
         if !message.begun {
             message.begun = true;
-            self.begun += 1;
-            self.begun_bytes += message.payload.len() as u64;
+            let books = self.lanes.get_mut(&message.lane).expect("its lane");
+            books.begun += 1;
+            books.begun_bytes += message.payload.len() as u64;
         }
-    }
-
-    /// I2: the sender's books against the oracle's, and the flight's and queue's limits.
-    pub(crate) fn check_books(&self, stats: &Stats) {
-        let ours = self.counts;
-        let theirs = [stats.delivered, stats.refused, stats.failed, stats.unknown];
-        assert_eq!(theirs, ours, "I2 outcomes are counted otherwise");
-        assert_eq!(stats.accepted, self.messages.len() as u64, "I2 accepted");
-        assert_eq!(stats.rejected, self.rejected, "I2 rejected");
-        let live = self.live.len() as u64;
-        assert_eq!(stats.queued, live - self.begun, "I2 queued");
-        assert_eq!(stats.in_flight, self.begun, "I2 in flight");
-        assert_eq!(
-            stats.queued_bytes,
-            self.live_bytes - self.begun_bytes,
-            "I2 bytes queued"
-        );
-        assert_eq!(
-            stats.in_flight_bytes, self.begun_bytes,
-            "I2 bytes in flight"
-        );
-        let config = &self.config;
-        assert!(
-            stats.queued <= config.queue_messages_max as u64,
-            "I21 messages queued"
-        );
-        assert!(
-            stats.queued_bytes <= config.queue_bytes_max as u64,
-            "I21 bytes queued"
-        );
-        assert!(
-            self.begun <= config.flight_messages_max as u64,
-            "I21 messages in flight"
-        );
-        assert!(
-            self.begun <= 1 || self.begun_bytes <= config.flight_bytes_max as u64,
-            "I21 bytes in flight"
-        );
     }
 
     /// Messages that a RESUME had proven lost when the stop came.
@@ -357,7 +300,32 @@ impl Oracle {
     }
 
     pub(crate) fn is_live(&self, id: MessageId) -> bool {
-        self.live.contains(&id)
+        self.lanes.values().any(|books| books.live.contains(&id))
+    }
+
+    /// Every message without an outcome.
+    pub(crate) fn live(&self) -> BTreeSet<MessageId> {
+        let each = self.lanes.values().flat_map(|books| &books.live);
+        each.copied().collect()
+    }
+
+    /// Whether anything is open on another lane than this.
+    pub(crate) fn is_open_except(&self, deaf: Option<u8>) -> bool {
+        let mut others = self.lanes.iter().filter(|(lane, _)| Some(**lane) != deaf);
+        others.any(|(_, books)| !books.live.is_empty())
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.lanes.values().all(|books| books.live.is_empty())
+    }
+
+    pub(crate) fn lane(&mut self, lane: u8) -> &mut LaneBooks {
+        self.lanes.get_mut(&lane).expect("W a lane that is none")
+    }
+
+    /// Whether any lane of the session was opened.
+    pub(crate) fn is_opened(&self) -> bool {
+        self.lanes.values().any(|books| books.opened)
     }
 
     /// Everything open will be judged by the number alone, in a session of which no receiver
@@ -370,19 +338,24 @@ impl Oracle {
         self.session_refused = false;
         self.session = Some(session);
         self.sessions_seen += 1;
-        self.next_number = 0;
-        self.opened = false;
-        self.record = None;
-        self.waiting = self.live.iter().copied().collect();
-        for id in &self.live {
-            let message = self
-                .messages
-                .get_mut(id)
-                .expect("every open message is known");
-            message.unproven = message.begun;
-            message.proven = false;
-            message.pipelined_on = None;
+        for books in self.lanes.values_mut() {
+            books.next_number = 0;
+            books.opened = false;
+            books.record = None;
+            books.waiting = books.live.iter().copied().collect();
+            for id in &books.live {
+                let message = self.messages.get_mut(id).expect("it is open");
+                message.unproven = message.begun;
+                message.proven = false;
+                message.pipelined_on = None;
+            }
         }
+    }
+
+    /// The order in which the application first saw each message, lane by lane.
+    pub(crate) fn lane_order(&self) -> Vec<Vec<MessageId>> {
+        let lanes = self.lanes.values();
+        lanes.map(|books| books.seen.clone()).collect()
     }
 
     /// Outcomes in the order of acceptance.

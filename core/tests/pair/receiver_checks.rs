@@ -1,6 +1,8 @@
 //! What must be true of the accepting end after each step, and whom it may part from why.
 
-use peer_sender_core::{Attempt, CloseCode, SessionHandle, Sessions};
+use std::collections::BTreeMap;
+
+use peer_sender_core::{Attempt, CloseCode, PeerKey, SessionHandle, Sessions};
 
 use crate::log::{self, brief_event};
 use crate::oracle::Message;
@@ -8,52 +10,18 @@ use crate::stale::any_event_of;
 use crate::transport::{Conn, Connection, End, Stand};
 use crate::world::World;
 
+/// What each message counts beside its payload, at least.
+const MESSAGE_OVERHEAD: usize = 128;
+/// A session that holds nothing may take a message of this cost where others have taken all.
+const FIRST_BYTES_MAX: usize = 64 << 10;
+
 impl World {
-    /// Notes which session the connection belongs to; it never changes.
-    pub(crate) fn bind(&mut self, conn: Conn, session: Option<SessionHandle>) {
-        let incarnation = self.incarnation;
-        let connection = self.connection(conn);
-        let Some(handle) = session else { return };
-        let known = *connection.session.get_or_insert(handle);
-        assert_eq!(known, handle, "I6 a connection changes its session");
-        let strange = connection.dialler.is_none();
-        let up = connection.acceptor_end == Stand::Up;
-        let name = (incarnation, handle);
-        if strange {
-            self.strange_handles.insert(name);
-        }
-        assert_eq!(
-            self.strange_handles.contains(&name),
-            strange,
-            "I5 somebody else's session"
-        );
-        if up {
-            self.unbound_since.remove(&name);
-        }
-    }
-
-    /// Notes since when a session has no connection.
-    pub(crate) fn unbind(&mut self, conn: Conn) {
-        let incarnation = self.incarnation;
-        let now = self.receiver_clock.latest;
-        let Some(handle) = self.connection(conn).session else {
-            return;
-        };
-        let others = self.connections.iter().any(|connection| {
-            connection.acceptor_end == Stand::Up
-                && connection.incarnation == incarnation
-                && connection.session == Some(handle)
-        });
-        if !others {
-            self.unbound_since.insert((incarnation, handle), now);
-        }
-    }
-
     /// Only a connection that was accepted later takes a lane over.
-    pub(crate) fn check_superseded(&mut self, conn: Conn, code: CloseCode) {
+    pub(crate) fn check_superseded(&mut self, conn: Conn, end: End, code: CloseCode) {
         if code != CloseCode::Superseded {
             return;
         }
+        assert_eq!(end, End::Acceptor, "W the only connection is superseded");
         let superseded = self.connection(conn);
         let (attempt, session) = (superseded.acceptor, superseded.session);
         let newer = |c: &Connection| c.acceptor > attempt && c.session == session;
@@ -74,11 +42,13 @@ impl World {
         if code != CloseCode::GoingAway || !early || !holds {
             return;
         }
-        if let Some(way) = connection.streams.get(&0).map(|s| s.way(End::Acceptor)) {
+        let ways_back = connection.streams.iter();
+        for (stream, way) in ways_back.filter(|(key, _)| key.opener == End::Dialler) {
+            let way = way.way(End::Acceptor);
             let open = way.taken > 0 && !way.severed;
             assert!(
                 !open || way.is_whole(),
-                "I28 a drain closes before its last RECEIPT"
+                "I28 a drain closes before {stream:?} is at its end"
             );
         }
     }
@@ -95,7 +65,10 @@ impl World {
                     message.payload.len() > self.plan.receiver_message_bytes_max
                 };
                 let too_large = self.oracle.messages.values().filter(too_large).count();
-                let refused = self.oracle.refusals_of((self.incarnation, session));
+                let receiver = self.receiver_of(session);
+                let lanes = self.oracle.lanes.keys();
+                let most = lanes.map(|lane| self.oracle.refusals_of(receiver, *lane));
+                let refused = most.max().unwrap_or(0);
                 assert!(
                     refused + too_large > 1_024,
                     "R {refused} refusals are too many"
@@ -111,30 +84,46 @@ impl World {
 
     pub(crate) fn check_receiver(&mut self) {
         assert_eq!(self.sessions.check(), Ok(()));
-        let now = self.receiver_clock.latest;
-        for handle in core::mem::take(&mut self.forgotten) {
-            log::line(self.now, || format!("R forgets {handle:?}"));
-            let name = (self.incarnation, handle);
-            let unbound = self.unbound_since.get(&name);
-            let aged = unbound.is_some_and(|since| {
-                now.saturating_since(*since) >= self.plan.sessions.session_ttl
-            });
-            let crowded = self.strangers.count() > 0 || self.oracle.sessions_seen > 1;
-            let need = aged || crowded || self.is_down;
-            assert!(need, "I6 {handle:?} is forgotten without need");
-            self.oracle.forgot(self.incarnation, handle);
+        let sessions = &self.sessions;
+        for ((life, handle), oracle) in &mut self.replies {
+            if *life == self.incarnation
+                && let Some(stats) = sessions.session_stats(*handle)
+            {
+                oracle.check_books(&stats);
+                oracle.check_room(|lane| sessions.capacity(*handle, lane));
+            }
         }
         assert!(
             self.sessions.len() <= self.plan.sessions.sessions_max,
             "I21 too many sessions"
         );
-        let budget = self.plan.sessions.receiver.inbound_bytes_max();
-        for handle in self.application.handles() {
-            let (messages, bytes) = self.application.held_bytes(handle);
-            assert!(
-                messages <= 1 || bytes <= budget,
-                "I21 {bytes} bytes are held"
-            );
+        self.check_budgets();
+    }
+
+    /// I21: what the applications have not answered, against the limit of each session, of each
+    /// key, and of the node.
+    fn check_budgets(&self) {
+        let config = &self.plan.sessions;
+        let mut of_node = Held::default();
+        let mut of_keys: BTreeMap<PeerKey, Held> = BTreeMap::new();
+        for receiver in self.application.receivers() {
+            let (messages, bytes) = self.application.held_bytes(receiver);
+            let held = Held::of_session(messages, bytes);
+            if receiver.end == End::Dialler {
+                held.check(self.plan.limits.inbound_bytes_max, "replies");
+                continue;
+            }
+            held.check(config.receiver.inbound_bytes_max(), "a session");
+            let handle = SessionHandle(receiver.session);
+            // What was forgotten is out of the books, and with its application for good.
+            if let Some(key) = self.sessions.key(handle) {
+                of_node.add(held);
+                of_keys.entry(key).or_default().add(held);
+            }
+        }
+        of_node.check(config.node_bytes_max, "the node");
+        for held in of_keys.values() {
+            held.check(config.key_bytes_max, "a key");
         }
     }
 
@@ -184,4 +173,37 @@ fn without_stale_count(sessions: &Sessions) -> String {
     parts.fold(first, |text, part| {
         text + part.trim_start_matches(|c: char| c.is_ascii_digit())
     })
+}
+
+/// What applications hold, as the budgets count it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    messages: usize,
+    cost: usize,
+    /// Sessions that hold anything: each may have begun with one message beyond the limit of all.
+    sessions: usize,
+}
+
+impl Held {
+    fn of_session(messages: usize, bytes: usize) -> Self {
+        Self {
+            messages,
+            cost: bytes + messages * MESSAGE_OVERHEAD,
+            sessions: usize::from(messages > 0),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.cost += other.cost;
+        self.sessions += other.sessions;
+    }
+
+    fn check(self, limit: usize, whose: &str) {
+        let most = limit + self.sessions.saturating_sub(1) * FIRST_BYTES_MAX;
+        assert!(
+            self.messages <= 1 || self.cost <= most,
+            "I21 {whose}: {self:?} is held, and the limit is {limit}"
+        );
+    }
 }

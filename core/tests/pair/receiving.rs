@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Action, Attempt, Event, PeerKey, SessionNews, Side, StreamId, Time};
+use peer_sender_core::{Action, Attempt, Event, PeerKey, SessionHandle, SessionNews, Time};
 
+use crate::happening::Notice;
 use crate::log::{self, brief_action, brief_event};
 use crate::transport::{Conn, End, Stand};
-use crate::world::{Notice, World};
+use crate::world::World;
 
 impl World {
     pub(crate) fn accepted(&mut self, attempt: Attempt, key: PeerKey) {
@@ -16,7 +17,8 @@ impl World {
             format!("R -> accepted {attempt}, key {:02x}", key.0[0])
         });
         self.sessions.accepted(reading, attempt, key, &mut actions);
-        self.execute_for_receiver(actions);
+        let news = self.take_news();
+        self.execute_for_receiver(news, actions);
     }
 
     pub(crate) fn flush_receiver(&mut self) {
@@ -57,17 +59,10 @@ impl World {
         match notice {
             Notice::Event(event) => vec![event],
             Notice::Read { stream } => self.read(conn, end, stream, false),
-            Notice::Opened { stream } => {
-                let opener = Side::Remote;
-                let stream = StreamId {
-                    opener,
-                    index: stream,
-                };
-                vec![Event::StreamOpened { attempt, stream }]
-            }
+            Notice::Opened { stream } => self.tell_opened(conn, end, stream),
+            Notice::Answers(_) => Vec::new(),
             Notice::Lost { error } => {
-                let all = self.plan.reads_paused_at_loss;
-                let mut events = self.read(conn, end, 0, all);
+                let mut events = self.read_rest(conn, end);
                 events.push(Event::ConnectionLost { attempt, error });
                 events
             }
@@ -92,16 +87,17 @@ impl World {
         for event in &events {
             log::line(self.now, || format!("R -> {}", brief_event(event)));
         }
+        self.announce_to_acceptor(conn, &events);
         let lost = matches!(events.last(), Some(Event::ConnectionLost { .. }));
         let mut actions = Vec::new();
-        let session = self
-            .sessions
+        self.sessions
             .handle_connection(reading, attempt, events, &mut actions);
-        self.bind(conn, session);
+        let news = self.take_news();
+        self.bind_if_opened(conn, &news);
         if lost {
             self.unbind(conn);
         }
-        self.execute_for_receiver(actions);
+        self.execute_for_receiver(news, actions);
     }
 
     pub(crate) fn fire_receiver(&mut self) {
@@ -109,112 +105,74 @@ impl World {
         let mut actions = Vec::new();
         log::line(self.now, || "R -> timeout".into());
         self.sessions.handle_timeout(reading, &mut actions);
-        self.execute_for_receiver(actions);
+        let news = self.take_news();
+        self.execute_for_receiver(news, actions);
         let now = self.receiver_clock.latest;
         if let Some(deadline) = self.sessions.next_deadline() {
             assert!(deadline.at > now, "I15 {deadline:?} is not after {now}");
         }
     }
 
+    /// One step of what a session's application answers and sends.
+    pub(crate) fn step_session(&mut self, handle: SessionHandle, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        for event in &events {
+            log::line(self.now, || {
+                format!("R -> {handle:?} {}", brief_event(event))
+            });
+        }
+        let alone = self.reply_fits_alone(handle, &events);
+        if let Some(oracle) = self.replies.get_mut(&(self.incarnation, handle)) {
+            for event in &events {
+                match event {
+                    Event::MessageQueued { id, lane, payload } => {
+                        oracle.offered(*id, lane.0, payload);
+                    }
+                    Event::Cancel { id } => oracle.cancelled(*id),
+                    _ => {}
+                }
+            }
+            oracle.alone_fits = alone;
+        }
+        let reading = self.read_receiver_clock();
+        let mut actions = Vec::new();
+        self.sessions
+            .handle_session(reading, handle, events, &mut actions);
+        let news = self.take_news();
+        self.execute_for_receiver(news, actions);
+    }
+
+    /// Whether the one reply that this step brings, and nothing else, must be accepted.
+    fn reply_fits_alone(&self, handle: SessionHandle, events: &[Event]) -> Option<bool> {
+        let [Event::MessageQueued { lane, payload, .. }] = events else {
+            return None;
+        };
+        let room = self.sessions.capacity(handle, *lane);
+        let limits = self.plan.sessions.receiver.replies();
+        let small = payload.len() <= limits.message_bytes_max;
+        Some(small && room.messages > 0 && room.bytes >= payload.len())
+    }
+
+    pub(crate) fn take_news(&mut self) -> Vec<SessionNews> {
+        std::iter::from_fn(|| self.sessions.poll_news()).collect()
+    }
+
     /// Does what the receiver asks for. What the application is handed comes first, since what is
     /// written in the same step may speak of it.
-    pub(crate) fn execute_for_receiver(&mut self, actions: Vec<Action>) {
+    pub(crate) fn execute_for_receiver(&mut self, news: Vec<SessionNews>, actions: Vec<Action>) {
         self.receiver_steps += 1;
         self.strangers.step_begins();
         self.note(&actions);
         for action in &actions {
             log::line(self.now, || format!("R <- {}", brief_action(action)));
         }
-        while let Some(news) = self.sessions.poll_news() {
-            match news {
-                SessionNews::Delivered { session, messages } => {
-                    for message in messages {
-                        self.deliver(session, message);
-                    }
-                }
-                SessionNews::Forgotten { session } => self.forgotten.push(session),
-                other => panic!("A {other:?} of a session that sends nothing"),
-            }
-        }
+        self.hear_news(news);
         for action in actions {
-            self.execute_one(action);
+            self.execute(End::Acceptor, action);
         }
         self.check_receiver();
-    }
-
-    fn execute_one(&mut self, action: Action) {
-        let end = End::Acceptor;
-        match action {
-            Action::Write {
-                transfer,
-                attempt,
-                stream,
-                chunks,
-                fin,
-            } => {
-                let conn = self.accepted_conn(attempt);
-                let connection = self.connection(conn);
-                let stranger = connection.dialler.is_none();
-                let session = connection.session.expect("W an answer before OPEN");
-                let log = (self.incarnation, session);
-                let bytes = chunks.concat();
-                if !stranger {
-                    self.oracle.receiver_wrote(conn, log, &bytes, fin);
-                } else if let Some(record) = self.strangers.answered(conn, log, &bytes) {
-                    self.oracle.note_record(log, record);
-                }
-                self.write((conn, end), stream, (transfer, chunks, fin));
-            }
-            Action::PauseReading { attempt, stream } => {
-                let conn = self.accepted_conn(attempt);
-                self.pause(conn, end, stream, true);
-            }
-            Action::ResumeReading { attempt, stream } => {
-                let conn = self.accepted_conn(attempt);
-                self.pause(conn, end, stream, false);
-            }
-            Action::ResetStream {
-                attempt,
-                stream,
-                code,
-            } => {
-                let conn = self.accepted_conn(attempt);
-                self.check_superseded(conn, code);
-                self.sever(conn, end, stream, code);
-            }
-            Action::StopSending {
-                attempt,
-                stream,
-                code,
-            } => {
-                let conn = self.accepted_conn(attempt);
-                self.refuse_rest(conn, end, stream, code);
-            }
-            Action::Close {
-                attempt,
-                code,
-                reason,
-            } => {
-                let conn = self.accepted_conn(attempt);
-                self.check_superseded(conn, code);
-                self.check_drained(conn, code);
-                self.check_overload(conn, code);
-                if let Some(session) = self.connection(conn).session {
-                    self.strangers
-                        .closed(conn, (self.incarnation, session), code);
-                }
-                self.close(conn, end, code, reason);
-            }
-            other => panic!("A {other:?} from the receiver"),
-        }
-    }
-
-    fn accepted_conn(&self, attempt: Attempt) -> Conn {
-        let place = self
-            .connections
-            .iter()
-            .position(|c| c.acceptor == Some(attempt));
-        Conn(place.expect("A an action for no connection"))
     }
 
     pub(crate) fn read_receiver_clock(&mut self) -> Time {

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use peer_sender_core::table::TRANSITIONS;
-use peer_sender_core::{Action, Event, Lane, MessageId, Outcome, StopMode, Time};
+use peer_sender_core::{Action, Event, Lane, MessageId, Outcome, StopMode, Time, WakeReason};
 
-use crate::faults::{IDLE, Plan};
+use crate::faults::IDLE;
+use crate::happening::Notice;
+use crate::plan::Plan;
+use crate::recovery::Link;
 use crate::transport::Stand;
-use crate::world::{Notice, World};
+use crate::world::World;
 
 /// What a run shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) digest: u64,
     pub(crate) outcomes: Vec<(MessageId, Option<Outcome>)>,
-    pub(crate) lane_order: Vec<MessageId>,
+    pub(crate) lane_order: Vec<Vec<MessageId>>,
     pub(crate) visits: [u64; TRANSITIONS.len()],
     pub(crate) sender_steps: u64,
     pub(crate) receiver_steps: u64,
@@ -27,13 +30,25 @@ pub(crate) struct Report {
     pub(crate) strangers: u64,
     pub(crate) sessions_seen: u32,
     pub(crate) connections: usize,
+    /// Replies by outcome: delivered, refused, cancelled, failed, unknown.
+    pub(crate) replies: [u64; 5],
+    pub(crate) replies_written_again: u64,
+    pub(crate) cancelled: u64,
+    /// How often the dialling end began to read replies anew.
+    pub(crate) generations: u64,
+    pub(crate) rests: u64,
+    pub(crate) moves: u64,
+    pub(crate) woken: u64,
+    pub(crate) gave_up: u64,
+    /// Messages that waited on a lane that nobody read, while all others were settled.
+    pub(crate) unheard: u64,
 }
 
 pub(crate) fn run(plan: Plan) -> Report {
     let mut world = World::new(plan);
     let first = world.plan.stop_first.map(|mode| Event::Stop { mode });
     world.step_sender(first.into_iter().collect());
-    let dials = world.recovery.attempt().is_some();
+    let dials = world.recovery.attempt().is_some() || world.plan.first.is_empty();
     assert!(
         dials || world.oracle.closed,
         "L3 the first step does not dial"
@@ -45,7 +60,16 @@ pub(crate) fn run(plan: Plan) -> Report {
     }
     world.heal();
     if !world.oracle.closed {
+        settle_what_is_heard(&mut world);
+    }
+    world.unheard = world.oracle.live().len() as u64;
+    world.hear_all();
+    if !world.oracle.closed {
         settle_everything(&mut world);
+    }
+    settle_replies(&mut world);
+    if world.plan.seed.is_multiple_of(2) {
+        come_to_idle(&mut world);
     }
     if !world.oracle.closed {
         deliver_one_more(&mut world);
@@ -56,12 +80,54 @@ pub(crate) fn run(plan: Plan) -> Report {
     world.report()
 }
 
+/// L4: a lane that nobody reads holds up no other.
+fn settle_what_is_heard(world: &mut World) {
+    let limit = world.now + healing_time(world);
+    while !world.oracle.closed && world.oracle.is_open_except(world.plan.deaf) {
+        let moved = world.advance(limit);
+        let deaf = world.plan.deaf;
+        let live = world.oracle.live();
+        assert!(
+            moved,
+            "L4 lane {deaf:?} holds up others at {limit}: {live:?}"
+        );
+    }
+}
+
+/// L1 for replies: those to the session that the dialling end is in are settled as well.
+fn settle_replies(world: &mut World) {
+    let limit = world.now + healing_time(world);
+    while !world.oracle.closed && world.open_replies() > 0 {
+        if matches!(world.recovery.link, Link::Idle) {
+            // Only the dialling end can make the connection that they wait for.
+            let reason = WakeReason::Operator;
+            world.tell_sender(Event::Wake { reason });
+            world.flush_sender();
+        }
+        let open = world.open_replies();
+        let moved = world.advance(limit);
+        assert!(moved, "L1 {open} replies are still open at {limit}");
+    }
+}
+
+/// A connection on which nothing is said is ended, and never while anything is.
+fn come_to_idle(world: &mut World) {
+    let Some(after) = world.plan.limits.disconnect_after else {
+        return;
+    };
+    let limit = world.now + healing_time(world) + after * 3;
+    while !world.oracle.closed && !matches!(world.recovery.link, Link::Idle) {
+        let moved = world.advance(limit);
+        assert!(moved, "L3 an idle connection is kept until {limit}");
+    }
+}
+
 /// L1: the network is well, so every open message becomes delivered or refused, in time.
 fn settle_everything(world: &mut World) {
     let limit = world.now + healing_time(world);
-    while !world.oracle.live.is_empty() && !world.oracle.closed {
+    while !world.oracle.is_settled() && !world.oracle.closed {
         let moved = world.advance(limit);
-        assert!(moved, "L1 still open at {limit}: {:?}", world.oracle.live);
+        assert!(moved, "L1 still open at {limit}: {:?}", world.oracle.live());
     }
     let stopping = world.oracle.stop_at.is_some();
     while stopping && !world.oracle.closed {
@@ -76,7 +142,7 @@ fn deliver_one_more(world: &mut World) {
     let limit = world.now + healing_time(world);
     let stopped = world.oracle.stop_at.is_some();
     assert!(
-        stopped || world.oracle.is_live(id),
+        stopped || world.oracle.closed || world.oracle.is_live(id),
         "I8 an empty queue has room"
     );
     while world.oracle.is_live(id) {
@@ -109,10 +175,10 @@ fn healing_time(world: &World) -> Duration {
     let limits = &world.plan.limits;
     let lag = world.receiver_lag();
     let waits = limits.backoff.1 + limits.refusal_backoff.1 + limits.connect_timeout;
+    let waits = waits * world.plan.addresses.len() as u32;
     let round_trip = Duration::from_millis(45) + world.plan.turn * 4 + world.plan.take_delay_max;
-    let live = world
-        .oracle
-        .live
+    let live = world.oracle.live();
+    let live = live
         .iter()
         .map(|id| world.oracle.messages[id].payload.len() as u64);
     let (count, bytes) = live.fold((1, 0), |(count, bytes), len| (count + 1, bytes + len + 30));
@@ -162,17 +228,44 @@ impl World {
         while self.connections.iter().any(|c| c.acceptor_end == Stand::Up) {
             assert!(self.advance(limit), "L3 a connection outlives the sender");
         }
-        assert!(self.oracle.live.is_empty(), "I1 stopped with open messages");
+        assert!(self.oracle.is_settled(), "I1 stopped with open messages");
+    }
+
+    /// Replies without an outcome, in the session that the dialling end is in.
+    fn open_replies(&self) -> usize {
+        let ours = self
+            .connections
+            .iter()
+            .rev()
+            .filter(|c| c.dialler.is_some());
+        let newest = ours.into_iter().find(|c| c.session.is_some());
+        let Some(connection) = newest.filter(|c| c.incarnation == self.incarnation) else {
+            return 0;
+        };
+        let name = connection
+            .session
+            .map(|session| (self.incarnation, session));
+        let oracle = name.and_then(|name| self.replies.get(&name));
+        let open = oracle.filter(|oracle| !oracle.closed);
+        open.map_or(0, |oracle| oracle.live().len())
     }
 
     /// How long the accepting process may still be away.
     fn receiver_lag(&self) -> Duration {
-        let restarts =
-            self.pending_until(|happening| matches!(happening, crate::world::Happening::Restart));
+        let restarts = self
+            .pending_until(|happening| matches!(happening, crate::happening::Happening::Restart));
         restarts.map_or(Duration::ZERO, |at: Time| at.saturating_since(self.now))
     }
 
     fn report(self) -> Report {
+        let mut replies = [0; 5];
+        let mut replies_written_again = 0;
+        for oracle in self.replies.values() {
+            let counts = replies.iter_mut().zip(oracle.counts);
+            counts.for_each(|(sum, count)| *sum += count);
+            let again = oracle.messages.values().filter(|m| m.written > 1);
+            replies_written_again += again.count() as u64;
+        }
         let handed_twice = self
             .oracle
             .messages
@@ -195,6 +288,15 @@ impl World {
             strangers: self.strangers.count() as u64,
             sessions_seen: self.oracle.sessions_seen,
             connections: self.connections.len(),
+            replies,
+            replies_written_again,
+            cancelled: self.oracle.counts[2],
+            generations: self.generation,
+            rests: self.recovery.rests,
+            moves: self.recovery.moves,
+            woken: self.recovery.woken,
+            gave_up: u64::from(self.oracle.ending.is_some()),
+            unheard: self.unheard,
         }
     }
 }

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use peer_sender_core::{Action, CloseCode, Event, Lane, LinkError, MessageId, StopMode, Time};
+use peer_sender_core::{
+    Action, CloseCode, Event, Lane, LinkError, MessageId, PeerEvent, Side, StopMode, StopReason,
+    Time,
+};
 
+use crate::happening::{Happening, Notice};
 use crate::log::{self, brief_action, brief_event};
+use crate::oracle::{Ending, Verdict};
 use crate::rng::Rng;
 use crate::stale::attempt_of;
 use crate::transport::{Conn, End, Stand};
-use crate::world::{Happening, Notice, World};
+use crate::world::World;
 
 impl World {
     /// The user hands over a burst of messages.
@@ -37,12 +42,13 @@ impl World {
         self.offered += 1;
         let id = MessageId(self.next_id);
         let payload = payload(self.plan.seed, id, bytes);
-        let event = Event::MessageQueued {
-            id,
-            lane: Lane(0),
-            payload,
-        };
+        let lane = Lane(self.offer_rng.below(self.plan.lanes) as u8);
+        let event = Event::MessageQueued { id, lane, payload };
         self.sender_inbox.push((None, Notice::Event(event)));
+        if self.offer_rng.chance(self.plan.cancels) {
+            let after = self.offer_rng.wait(self.plan.delay_max * 3);
+            self.schedule(after, Happening::Cancel(id));
+        }
         id
     }
 
@@ -68,6 +74,7 @@ impl World {
         let Some(conn) = conn else {
             return match notice {
                 Notice::Event(event) => vec![event],
+                Notice::Answers(receiver) => self.answers(receiver),
                 Notice::Read { .. } | Notice::Opened { .. } | Notice::Lost { .. } => Vec::new(),
             };
         };
@@ -77,7 +84,8 @@ impl World {
             Notice::Event(event) => vec![event],
             Notice::Read { .. } if self.connection(conn).unread => Vec::new(),
             Notice::Read { stream } => self.read(conn, end, stream, false),
-            Notice::Opened { .. } => Vec::new(),
+            Notice::Opened { stream } => self.tell_opened(conn, end, stream),
+            Notice::Answers(_) => Vec::new(),
             Notice::Lost { error } => {
                 let named = self.connection(conn).dialler;
                 match (stand, named) {
@@ -86,8 +94,7 @@ impl World {
                         vec![Event::ConnectFailed { attempt, error }]
                     }
                     (Stand::Up, Some(attempt)) => {
-                        let all = self.plan.reads_paused_at_loss;
-                        let mut events = self.read(conn, end, 0, all);
+                        let mut events = self.read_rest(conn, end);
                         events.push(Event::ConnectionLost { attempt, error });
                         events
                     }
@@ -138,7 +145,7 @@ impl World {
             .count();
         self.oracle.judged = false;
         self.announce(now, &events);
-        let judged_at_the_end = self.oracle.judged && self.recovery.error.is_some();
+        let judged_at_the_end = self.oracle.judged && self.recovery.told.error.is_some();
         let mut actions = Vec::new();
         self.sender.handle(reading, events, &mut actions);
         self.sender_steps += 1;
@@ -152,11 +159,9 @@ impl World {
             "I22 {} actions in one step",
             actions.len()
         );
-        self.oracle.answered(now, &actions, alone);
-        self.recovery.answered(now, &actions);
-        for action in actions {
-            self.execute_for_sender(action);
-        }
+        self.oracle.alone_fits = alone;
+        self.judge_sender(now, &actions);
+        self.execute_for_sender(actions);
         self.check_sender(now);
         self.probe(reading);
         if judged_at_the_end && !self.healed && self.rng.chance(self.plan.stop_at_judgement) {
@@ -171,33 +176,111 @@ impl World {
         }
     }
 
+    /// What the step says of messages, and of the connection.
+    fn judge_sender(&mut self, now: Time, actions: &[Action]) {
+        let mut verdicts = Vec::new();
+        let mut stopped = false;
+        for action in actions {
+            assert!(!stopped, "I27 {action:?} after SenderStopped");
+            match action {
+                Action::Settle { id, outcome } => {
+                    verdicts.push(Verdict::Settled(*id, outcome.clone()));
+                }
+                Action::Reject {
+                    id,
+                    reason,
+                    payload,
+                } => verdicts.push(Verdict::Rejected(*id, *reason, payload.clone())),
+                Action::Emit(PeerEvent::SenderStopped { .. }) => stopped = true,
+                Action::Room { lane, capacity } => self.oracle.rooms.push((*lane, *capacity)),
+                _ => {}
+            }
+        }
+        let gave_up = |action: &Action| {
+            let reason = StopReason::GaveUp;
+            *action == Action::Emit(PeerEvent::SenderStopped { reason })
+        };
+        if actions.iter().any(gave_up) {
+            self.oracle.ending = Some(Ending::GaveUp);
+        }
+        let was_settled = self.oracle.is_settled();
+        self.oracle.answered(now, verdicts);
+        if !was_settled || !self.oracle.is_settled() {
+            self.recovery.last_said = now;
+        }
+        if stopped {
+            let open = self.oracle.live();
+            assert!(open.is_empty(), "I28 stopped with {open:?} open");
+            let asked = self.oracle.stop_at.is_some() || self.oracle.ending.is_some();
+            assert!(asked, "I28 stopped without being asked to");
+            self.oracle.closed = true;
+        }
+        if self.oracle.stop_at.is_some_and(|at| at <= now) {
+            assert!(self.oracle.closed, "I28 the stop's deadline has passed");
+        }
+        let settled = self.oracle.is_settled();
+        let stopping = self.oracle.stop_at.is_some();
+        let was_up = self.recovery.is_up();
+        self.recovery.answered(now, actions, (settled, stopping));
+        if was_up && self.recovery.is_resting() {
+            let (held, _) = self.application.held_bytes(self.reply_receiver());
+            assert!(settled, "I11 idle with {:?} open", self.oracle.live());
+            assert_eq!(held, 0, "I11 idle, and replies are not answered");
+        }
+    }
+
     /// Tells the oracles what the sender is about to be told.
     fn announce(&mut self, now: Time, events: &[Event]) {
         let current = self.recovery.attempt();
         let mut going_away = false;
         for event in events {
             log::line(self.now, || format!("S -> {}", brief_event(event)));
-            self.oracle.told(now, event);
+            match event {
+                Event::MessageQueued { id, lane, payload } => {
+                    self.oracle.offered(*id, lane.0, payload);
+                }
+                Event::Cancel { id } => self.oracle.cancelled(*id),
+                Event::Stop { mode } => self.oracle.stops(now, *mode),
+                Event::AddressesChanged { addresses } => {
+                    self.recovery.told.moved = Some(addresses.clone());
+                }
+                Event::Wake { reason } => self.recovery.wakes(*reason),
+                Event::Consumed { .. } | Event::Refused { .. } => {
+                    self.recovery.told.consumed = true;
+                }
+                _ => {}
+            }
             let ours = attempt_of(event).filter(|named| Some(*named) == current);
             // Behind the event that ends a connection nothing of it counts.
-            let Some(attempt) = ours.filter(|_| self.recovery.error.is_none()) else {
+            let Some(attempt) = ours.filter(|_| self.recovery.told.error.is_none()) else {
                 continue;
             };
             let conn = self.dialled(attempt).expect("it was dialled");
-            self.recovery.error = match event {
-                Event::BytesReceived { bytes, fin, .. } => {
-                    self.oracle.sender_reads(conn, bytes);
-                    let witness = self.oracle.witnesses.get(&conn);
+            self.recovery.told.error = match event {
+                Event::BytesReceived { stream, .. } if stream.opener == Side::Remote => {
+                    self.recovery.last_said = now;
+                    None
+                }
+                Event::BytesReceived {
+                    stream, bytes, fin, ..
+                } => {
+                    let name = (conn, stream.index);
+                    self.oracle.sender_reads(name, bytes);
+                    self.recovery.last_said = now;
+                    let witness = self.oracle.witnesses.get(&name);
                     going_away |= *fin && !witness.is_some_and(|witness| witness.is_finished());
                     if witness.is_some_and(|witness| witness.is_resumed()) {
-                        self.recovery.resumed();
+                        self.recovery.resumed(stream.index);
                     }
                     None
                 }
                 Event::ConnectFailed { error, .. } | Event::ConnectionLost { error, .. } => {
                     Some(error.clone())
                 }
-                Event::StreamReset { code, .. } | Event::StreamStopped { code, .. } => {
+                Event::StreamReset { stream, code, .. }
+                | Event::StreamStopped { stream, code, .. }
+                    if stream.opener == Side::Local =>
+                {
                     Some(LinkError::StreamCut { code: *code })
                 }
                 _ => None,
@@ -205,9 +288,9 @@ impl World {
             self.note_refused_session(conn);
         }
         // The way back has ended before ours: the other end stops.
-        if going_away && self.recovery.error.is_none() {
+        if going_away && self.recovery.told.error.is_none() {
             let (code, reason) = (CloseCode::GoingAway, String::new());
-            self.recovery.error = Some(LinkError::Closed { code, reason });
+            self.recovery.told.error = Some(LinkError::Closed { code, reason });
         }
     }
 
@@ -216,92 +299,42 @@ impl World {
         if let Some(LinkError::Closed {
             code: CloseCode::Protocol,
             ..
-        }) = self.recovery.error
+        }) = self.recovery.told.error
         {
-            let witness = self.oracle.witnesses.get(&conn);
-            let refused = witness.is_some_and(|witness| witness.awaits_first_resume());
-            self.oracle.session_refused |= refused;
+            self.oracle.note_refused_session(conn);
         }
     }
 
     /// Whether the one message that this step brings, and nothing else, must be accepted.
     fn fits_alone(&self, events: &[Event]) -> Option<bool> {
-        let [Event::MessageQueued { payload, .. }] = events else {
+        let [Event::MessageQueued { payload, lane, .. }] = events else {
             return None;
         };
-        let room = self.sender.capacity(Lane(0));
+        let room = self.sender.capacity(*lane);
         let small = payload.len() <= self.plan.limits.message_bytes_max;
         Some(small && room.messages > 0 && room.bytes >= payload.len())
     }
 
-    fn execute_for_sender(&mut self, action: Action) {
-        let end = End::Dialler;
-        match action {
-            Action::Connect { attempt, address } => {
-                assert_eq!(
-                    address,
-                    self.plan.config.addresses()[0],
-                    "I12 another address"
-                );
-                self.dial(attempt);
+    /// Does what the dialling end asks for. What its application is handed comes first, since
+    /// what is written in the same step may speak of it.
+    fn execute_for_sender(&mut self, actions: Vec<Action>) {
+        let mut others = Vec::new();
+        for action in actions {
+            match action {
+                Action::ForgetDelivered => self.forget_delivered(),
+                Action::Deliver(message) => self.deliver_reply(message),
+                other => others.push(other),
             }
-            Action::Write {
-                transfer,
-                attempt,
-                stream,
-                chunks,
-                fin,
-            } => {
-                let conn = self.dialled(attempt).expect("A a Write on no connection");
-                self.oracle.sender_wrote(conn, &chunks.concat(), fin);
-                self.old_transfers.push(transfer);
-                self.write((conn, end), stream, (transfer, chunks, fin));
-            }
-            Action::PauseReading { attempt, stream } => {
-                let conn = self.dialled(attempt).expect("A pauses no connection");
-                self.pause(conn, end, stream, true);
-            }
-            Action::ResumeReading { attempt, stream } => {
-                let conn = self.dialled(attempt).expect("A resumes no connection");
-                self.pause(conn, end, stream, false);
-            }
-            Action::ResetStream {
-                attempt,
-                stream,
-                code,
-            } => {
-                let conn = self.dialled(attempt).expect("A resets no connection");
-                self.sever(conn, end, stream, code);
-            }
-            Action::StopSending {
-                attempt,
-                stream,
-                code,
-            } => {
-                let conn = self.dialled(attempt).expect("A stops no connection");
-                self.refuse_rest(conn, end, stream, code);
-            }
-            Action::Close {
-                attempt,
-                code,
-                reason,
-            } => {
-                let conn = self.dialled(attempt).expect("A closes no connection");
-                self.close(conn, end, code, reason);
-            }
-            Action::ForgetDelivered => panic!("I5 the sender forgets what it never delivered"),
-            Action::Deliver(message) => panic!("I5 the sender delivers {}", message.number),
-            Action::ScheduleBackoff { .. }
-            | Action::Room { .. }
-            | Action::Emit(_)
-            | Action::Settle { .. }
-            | Action::Reject { .. } => {}
+        }
+        for action in others {
+            self.execute(End::Dialler, action);
         }
     }
 
     fn check_sender(&mut self, now: Time) {
         assert_eq!(self.sender.check(), Ok(()));
         self.oracle.check_books(&self.sender.stats());
+        self.oracle.check_room(|lane| self.sender.capacity(lane));
         let stop_at = self.oracle.stop_at;
         self.recovery
             .check_deadline(now, stop_at, self.sender.next_deadline());
@@ -323,7 +356,7 @@ impl World {
 }
 
 /// Bytes that no other message has, as far as their number allows.
-fn payload(seed: u64, id: MessageId, bytes: usize) -> Bytes {
+pub(crate) fn payload(seed: u64, id: MessageId, bytes: usize) -> Bytes {
     let mut rng = Rng::new(seed ^ id.0.rotate_left(32));
     let mut payload = Vec::with_capacity(bytes + 8);
     while payload.len() < bytes {

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use peer_sender_core::{CloseCode, LinkError, SessionHandle, SessionId, TransferId};
+use peer_sender_core::{CloseCode, Epoch, LinkError, SessionHandle, SessionId, TransferId};
 
 use crate::frames::{self, Piece, Reader};
 use crate::rng::Rng;
-use crate::transport::{Conn, Connection, End, Stream};
+use crate::transport::{Conn, Connection, End, Stream, StreamKey};
 use crate::world::World;
 
 /// The sessions of each key among the strangers.
@@ -70,13 +70,13 @@ impl Strangers {
         *next = number + 1;
     }
 
-    /// The receiver answers a stranger. The record that it names, if it does.
+    /// The receiver answers a stranger. The lane, epoch and record that it names, if it does.
     pub(crate) fn answered(
         &mut self,
         conn: Conn,
         log: (u32, SessionHandle),
         bytes: &[u8],
-    ) -> Option<u64> {
+    ) -> Option<(u64, Epoch, u64)> {
         let mut named = None;
         let known = self.resumed.contains(&log);
         let before = self.next_before.get(&log).copied().unwrap_or(0);
@@ -86,10 +86,11 @@ impl Strangers {
                 taken,
                 next,
                 record,
+                epoch,
                 ..
             } = piece
             {
-                named = Some(record);
+                named = Some((0, epoch, record));
                 assert!(!known || !script.fresh, "W a fresh OPEN of a known session");
                 assert!(next >= script.base, "W the base does not raise next");
                 assert!(taken <= next, "W RESUME out of order");
@@ -136,11 +137,15 @@ impl World {
         stream
             .way_mut(End::Dialler)
             .write(TransferId(0), vec![bytes.into()], fin);
-        connection.streams.insert(0, stream);
+        let key = StreamKey {
+            opener: End::Dialler,
+            index: 0,
+        };
+        connection.streams.insert(key, stream);
         self.connections.push(connection);
         self.strangers.links.insert(conn, script);
         self.accept(conn);
-        self.pump(conn, 0, End::Dialler);
+        self.pump(conn, key, End::Dialler);
         let stays = self.delay() + self.rng.wait(std::time::Duration::from_secs(20));
         let error = LinkError::Closed {
             code: CloseCode::Done,

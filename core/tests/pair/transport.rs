@@ -1,12 +1,13 @@
-//! A model of QUIC as the machines see it: connections with two ends, and streams of bytes that
-//! arrive in order, in any pieces, within windows, or not at all.
+//! A model of QUIC as the machines see it: connections with two ends, and the streams that either
+//! end opens.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
-use peer_sender_core::{Attempt, SessionHandle, Time, TransferId};
+use peer_sender_core::{Attempt, PeerKey, SessionHandle, SessionId, Side, StreamId};
 
-use crate::rng::Rng;
+use crate::dialling::{OTHER_KEY, OUR_KEY};
+use crate::frames::Reader;
+use crate::pipe::Pipe;
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,35 @@ pub(crate) enum Path {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Conn(pub(crate) usize);
 
+/// A stream of a connection: the end that opened it, and its place among that end's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StreamKey {
+    pub(crate) opener: End,
+    pub(crate) index: u64,
+}
+
+impl StreamKey {
+    /// What this end calls it.
+    pub(crate) fn at(self, end: End) -> StreamId {
+        let opener = match self.opener == end {
+            true => Side::Local,
+            false => Side::Remote,
+        };
+        let index = self.index;
+        StreamId { opener, index }
+    }
+
+    /// The stream that this end calls so.
+    pub(crate) fn of(end: End, stream: StreamId) -> Self {
+        let opener = match stream.opener {
+            Side::Local => end,
+            Side::Remote => end.other(),
+        };
+        let index = stream.index;
+        Self { opener, index }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// None for a connection of somebody else.
@@ -59,7 +89,10 @@ pub(crate) struct Connection {
     /// Which life of the accepting process it belongs to.
     pub(crate) incarnation: u32,
     pub(crate) session: Option<SessionHandle>,
-    pub(crate) streams: BTreeMap<u64, Stream>,
+    /// What the acceptor has read of it until it knows the session.
+    pub(crate) read: BTreeMap<StreamKey, Reader>,
+    pub(crate) opened: Option<SessionId>,
+    pub(crate) streams: BTreeMap<StreamKey, Stream>,
     pub(crate) path: Path,
     /// The path dies once the dialler's or the acceptor's transport has taken that many bytes.
     pub(crate) cut_after: Option<(End, u64)>,
@@ -82,11 +115,21 @@ impl Connection {
             acceptor_end: Stand::Waiting,
             incarnation,
             session: None,
+            read: BTreeMap::new(),
+            opened: None,
             streams: BTreeMap::new(),
             path: Path::Whole,
             cut_after: None,
             lingers_after: None,
             unread: false,
+        }
+    }
+
+    /// Whose it is, as the acceptor knows.
+    pub(crate) fn key(&self) -> PeerKey {
+        match self.foreign {
+            true => OTHER_KEY,
+            false => OUR_KEY,
         }
     }
 
@@ -118,6 +161,12 @@ impl Connection {
         attempt.expect("the end has a name once it is told of")
     }
 
+    /// Streams that this end opened.
+    pub(crate) fn opened_by(&self, end: End) -> u64 {
+        let ours = self.streams.keys().filter(|key| key.opener == end);
+        ours.count() as u64
+    }
+
     /// Bytes that the transport of this end has taken.
     pub(crate) fn taken(&self, from: End) -> u64 {
         self.streams
@@ -127,13 +176,14 @@ impl Connection {
     }
 }
 
-/// One bidirectional stream, opened by the dialler.
+/// One bidirectional stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
     up: Pipe,
     down: Pipe,
-    /// Whether the acceptor was told of it.
+    /// Whether the end that did not open it will be told of it, and whether it was.
     pub(crate) announced: bool,
+    pub(crate) told: bool,
 }
 
 impl Stream {
@@ -142,6 +192,7 @@ impl Stream {
             up: Pipe::new(window),
             down: Pipe::new(window),
             announced: false,
+            told: false,
         }
     }
 
@@ -158,215 +209,5 @@ impl Stream {
             End::Dialler => &mut self.up,
             End::Acceptor => &mut self.down,
         }
-    }
-}
-
-/// One direction of a stream, from the writer's tail to the reader's unread bytes.
-#[derive(Debug)]
-pub(crate) struct Pipe {
-    /// Written, and not taken by the transport yet.
-    backlog: VecDeque<Bytes>,
-    transfer: Option<TransferId>,
-    fin: Fin,
-    /// The writer may send bytes below this offset.
-    credit: u64,
-    pub(crate) taken: u64,
-    wire: VecDeque<Segment>,
-    arrived: VecDeque<Bytes>,
-    fin_arrived: bool,
-    fin_read: bool,
-    pub(crate) paused: bool,
-    /// Reset by the writer, or given up by the reader.
-    pub(crate) severed: bool,
-    last_arrival: Time,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fin {
-    None,
-    Written,
-    Taken,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Segment {
-    pub(crate) arrives: Time,
-    pub(crate) bytes: Bytes,
-    pub(crate) fin: bool,
-}
-
-impl Pipe {
-    fn new(window: u64) -> Self {
-        Self {
-            backlog: VecDeque::new(),
-            transfer: None,
-            fin: Fin::None,
-            credit: window,
-            taken: 0,
-            wire: VecDeque::new(),
-            arrived: VecDeque::new(),
-            fin_arrived: false,
-            fin_read: false,
-            paused: false,
-            severed: false,
-            last_arrival: Time::ZERO,
-        }
-    }
-
-    /// Appends a write of the machine, which must be a legal one.
-    pub(crate) fn write(&mut self, transfer: TransferId, chunks: Vec<Bytes>, fin: bool) {
-        assert!(
-            self.transfer.is_none(),
-            "A a second Write while {:?} is under way",
-            self.transfer
-        );
-        assert!(self.fin == Fin::None, "A a Write behind FIN");
-        assert!(!chunks.is_empty() || fin, "A a Write of nothing");
-        assert!(
-            chunks.iter().all(|chunk| !chunk.is_empty()),
-            "A a Write with an empty chunk"
-        );
-        self.transfer = Some(transfer);
-        self.backlog.extend(chunks);
-        if fin {
-            self.fin = Fin::Written;
-        }
-    }
-
-    /// What the transport takes now, in pieces of at most `segment_bytes_max`.
-    pub(crate) fn take(&mut self, segment_bytes_max: u64, rng: &mut Rng) -> Vec<(Bytes, bool)> {
-        let mut segments = Vec::new();
-        while let Some(chunk) = self.backlog.front_mut() {
-            let room = (self.credit - self.taken).min(segment_bytes_max);
-            let most = room.min(chunk.len() as u64);
-            if most == 0 {
-                return segments;
-            }
-            let bytes = if rng.chance(500) {
-                most
-            } else {
-                rng.between(1, most)
-            };
-            self.taken += bytes;
-            segments.push((chunk.split_to(bytes as usize), false));
-            if chunk.is_empty() {
-                self.backlog.pop_front();
-            }
-        }
-        if self.fin == Fin::Written {
-            self.fin = Fin::Taken;
-            match segments.last_mut() {
-                Some(last) if rng.chance(500) => last.1 = true,
-                _ => segments.push((Bytes::new(), true)),
-            }
-        }
-        segments
-    }
-
-    /// The write that the transport has taken whole, once.
-    pub(crate) fn finished(&mut self) -> Option<TransferId> {
-        let whole = self.backlog.is_empty() && self.fin != Fin::Written;
-        if whole { self.transfer.take() } else { None }
-    }
-
-    /// Puts a segment on the way; it never overtakes the one before.
-    pub(crate) fn carry(&mut self, arrives: Time, bytes: Bytes, fin: bool) -> Time {
-        let arrives = arrives.max(self.last_arrival);
-        self.last_arrival = arrives;
-        self.wire.push_back(Segment {
-            arrives,
-            bytes,
-            fin,
-        });
-        arrives
-    }
-
-    /// Moves what has come by now to the reader's side. True if that was anything.
-    pub(crate) fn arrive(&mut self, now: Time) -> bool {
-        let mut any = false;
-        while self
-            .wire
-            .front()
-            .is_some_and(|segment| segment.arrives <= now)
-        {
-            let Some(segment) = self.wire.pop_front() else {
-                break;
-            };
-            if !segment.bytes.is_empty() {
-                self.arrived.push_back(segment.bytes);
-            }
-            self.fin_arrived |= segment.fin;
-            any = true;
-        }
-        any
-    }
-
-    /// Whether the reader's transport holds all, FIN included.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.fin_arrived
-    }
-
-    pub(crate) fn is_readable(&self) -> bool {
-        !self.severed && (!self.arrived.is_empty() || self.fin_arrived && !self.fin_read)
-    }
-
-    /// The next bytes in one piece, joined and cut at chance.
-    pub(crate) fn read(&mut self, rng: &mut Rng, split: u64) -> Option<(Bytes, bool)> {
-        if !self.is_readable() {
-            return None;
-        }
-        let mut bytes = self.arrived.pop_front().unwrap_or_default();
-        if bytes.len() > 1 && rng.chance(split) {
-            let head = bytes.split_to(rng.between(1, bytes.len() as u64 - 1) as usize);
-            self.arrived.push_front(bytes);
-            return Some((head, false));
-        }
-        if !self.arrived.is_empty() && !rng.chance(split) {
-            let mut joined = BytesMut::from(&bytes[..]);
-            for more in self.arrived.drain(..) {
-                joined.extend_from_slice(&more);
-            }
-            bytes = joined.freeze();
-        }
-        let fin = self.arrived.is_empty() && self.fin_arrived && rng.chance(700);
-        self.fin_read |= fin;
-        Some((bytes, fin))
-    }
-
-    pub(crate) fn grant(&mut self, bytes: u64) {
-        self.credit += bytes;
-    }
-
-    /// Keeps only a prefix of what is on the way, cut at any byte.
-    pub(crate) fn lose_tail(&mut self, rng: &mut Rng) {
-        let on_the_way: u64 = self
-            .wire
-            .iter()
-            .map(|segment| segment.bytes.len() as u64)
-            .sum();
-        let mut left = rng.between(0, on_the_way);
-        let all = left == on_the_way && rng.chance(500);
-        for segment in &mut self.wire {
-            let kept = left.min(segment.bytes.len() as u64);
-            segment.fin &= all;
-            segment.bytes.truncate(kept as usize);
-            left -= kept;
-        }
-    }
-
-    /// Holds back everything that is on the way until then.
-    pub(crate) fn hold_until(&mut self, moment: Time) {
-        for segment in &mut self.wire {
-            segment.arrives = segment.arrives.max(moment);
-        }
-        self.last_arrival = self.last_arrival.max(moment);
-    }
-
-    /// The writer resets, or the reader gives up: nothing of the stream is carried any more.
-    pub(crate) fn sever(&mut self) {
-        self.severed = true;
-        self.backlog.clear();
-        self.wire.clear();
-        self.transfer = None;
     }
 }

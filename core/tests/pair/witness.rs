@@ -1,22 +1,24 @@
 //! What is written on each connection, read as it is written and judged by `docs/wire.md`; and
 //! what the sender has read of it, from which its verdicts must follow.
 
-use peer_sender_core::{Epoch, Level, MessageId, Outcome, RefuseCode, SessionHandle, SessionId};
+use peer_sender_core::{Epoch, Level, MessageId, Outcome, RefuseCode, SessionId};
 
 use crate::frames::{Piece, Reader};
 use crate::oracle::Oracle;
+use crate::receiver_log::Receiver;
 use crate::transport::Conn;
 
 /// At most that much of any one message goes out before RESUME.
 const PIPELINED_BYTES_MAX: usize = 64 << 10;
 
-/// One connection's lane, from both ends.
+/// One stream, from both ends.
 #[derive(Debug, Default)]
 pub(crate) struct Witness {
     out: Reader,
     back: Reader,
     read: Reader,
     pub(crate) session: Option<SessionId>,
+    pub(crate) lane: u8,
     fresh: bool,
     base: u64,
     /// The number of the next MESSAGE.
@@ -50,23 +52,23 @@ impl Witness {
 
 impl Oracle {
     /// Judges what the sender writes.
-    pub(crate) fn sender_wrote(&mut self, conn: Conn, bytes: &[u8], fin: bool) {
-        let mut witness = self.witnesses.remove(&conn).unwrap_or_default();
+    pub(crate) fn sender_wrote(&mut self, name: (Conn, u64), bytes: &[u8], fin: bool) {
+        let mut witness = self.witnesses.remove(&name).unwrap_or_default();
         assert!(!witness.fin, "W bytes behind FIN");
         for piece in witness.out.read(bytes) {
-            self.piece_out(conn, &mut witness, piece);
+            self.piece_out(name.0, &mut witness, piece);
         }
         if fin {
             assert!(witness.out.is_between_frames(), "W FIN inside a frame");
-            assert!(self.stop_at.is_some(), "W FIN, and nobody stopped");
-            assert!(self.waiting.is_empty(), "W FIN before {:?}", self.waiting);
+            let books = self.lane(witness.lane);
+            assert!(books.waiting.is_empty(), "W FIN before {:?}", books.waiting);
             assert_eq!(
-                witness.position, self.next_number,
+                witness.position, books.next_number,
                 "W FIN before the last number"
             );
             witness.fin = true;
         }
-        self.witnesses.insert(conn, witness);
+        self.witnesses.insert(name, witness);
     }
 
     fn piece_out(&mut self, conn: Conn, witness: &mut Witness, piece: Piece) {
@@ -78,7 +80,7 @@ impl Oracle {
         } = piece
         {
             assert!(witness.session.is_none(), "W a second OPEN");
-            return self.opens(witness, fresh, session, lane, base);
+            return self.opens(conn, witness, (fresh, session, lane, base));
         }
         let session = witness.session.expect("W OPEN comes first");
         assert!(
@@ -91,7 +93,7 @@ impl Oracle {
                 if let Some(next) = witness.resumed {
                     assert!(number >= next, "W number {number} is held, SKIP is missing");
                 }
-                let id = self.number(session, number);
+                let id = self.number(session, witness.lane, number);
                 assert!(self.is_live(id), "W {id} is settled and written again");
                 let payload = &self.messages[&id].payload;
                 assert_eq!(
@@ -125,7 +127,7 @@ impl Oracle {
                 assert!(count > 0, "W SKIP 0");
                 for number in witness.position..witness.position + count {
                     let held = witness.resumed.is_some_and(|next| number < next);
-                    let id = self.numbers.get(&(session, number));
+                    let id = self.numbers.get(&(session, witness.lane, number));
                     let id = id.unwrap_or_else(|| panic!("W SKIP of {number}, never given out"));
                     assert!(
                         held || !self.is_live(*id),
@@ -140,11 +142,9 @@ impl Oracle {
 
     fn opens(
         &mut self,
+        conn: Conn,
         witness: &mut Witness,
-        fresh: bool,
-        session: SessionId,
-        lane: u64,
-        base: u64,
+        (fresh, session, lane, base): (bool, SessionId, u64, u64),
     ) {
         match self.session {
             Some(known) if known == session => {}
@@ -154,40 +154,67 @@ impl Oracle {
                 self.sessions_seen = 1;
             }
         }
-        assert_eq!(fresh, !self.opened, "W only the first OPEN ever is fresh");
-        self.opened = true;
-        assert_eq!(lane, 0, "W another lane");
-        let numbered = self.numbers.range((session, 0)..=(session, u64::MAX));
-        let open = numbered.filter(|(_, id)| self.is_live(**id));
-        let lowest = open
-            .map(|((_, number), _)| *number)
-            .next()
-            .unwrap_or(self.next_number);
+        let others = self.witnesses.range((conn, 0)..=(conn, u64::MAX));
+        for (_, other) in others {
+            assert_eq!(other.session, Some(session), "W two sessions");
+            assert_ne!(u64::from(other.lane), lane, "W a lane is opened twice");
+        }
+        let lane = u8::try_from(lane).expect("W a lane that is none");
+        let books = self.lane(lane);
+        assert_eq!(fresh, !books.opened, "W only the first OPEN ever is fresh");
+        books.opened = true;
+        let next_number = books.next_number;
+        let first = (session, lane, 0);
+        let mut numbered = self.numbers.range(first..=(session, lane, u64::MAX));
+        let lowest = numbered.find(|(_, id)| self.lanes[&lane].live.contains(id));
+        let lowest = lowest.map_or(next_number, |((_, _, number), _)| *number);
         assert_eq!(base, lowest, "W base is the lowest open number");
         witness.session = Some(session);
+        witness.lane = lane;
         witness.fresh = fresh;
         witness.base = base;
         witness.position = base;
     }
 
+    /// The session that this half has named on a connection.
+    pub(crate) fn session_on(&self, conn: Conn) -> Option<SessionId> {
+        let mut streams = self.witnesses.range((conn, 0)..=(conn, u64::MAX));
+        streams.find_map(|(_, witness)| witness.session)
+    }
+
+    /// A close with code 1 in answer to a fresh OPEN lets the sender change its session.
+    pub(crate) fn note_refused_session(&mut self, conn: Conn) {
+        let mut streams = self.witnesses_of(conn);
+        let refused = streams.any(Witness::awaits_first_resume);
+        drop(streams);
+        self.session_refused |= refused;
+    }
+
+    /// What was said on each stream of a connection.
+    pub(crate) fn witnesses_of(&self, conn: Conn) -> impl Iterator<Item = &Witness> {
+        let streams = self.witnesses.range((conn, 0)..=(conn, u64::MAX));
+        streams.map(|(_, witness)| witness)
+    }
+
     /// The message with this number: the next in order if the number is new.
-    fn number(&mut self, session: SessionId, number: u64) -> MessageId {
-        if let Some(id) = self.numbers.get(&(session, number)) {
+    fn number(&mut self, session: SessionId, lane: u8, number: u64) -> MessageId {
+        if let Some(id) = self.numbers.get(&(session, lane, number)) {
             return *id;
         }
-        assert_eq!(number, self.next_number, "W a number was left out");
-        let id = self
+        let books = self.lane(lane);
+        assert_eq!(number, books.next_number, "W a number was left out");
+        let id = books
             .waiting
             .pop_front()
             .expect("I5 a message that nobody sent");
-        self.numbers.insert((session, number), id);
-        self.next_number += 1;
+        books.next_number += 1;
+        self.numbers.insert((session, lane, number), id);
         id
     }
 
     /// Notes what the sender is about to read, and what it must conclude.
-    pub(crate) fn sender_reads(&mut self, conn: Conn, bytes: &[u8]) {
-        let mut witness = self.witnesses.remove(&conn).unwrap_or_default();
+    pub(crate) fn sender_reads(&mut self, name: (Conn, u64), bytes: &[u8]) {
+        let mut witness = self.witnesses.remove(&name).unwrap_or_default();
         for piece in witness.read.read(bytes) {
             match piece {
                 Piece::Resume {
@@ -199,7 +226,7 @@ impl Oracle {
                 } => {
                     witness.resumed = Some(next);
                     witness.taken_read = taken;
-                    self.judge(conn, &witness, (epoch, record), taken, next);
+                    self.judge(name.0, &witness, (epoch, record), taken, next);
                 }
                 Piece::Receipt { taken } => self.receipt(&mut witness, taken),
                 Piece::Refuse { number, code } => {
@@ -212,7 +239,7 @@ impl Oracle {
                 other => panic!("W {other:?} from the receiver"),
             }
         }
-        self.witnesses.insert(conn, witness);
+        self.witnesses.insert(name, witness);
     }
 
     fn receipt(&mut self, witness: &mut Witness, taken: u64) {
@@ -242,12 +269,15 @@ impl Oracle {
         taken: u64,
         next: u64,
     ) {
-        let same_memory = self.record == Some(record);
-        let known = self.record.replace(record);
         let session = witness.session.expect("RESUME answers OPEN");
-        for ((_, number), id) in self.numbers.range((session, 0)..=(session, u64::MAX)) {
+        let lane = witness.lane;
+        let books = self.lanes.get_mut(&lane).expect("its lane");
+        let same_memory = books.record == Some(record);
+        let known = books.record.replace(record);
+        let first = (session, lane, 0);
+        for ((_, _, number), id) in self.numbers.range(first..=(session, lane, u64::MAX)) {
             let message = self.messages.get_mut(id).expect("it is numbered");
-            if !self.live.contains(id) || message.pipelined_on == Some(conn) {
+            if !books.live.contains(id) || message.pipelined_on == Some(conn) {
                 continue;
             }
             if *number < taken {
@@ -262,60 +292,57 @@ impl Oracle {
     }
 
     fn open_number(&self, witness: &Witness, number: u64) -> Option<MessageId> {
-        let id = self.numbers.get(&(witness.session?, number))?;
-        self.live.contains(id).then_some(*id)
+        let id = self
+            .numbers
+            .get(&(witness.session?, witness.lane, number))?;
+        self.is_live(*id).then_some(*id)
     }
 
-    /// Judges what the receiver writes in answer to the sender.
+    /// Judges what the receiver writes in answer to the sender. Says which memory it claims to
+    /// have, if it does.
     pub(crate) fn receiver_wrote(
         &mut self,
-        conn: Conn,
-        log: (u32, SessionHandle),
+        name: (Conn, u64),
+        receiver: Receiver,
         bytes: &[u8],
         fin: bool,
-    ) {
-        let mut witness = self.witnesses.remove(&conn).unwrap_or_default();
+    ) -> Option<(u64, Epoch, u64)> {
+        let mut witness = self.witnesses.remove(&name).unwrap_or_default();
         let pieces = witness.back.read(bytes);
         let receipts = pieces
             .iter()
             .filter(|piece| matches!(piece, Piece::Receipt { .. }));
         assert!(receipts.count() <= 1, "W two RECEIPTs in one step");
+        let mut named = None;
         for piece in pieces {
-            self.piece_back(&mut witness, log, piece);
+            if let Piece::Resume { epoch, record, .. } = &piece {
+                named = Some((u64::from(witness.lane), *epoch, *record));
+            }
+            self.piece_back(&mut witness, receiver, piece);
         }
         assert!(
             !fin || witness.back.is_between_frames(),
             "W FIN inside a frame"
         );
-        self.witnesses.insert(conn, witness);
+        self.witnesses.insert(name, witness);
+        named
     }
 
-    fn piece_back(&mut self, witness: &mut Witness, log: (u32, SessionHandle), piece: Piece) {
+    fn piece_back(&mut self, witness: &mut Witness, receiver: Receiver, piece: Piece) {
         let base = witness.base;
         match piece {
             Piece::Resume {
-                epoch,
-                record,
                 taken,
                 next,
                 message_bytes_max,
+                ..
             } => {
                 assert!(witness.taken_written.is_none(), "W a second RESUME");
-                self.note_record(log, record);
-                assert_eq!(
-                    message_bytes_max, self.receiver_message_bytes_max as u64,
-                    "W limit"
-                );
-                let known = *self.epochs.entry(log.0).or_insert(epoch);
-                assert_eq!(known, epoch, "W a process has one epoch");
-                let earlier = self
-                    .epochs
-                    .range(..log.0)
-                    .any(|(_, earlier)| *earlier == epoch);
-                assert!(!earlier, "W a process took over an epoch");
+                let limit = self.receiver_message_bytes_max as u64;
+                assert_eq!(message_bytes_max, limit, "W limit");
                 assert!(taken <= next && next >= base, "W RESUME out of order");
                 for number in base..next {
-                    self.expect_in_log(witness, log, number, taken);
+                    self.expect_in_log(witness, receiver, number, taken);
                 }
                 witness.taken_written = Some(taken);
             }
@@ -323,14 +350,15 @@ impl Oracle {
                 let before = witness.taken_written.expect("W RESUME comes first");
                 assert!(taken >= before, "W RECEIPT going back");
                 for number in before.max(base)..taken {
-                    self.expect_in_log(witness, log, number, taken);
+                    self.expect_in_log(witness, receiver, number, taken);
                 }
                 witness.taken_written = Some(taken);
             }
             Piece::Refuse { number, code } => {
                 let told = witness.taken_written.expect("W RESUME comes first");
                 assert!(number >= told, "W REFUSE of {number} behind its RECEIPT");
-                let id = self.numbers[&(witness.session.expect("OPEN came"), number)];
+                let session = witness.session.expect("OPEN came");
+                let id = self.numbers[&(session, witness.lane, number)];
                 let message = &self.messages[&id];
                 let code = RefuseCode::from_wire(code);
                 let too_large = message.payload.len() > self.receiver_message_bytes_max;
@@ -343,15 +371,15 @@ impl Oracle {
     }
 
     /// A number below RESUME.next is known to the receiving process, one below `taken` decided.
-    fn expect_in_log(&self, witness: &Witness, log: (u32, SessionHandle), number: u64, taken: u64) {
+    fn expect_in_log(&self, witness: &Witness, receiver: Receiver, number: u64, taken: u64) {
         let session = witness.session.expect("OPEN came");
-        let id = self.numbers.get(&(session, number));
+        let id = self.numbers.get(&(session, witness.lane, number));
         let id = *id.unwrap_or_else(|| panic!("W {number} was never given out"));
         let too_large = self.messages[&id].payload.len() > self.receiver_message_bytes_max;
         if !self.is_live(id) || too_large {
             return;
         }
-        let log = self.logs.get(&log);
+        let log = self.logs.get(&(receiver, witness.lane));
         let handed = log.is_some_and(|log| log.handed.contains(&id));
         assert!(handed, "W the receiver claims {id}, which it never had");
         let decided = log.is_some_and(|log| log.decided.contains(&id));

@@ -5,15 +5,17 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use peer_sender_core::{
-    Attempt, Event, LinkError, PeerSenderMachine, SessionHandle, Sessions, StopMode, Time,
+    Attempt, Event, PeerKey, PeerSenderMachine, SessionHandle, SessionId, Sessions, Time,
     TransferId,
 };
 
 use crate::application::Application;
 use crate::clock::{Alarm, Clock};
-use crate::faults::{Fault, Plan};
-use crate::log::{self, Digest};
+use crate::happening::{Happening, Notice};
+use crate::log::Digest;
+use crate::memory::Memory;
 use crate::oracle::Oracle;
+use crate::plan::Plan;
 use crate::recovery::Recovery;
 use crate::rng::Rng;
 use crate::strangers::Strangers;
@@ -21,85 +23,6 @@ use crate::transport::{Conn, Connection, End};
 
 /// No seed needs as many happenings; more of them go round in circles.
 const HAPPENINGS_MAX: u64 = 600_000;
-
-#[derive(Clone, Debug)]
-pub(crate) enum Happening {
-    Offer,
-    Accepted {
-        conn: Conn,
-    },
-    Confirmed {
-        conn: Conn,
-    },
-    Lost {
-        conn: Conn,
-        end: End,
-        error: LinkError,
-    },
-    Arrival {
-        conn: Conn,
-        stream: u64,
-        from: End,
-    },
-    Credit {
-        conn: Conn,
-        stream: u64,
-        from: End,
-        bytes: u64,
-    },
-    Taken {
-        conn: Conn,
-        from: End,
-        transfer: TransferId,
-    },
-    Acknowledged {
-        conn: Conn,
-        stream: u64,
-        from: End,
-    },
-    Reset {
-        conn: Conn,
-        stream: u64,
-        from: End,
-        code: u64,
-    },
-    Stopped {
-        conn: Conn,
-        stream: u64,
-        from: End,
-        code: u64,
-    },
-    Readable {
-        conn: Conn,
-        stream: u64,
-        from: End,
-    },
-    Answer {
-        incarnation: u32,
-        handle: SessionHandle,
-        number: u64,
-    },
-    Tell {
-        incarnation: u32,
-        handle: SessionHandle,
-    },
-    Fault(Fault),
-    Stop(StopMode),
-    Restart,
-    /// A timer that fires early, or once too often.
-    Spurious {
-        end: End,
-    },
-}
-
-/// What an end will be told in its next step.
-#[derive(Clone, Debug)]
-pub(crate) enum Notice {
-    Event(Event),
-    Read { stream: u64 },
-    Opened { stream: u64 },
-    Lost { error: LinkError },
-}
 
 pub(crate) struct World {
     pub(crate) plan: Plan,
@@ -122,8 +45,6 @@ pub(crate) struct World {
     pub(crate) old_transfers: Vec<TransferId>,
 
     pub(crate) sessions: Sessions,
-    /// Sessions that the table forgot in this step.
-    pub(crate) forgotten: Vec<SessionHandle>,
     pub(crate) receiver_clock: Clock,
     receiver_alarm: Alarm,
     pub(crate) receiver_inbox: Vec<(Conn, Notice)>,
@@ -134,11 +55,26 @@ pub(crate) struct World {
     /// The end of the accepting node's drain.
     pub(crate) receiver_stop_at: Option<Time>,
     pub(crate) application: Application,
+    /// Whether every lane is read.
+    pub(crate) hears_all: bool,
+    pub(crate) unheard: u64,
     pub(crate) strange_handles: BTreeSet<(u32, SessionHandle)>,
     pub(crate) unbound_since: BTreeMap<(u32, SessionHandle), Time>,
     pub(crate) strangers: Strangers,
 
+    /// Of the dialling end's messages.
     pub(crate) oracle: Oracle,
+    /// Of the replies of each session of each life.
+    pub(crate) replies: BTreeMap<(u32, SessionHandle), Oracle>,
+    pub(crate) replies_sent: u64,
+    /// The connection that carries each session's replies.
+    pub(crate) carriers: BTreeMap<SessionHandle, Conn>,
+    /// The sessions that the accepting process knows, and the name that the next one gets.
+    pub(crate) names: BTreeMap<(PeerKey, SessionId), SessionHandle>,
+    pub(crate) next_handle: u64,
+    /// How often the dialling end's machine has begun to read replies anew.
+    pub(crate) generation: u64,
+    pub(crate) memory: Memory,
     pub(crate) recovery: Recovery,
     pub(crate) digest: Digest,
     pub(crate) receiver_steps: u64,
@@ -170,7 +106,6 @@ impl World {
             offered: 0,
             next_id: 0,
             old_transfers: Vec::new(),
-            forgotten: Vec::new(),
             sessions,
             receiver_clock: Clock::default(),
             receiver_alarm: Alarm::default(),
@@ -180,11 +115,23 @@ impl World {
             is_down: false,
             receiver_stop_at: None,
             application: Application::default(),
+            hears_all: plan.deaf.is_none(),
+            unheard: 0,
             strange_handles: BTreeSet::new(),
             unbound_since: BTreeMap::new(),
             strangers: Strangers::default(),
-            oracle: Oracle::new(&plan),
-            recovery: Recovery::new(plan.limits),
+            oracle: Oracle::new(
+                plan.config.send_limits().clone(),
+                plan.receiver_message_bytes_max,
+            ),
+            replies: BTreeMap::new(),
+            replies_sent: 0,
+            carriers: BTreeMap::new(),
+            names: BTreeMap::new(),
+            next_handle: 0,
+            generation: 0,
+            memory: Memory::default(),
+            recovery: Recovery::new(plan.limits, plan.config.addresses().to_vec()),
             digest: Digest::default(),
             receiver_steps: 0,
             overloads: 0,
@@ -279,95 +226,6 @@ impl World {
             self.receiver_alarm
                 .due(receiver, &self.receiver_clock, late_max, rng),
         ]
-    }
-
-    fn happen(&mut self, happening: Happening) {
-        log::line(self.now, || format!("    {happening:?}"));
-        match happening {
-            Happening::Offer => self.offer(),
-            Happening::Accepted { conn } => self.accept(conn),
-            Happening::Confirmed { conn } => self.confirm(conn),
-            Happening::Lost { conn, end, error } => self.notice(conn, end, Notice::Lost { error }),
-            Happening::Arrival { conn, stream, from } => self.arrive(conn, stream, from),
-            Happening::Credit {
-                conn,
-                stream,
-                from,
-                bytes,
-            } => {
-                if let Some(stream) = self.connection(conn).streams.get_mut(&stream) {
-                    stream.way_mut(from).grant(bytes);
-                }
-                self.pump(conn, stream, from);
-            }
-            Happening::Taken {
-                conn,
-                from,
-                transfer,
-            } => {
-                self.notice(
-                    conn,
-                    from,
-                    Notice::Event(Event::TransferFinished { transfer }),
-                );
-            }
-            Happening::Acknowledged { conn, stream, from } => {
-                self.stream_event(conn, from, stream, |attempt, stream| {
-                    Event::StreamAcknowledged { attempt, stream }
-                });
-            }
-            Happening::Reset {
-                conn,
-                stream,
-                from,
-                code,
-            } => {
-                self.stream_event(conn, from.other(), stream, |attempt, stream| {
-                    Event::StreamReset {
-                        attempt,
-                        stream,
-                        code,
-                    }
-                });
-            }
-            Happening::Stopped {
-                conn,
-                stream,
-                from,
-                code,
-            } => {
-                self.stream_event(conn, from, stream, |attempt, stream| Event::StreamStopped {
-                    attempt,
-                    stream,
-                    code,
-                });
-            }
-            Happening::Readable { conn, stream, from } => {
-                self.notice(conn, from.other(), Notice::Read { stream });
-            }
-            Happening::Answer {
-                incarnation,
-                handle,
-                number,
-            } => {
-                self.answer(incarnation, handle, number);
-            }
-            Happening::Tell {
-                incarnation,
-                handle,
-            } => self.tell(incarnation, handle),
-            Happening::Fault(fault) => self.fault(fault),
-            Happening::Stop(mode) => {
-                self.sender_inbox
-                    .push((None, Notice::Event(Event::Stop { mode })));
-            }
-            Happening::Restart => self.restart(),
-            Happening::Spurious { end: End::Dialler } => {
-                self.sender_inbox
-                    .push((None, Notice::Event(Event::TimerFired)));
-            }
-            Happening::Spurious { end: End::Acceptor } => self.fire_receiver(),
-        }
     }
 
     pub(crate) fn connection(&mut self, conn: Conn) -> &mut Connection {
