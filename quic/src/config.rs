@@ -31,6 +31,15 @@ use crate::{Identity, Trust};
 /// section 10.2). Each that is refused is reported as
 /// [`NodeEvent::InboundRejected`](crate::NodeEvent::InboundRejected), and counted in
 /// [`NodeStats::refused`](crate::NodeStats::refused).
+///
+/// # Memory
+///
+/// Messages that wait for the application are bounded by `inbound_bytes_max` for each key and by
+/// `inbound_bytes_total_max` for the node. What QUIC has received and this node has not read, as
+/// it has no room for it, comes on top: at most 5 MiB a connection, which is 512 KiB for each of
+/// eight lanes and 1 MiB for the ways back of our own. So does what was sent and is not
+/// acknowledged: at most 8 MiB a connection. Replies are bounded for each lane of each session, and
+/// are the application's own doing.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
     pub(crate) identity: Identity,
