@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use peer_sender_core::{Rejected, SendLimits, StopMode, Time};
+use peer_sender_core::{Rejected, StopMode, Time};
 use peer_sender_quic::{
     AddPeerError, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId, Trust,
 };
@@ -68,7 +68,7 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
             text: error.to_string(),
         })?;
         let base = R::now();
-        let replies = SendLimits::default();
+        let replies = config.replies().clone();
         let (address, buffers) = (bound.address, bound.buffers);
         let shared = Arc::new(NodeShared::new(address, buffers, base, replies));
         #[expect(
@@ -137,7 +137,8 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
             .collect()
     }
 
-    /// Dials every peer now that waits to be dialled again: the host's own network has changed.
+    /// The host's own network has changed: dials every peer now that waits to be dialled again,
+    /// but none sooner than its `backoff_min` after it was dialled last.
     pub fn network_changed(&self) {
         lock(&self.shared().control).network_changed();
         self.shared().bell.ring();

@@ -95,6 +95,11 @@ impl NodeConfig {
         self.accept.as_ref()
     }
 
+    /// The limits of what is sent in reply, for each session.
+    pub fn replies(&self) -> &SendLimits {
+        &self.replies
+    }
+
     /// The most places for connections that one key may hold.
     pub(crate) fn key_share(&self) -> usize {
         self.sessions_per_key_max.saturating_mul(2)

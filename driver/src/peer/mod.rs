@@ -244,8 +244,9 @@ impl PeerSender {
         self.shared.snapshot().await
     }
 
-    /// Dials now, if the sender waits to dial again. The wait after a further failure is the
-    /// longer one that it would have been. A sender of replies does not dial, and does nothing.
+    /// Dials now, if the sender waits to dial again, or is disconnected because it was idle; but
+    /// not sooner than `backoff_min` after it dialled last. A sender of replies does not dial, and
+    /// does nothing.
     pub fn wake(&self) {
         self.shared.wake();
     }
@@ -280,6 +281,14 @@ impl PeerSender {
     pub async fn stop(&self, mode: StopMode) -> StopReason {
         self.shared.stop(mode);
         ask::Stopped::new(&self.shared).await
+    }
+}
+
+#[cfg(test)]
+impl PeerSender {
+    /// Why it has stopped, once it has.
+    pub(crate) fn stopped(&self) -> Option<StopReason> {
+        crate::bell::lock(&self.shared.mailbox).stopped()
     }
 }
 
