@@ -58,6 +58,12 @@ impl WaitSet {
         Replaced(self.wakers.remove(&key))
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.wakers.len()
+    }
+
     /// Everybody who waits, to be woken once the lock is released.
     pub(crate) fn take(&mut self) -> BTreeMap<u64, Waker> {
         std::mem::take(&mut self.wakers)

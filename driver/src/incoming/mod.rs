@@ -178,3 +178,6 @@ pub(crate) fn wake_takers<P: PeerId>(inbox: &Inbox<P>) {
     let wakers = lock(&inbox.state).waiting.take();
     wake_all(wakers.into_values());
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,12 +156,14 @@ impl Desk {
         self.credit
     }
 
-    /// Whether nothing is promised or held, and nobody waits.
+    /// How many wait, have a promise, or hold a permit.
     #[cfg(test)]
-    pub(super) fn is_untouched(&self) -> bool {
-        let none = Capacity::default();
-        let books = [self.promised, self.held] == [none, none];
-        books && self.waiting.is_empty() && self.promises.is_empty()
+    pub(super) fn places(&self) -> usize {
+        let promises = self.promises.len();
+        assert_eq!(self.promised.messages, promises);
+        assert_eq!(self.promised.bytes, self.promises.values().sum::<usize>());
+        assert!(self.held.messages > 0 || self.held.bytes == 0);
+        self.waiting.len() + promises + self.held.messages
     }
 
     fn give_back(&mut self, bytes: usize, wakers: &mut Vec<Waker>) {

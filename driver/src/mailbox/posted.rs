@@ -130,8 +130,8 @@ impl Posted {
     }
 
     #[cfg(test)]
-    pub(super) fn is_gate_empty(&mut self) -> bool {
-        self.gate.take().is_empty()
+    pub(super) fn waiting(&self) -> usize {
+        self.gate.len()
     }
 
     fn let_go_on(&mut self, wakers: &mut Vec<Waker>) {
