@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use peer_sender_tokio::{
@@ -39,10 +39,18 @@ pub(crate) fn hostile() -> Identity {
 
 /// Runs a test on a runtime of one thread; fails it if it hangs.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
-    run_for(Duration::from_secs(60), test)
+    bounded(Duration::from_secs(60), test)
 }
 
+/// Runs a test of minutes. Those run one after the other: each looks at the memory of the process,
+/// and keeps more of its own than a short one.
 pub(crate) fn run_for<T>(longest: Duration, test: impl Future<Output = T>) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    bounded(longest, test)
+}
+
+fn bounded<T>(longest: Duration, test: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().unwrap().block_on(async {
         let test = tokio::time::timeout(longest, test);
