@@ -84,7 +84,9 @@ impl Plan {
         let span = Duration::from_millis(match workload {
             Workload::Throughput => 400,
             Workload::Serial | Workload::Peers => 1_000,
-            Workload::Latency | Workload::Idle => 3_000,
+            Workload::Latency => 3_000,
+            // As long as a connection may rest before it is pinged.
+            Workload::Idle => 4_000,
         });
         let works = sizes(args).into_iter().map(|size| Work {
             workload,
