@@ -1,6 +1,5 @@
 //! The works done by plain quinn, as somebody would who knows it well: on the same runtime, with
-//! the same socket buffers, TLS provider and cipher suites as a node of ours, and whatever was
-//! found to make it faster.
+//! the same socket buffers, TLS provider and cipher suites as a node of ours.
 
 mod ordered;
 mod single;
