@@ -41,6 +41,7 @@ mod testing;
 mod wait;
 
 pub use bytes::Bytes;
+pub use peer_sender_core::table::Standing;
 pub use peer_sender_core::{
     Attempt, CertificateProblem, CloseCode, Config, ConfigBuilder, ConfigError, ErrorClass,
     FailReason, Holdup, InvalidPeerKey, LANES_MAX, Lane, Level, LinkError, MessageId, Outcome,
