@@ -372,6 +372,39 @@ fn no_source_file_outgrows_its_reader() -> TestResult {
     Ok(())
 }
 
+/// `.ci/run` runs whatever is in that folder.
+#[test]
+fn every_example_is_short_and_named_by_the_guide() -> TestResult {
+    const LINES_BELOW: usize = 60;
+    let guide = fs::read_to_string(root().join("adapter-tokio/src/lib.rs"))?;
+    let readme = fs::read_to_string(root().join("README.md"))?;
+    let examples = root().join("adapter-tokio/examples");
+    let mut found = BTreeSet::new();
+    for path in files("rs")?
+        .iter()
+        .filter(|path| path.starts_with(&examples))
+    {
+        let name = path.strip_prefix(&examples)?.display().to_string();
+        let lines = fs::read_to_string(path)?.lines().count();
+        assert!(lines < LINES_BELOW, "{name} has {lines} lines");
+        for (page, text) in [("the guide", &guide), ("the README", &readme)] {
+            assert!(
+                text.contains(&format!("`{name}`")),
+                "{page} does not name {name}"
+            );
+        }
+        found.insert(name);
+    }
+    assert!(!found.is_empty(), "there is no example");
+    let named: BTreeSet<String> = guide
+        .split('`')
+        .filter(|word| word.ends_with(".rs") && !word.contains(char::is_whitespace))
+        .map(String::from)
+        .collect();
+    assert_eq!(named, found, "the guide names what is there");
+    Ok(())
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
