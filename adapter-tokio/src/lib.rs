@@ -131,7 +131,7 @@
 //! | [`Delivered`](Outcome::Delivered) | the receiving application accepted it | nothing |
 //! | [`Refused`](Outcome::Refused) | the receiver refused this very message; it is not sent again | find out why |
 //! | [`Cancelled`](Outcome::Cancelled) | [`cancel`](PeerSender::cancel) came in time: it did not arrive and never will | nothing |
-//! | [`Failed`](Outcome::Failed) | its sender was stopped; it did not arrive and never will | send it elsewhere, or later |
+//! | [`Failed`](Outcome::Failed) | its sender was stopped, gave the peer up, or answered a dialler that is gone; it did not arrive and never will | send it elsewhere, or later |
 //! | [`Unknown`](Outcome::Unknown) | it may have arrived; the evidence is gone | what is right for a message that may come twice |
 //!
 //! A lost connection is no outcome: the two ends find out what arrived, and the rest is sent again
@@ -204,8 +204,9 @@
 //! Messages may be answered in any order; receipts cover a lane up to its first unanswered message.
 //! What is not answered is bounded, for all diallers with one key by
 //! [`inbound_bytes_max`](NodeConfigBuilder::inbound_bytes_max), for all diallers together by
-//! [`inbound_bytes_total_max`](NodeConfigBuilder::inbound_bytes_total_max). At these bounds senders
-//! are held back, and nothing is lost.
+//! [`inbound_bytes_total_max`](NodeConfigBuilder::inbound_bytes_total_max), for the replies of a
+//! dialled peer by [`ConfigBuilder::inbound_bytes_max`]. At these bounds senders are held back, and
+//! nothing is lost.
 //!
 //! # Replies
 //!
@@ -221,7 +222,7 @@
 //!
 //! # Watching
 //!
-//! - [`PeerSender::events`]: connecting, connected, disconnected and why, as it happens.
+//! - [`PeerSender::events`]: connecting, connected, disconnected and why, from then on.
 //! - [`PeerSender::snapshot`]: how it stands now. `snapshot.machine.holdup` is the answer to "why
 //!   does nothing arrive?" in one [`Holdup`], and prints as a sentence; beside it are the last
 //!   error, the next attempt, the queue, the round trip and the loss.
@@ -257,7 +258,7 @@
 //!
 //! # Tuning
 //!
-//! The defaults suit thousands of peers with moderate traffic. What to look at first:
+//! What to look at first where the defaults do not suit:
 //!
 //! - **Memory.** [`Config::memory_max`] is the most that one peer can come to hold; with eight
 //!   lanes of 16 MiB and more that is a lot, on paper. Where peers are not trusted to read, lower
@@ -268,7 +269,8 @@
 //!   the round trip, plus what the application takes to answer, belongs in
 //!   [`flight_bytes_max`](ConfigBuilder::flight_bytes_max).
 //! - **Large messages.** [`message_bytes_max`](ConfigBuilder::message_bytes_max) has to be raised
-//!   at both ends, up to 1 GiB, and [`queue_bytes_max`](ConfigBuilder::queue_bytes_max) with it.
+//!   at both ends, up to 1 GiB, and with it `queue_bytes_max` and `inbound_bytes_max`, which must
+//!   not be below it.
 //! - **Small messages.** [`accept_all`](IncomingMessage::accept_all) is much cheaper than one
 //!   [`accept`](IncomingMessage::accept) each, and [`post`](PeerSender::post) saves the receipts.
 //! - **Loss is noticed** after [`idle_timeout`](NodeConfigBuilder::idle_timeout), 10 s, by the end

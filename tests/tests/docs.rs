@@ -248,7 +248,8 @@ fn the_readme_states_the_defaults_and_the_rust_version() -> TestResult {
         "| `message_bytes_max` | {} MiB |",
         config.message_bytes_max() >> 20
     );
-    for row in [queue, message] {
+    let lanes = format!("| `lanes` | {} |", config.send_limits().lanes);
+    for row in [queue, message, lanes] {
         assert!(readme.contains(&row), "README.md must have the row {row}");
     }
 
