@@ -199,7 +199,8 @@ impl Recovery {
                 _ => {}
             }
         }
-        let over = matches!(self.link, Link::Ended | Link::Idle);
+        let rested = actions.contains(&Action::Emit(PeerEvent::Idle));
+        let over = rested || matches!(self.link, Link::Ended);
         assert!(
             expected.is_none() || ended.is_some() || over,
             "I13 {expected:?} was passed over"
