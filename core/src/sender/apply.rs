@@ -8,6 +8,7 @@ use crate::inbound::Place;
 use crate::outbound::Heard;
 use crate::{
     Attempt, Event, Lane, LinkError, MessageId, RejectReason, Side, StopMode, StreamId, TransferId,
+    WakeReason,
 };
 
 impl PeerSenderMachine {
@@ -21,7 +22,11 @@ impl PeerSenderMachine {
                 }
             }
             Event::AddressesChanged { addresses } => news.moved = Some(addresses),
-            Event::Wake { reason } => news.woken = Some(reason),
+            // The operator's word outweighs the others, in whatever order they come.
+            Event::Wake { reason } if news.woken != Some(WakeReason::Operator) => {
+                news.woken = Some(reason);
+            }
+            Event::Wake { .. } => {}
             Event::Connected { attempt } => self.connected(attempt),
             Event::ConnectFailed { attempt, error } | Event::ConnectionLost { attempt, error } => {
                 self.connection_lost(attempt, error);

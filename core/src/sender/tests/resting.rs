@@ -146,7 +146,9 @@ fn an_idle_sender_is_dialled_for_the_operator_and_for_nobody_else() {
     ] {
         assert_eq!(wake(&mut bench, reason), NONE);
     }
-    let words = wake(&mut bench, WakeReason::Operator);
+    let operator = WakeReason::Operator;
+    let words =
+        bench.step([operator, WakeReason::NetworkChange].map(|reason| Event::Wake { reason }));
     assert_eq!(words, ["connecting", "dial 1"]);
 }
 
