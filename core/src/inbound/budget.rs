@@ -23,9 +23,23 @@ pub(crate) struct Budget {
     used: [usize; LANES],
     total: usize,
     /// How much more the node allows in this step.
-    allowance: usize,
+    allowance: Allowance,
     /// The least that was refused because the allowance was too small.
     starved: Option<usize>,
+}
+
+/// How much more a half may hold, beside its own limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Allowance {
+    pub(crate) bytes: usize,
+    /// The same for the first message: of any length where nobody holds anything.
+    pub(crate) first: usize,
+}
+
+impl Allowance {
+    pub(crate) fn admits(self, cost: usize) -> bool {
+        cost <= self.bytes.max(self.first)
+    }
 }
 
 impl Budget {
@@ -34,7 +48,10 @@ impl Budget {
             max,
             used: [0; LANES],
             total: 0,
-            allowance: usize::MAX,
+            allowance: Allowance {
+                bytes: usize::MAX,
+                first: 0,
+            },
             starved: None,
         }
     }
@@ -45,8 +62,8 @@ impl Budget {
     }
 
     /// Sets how much more may be reserved until this is called again.
-    pub(crate) fn allow(&mut self, bytes: usize) {
-        self.allowance = bytes;
+    pub(crate) fn allow(&mut self, allowance: Allowance) {
+        self.allowance = allowance;
         self.starved = None;
     }
 
@@ -63,11 +80,14 @@ impl Budget {
         if self.total > 0 && !self.fits(lane, cost) {
             return None;
         }
-        if cost > self.allowance && (self.total > 0 || cost > FLOOR) {
+        if !self.allowance.admits(cost) && (self.total > 0 || cost > FLOOR) {
             self.starved = Some(self.starved.map_or(cost, |least| least.min(cost)));
             return None;
         }
-        self.allowance = self.allowance.saturating_sub(cost);
+        self.allowance = Allowance {
+            bytes: self.allowance.bytes.saturating_sub(cost),
+            first: 0,
+        };
         *self.of_mut(lane)? += cost;
         self.total = self.total.saturating_add(cost);
         Some(cost)
@@ -145,9 +165,24 @@ mod tests {
     }
 
     #[test]
+    fn only_the_first_message_may_exceed_an_allowance_where_nothing_is_held() {
+        let mut budget = Budget::new(1 << 20);
+        budget.allow(Allowance {
+            bytes: 1_000,
+            first: usize::MAX,
+        });
+        assert!(budget.reserve(ONE, 2_000).is_some());
+        assert_eq!(budget.reserve(ONE, 0), None, "the allowance is used up");
+        assert_eq!(budget.starved(), Some(MESSAGE_OVERHEAD));
+    }
+
+    #[test]
     fn without_allowance_only_the_floor_is_left() {
         let mut budget = Budget::new(1 << 20);
-        budget.allow(1_000);
+        budget.allow(Allowance {
+            bytes: 1_000,
+            first: 0,
+        });
         assert_eq!(budget.reserve(ONE, FLOOR), None);
         assert_eq!(budget.starved(), Some(FLOOR + MESSAGE_OVERHEAD));
         assert!(budget.reserve(ONE, FLOOR - MESSAGE_OVERHEAD).is_some());
@@ -156,7 +191,10 @@ mod tests {
             None,
             "no longer with nothing in use"
         );
-        budget.allow(1_000);
+        budget.allow(Allowance {
+            bytes: 1_000,
+            first: 0,
+        });
         assert_eq!(budget.starved(), None);
         assert!(budget.reserve(TWO, 1_000 - MESSAGE_OVERHEAD).is_some());
         assert_eq!(budget.reserve(TWO, 0), None);

@@ -11,7 +11,7 @@ use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
-use super::{Answer, Budget, InboundLane, Place, Reading};
+use super::{Allowance, Answer, Budget, InboundLane, Place, Reading};
 use crate::config::ReceiveLimits;
 use crate::{
     Action, Attempt, CloseCode, Epoch, LANES_MAX, Lane, LinkError, ProtocolError, ReceiverStats,
@@ -266,8 +266,8 @@ impl Inbound {
         &self.budget
     }
 
-    pub(crate) fn allow(&mut self, bytes: usize) {
-        self.budget.allow(bytes);
+    pub(crate) fn allow(&mut self, allowance: Allowance) {
+        self.budget.allow(allowance);
     }
 
     pub(crate) fn stats(&self) -> ReceiverStats {

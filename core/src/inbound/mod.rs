@@ -15,7 +15,7 @@ mod lane;
 mod reading;
 mod record;
 
-pub(crate) use budget::Budget;
+pub(crate) use budget::{Allowance, Budget};
 pub(crate) use half::{Closing, Inbound, OtherHalf};
 pub(crate) use lane::Place;
 use lane::{Answer, Begun, InboundLane, Names, Opened};

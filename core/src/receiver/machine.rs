@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::ReceiverCanonical;
 use super::phase::Phase;
-use crate::inbound::{Inbound, OtherHalf, Place};
+use crate::inbound::{Allowance, Inbound, OtherHalf, Place};
 use crate::outbound::{Heard, Outbound};
 use crate::sender::refuses_session;
 use crate::table::Standing;
@@ -236,8 +236,8 @@ impl PeerReceiverMachine {
     }
 
     /// Sets how much more may be held until this is called again.
-    pub(super) fn allow(&mut self, bytes: usize) {
-        self.inbound.allow(bytes);
+    pub(super) fn allow(&mut self, allowance: Allowance) {
+        self.inbound.allow(allowance);
     }
 
     /// Bytes held, and how much more would be at least if it were allowed.

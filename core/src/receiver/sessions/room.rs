@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use super::SessionHandle;
 use crate::PeerKey;
+use crate::inbound::Allowance;
 
 /// Bytes held by all sessions, against the limits of the node and of each key; and who waits for
 /// some to be given back.
@@ -35,13 +36,17 @@ impl Room {
 
     /// How much more a session of this key may hold. Where nothing is held, a message of any
     /// length fits.
-    pub(super) fn allowance(&self, key: PeerKey) -> usize {
-        let left = |held: usize, max: usize| match held {
-            0 => usize::MAX,
-            _ => max.saturating_sub(held),
-        };
+    pub(super) fn allowance(&self, key: PeerKey) -> Allowance {
         let of_key = self.of_key.get(&key).copied().unwrap_or(0);
-        left(self.held, self.node_max).min(left(of_key, self.key_max))
+        let left = |held: usize, max: usize| max.saturating_sub(held);
+        let first = |held: usize, max: usize| match held {
+            0 => usize::MAX,
+            _ => left(held, max),
+        };
+        Allowance {
+            bytes: left(self.held, self.node_max).min(left(of_key, self.key_max)),
+            first: first(self.held, self.node_max).min(first(of_key, self.key_max)),
+        }
     }
 
     /// What a session of this key holds has changed.

@@ -217,7 +217,7 @@ impl Sessions {
             let Some(session) = self.sessions.get(&handle) else {
                 continue;
             };
-            match self.room.allowance(session.name.0) >= need {
+            match self.room.allowance(session.name.0).admits(need) {
                 true => self.step(handle, [Event::TimerFired], actions),
                 false => self.room.wait(handle, need),
             }
