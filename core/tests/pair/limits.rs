@@ -113,8 +113,8 @@ pub(crate) fn draw_sessions(
     let receiver = receiver.and_then(|receiver| receiver.with_replies(replies));
     let config = SessionsConfig {
         receiver: receiver.expect("usable limits"),
-        key_bytes_max: inbound.saturating_mul(rng.pick(&[1, 2, 100])),
-        node_bytes_max: inbound.saturating_mul(rng.pick(&[1, 3, 100])),
+        key_bytes_max: rng.pick(&[inbound / 8, inbound, inbound.saturating_mul(100)]),
+        node_bytes_max: rng.pick(&[inbound / 4, inbound, inbound.saturating_mul(300)]),
         sessions_max: rng.pick(&[1, 2, 4_096]),
         sessions_per_key_max: rng.pick(&[1, 2, 16]),
         session_ttl: rng.pick(&[

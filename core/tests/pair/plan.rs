@@ -285,9 +285,12 @@ fn draw_deaf(
     payload_bytes_max: u64,
 ) -> Option<u8> {
     let share = sessions.receiver.inbound_bytes_max() / 16;
-    let fits = payload_bytes_max as usize + 128 <= share;
+    // Sessions of the past may hold what they were told on that lane for as long.
+    let alone = sessions.receiver.inbound_bytes_max().saturating_mul(100);
+    let spare = sessions.key_bytes_max.min(sessions.node_bytes_max) >= alone;
+    let fits = spare && payload_bytes_max as usize + 128 <= share;
     let deaf = rng.below(u64::from(lanes)) as u8;
-    (lanes > 1 && fits && rng.chance(400)).then_some(deaf)
+    (lanes > 1 && fits && rng.chance(800)).then_some(deaf)
 }
 
 /// One to four addresses, and how many of them are dead; the order is drawn where they are used.

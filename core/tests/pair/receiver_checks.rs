@@ -104,16 +104,17 @@ impl World {
     /// key, and of the node.
     fn check_budgets(&self) {
         let config = &self.plan.sessions;
+        let largest = self.plan.payload_bytes_max as usize + MESSAGE_OVERHEAD;
         let mut of_node = Held::default();
         let mut of_keys: BTreeMap<PeerKey, Held> = BTreeMap::new();
         for receiver in self.application.receivers() {
             let (messages, bytes) = self.application.held_bytes(receiver);
             let held = Held::of_session(messages, bytes);
             if receiver.end == End::Dialler {
-                held.check(self.plan.limits.inbound_bytes_max, "replies");
+                held.check(self.plan.limits.inbound_bytes_max, largest, "replies");
                 continue;
             }
-            held.check(config.receiver.inbound_bytes_max(), "a session");
+            held.check(config.receiver.inbound_bytes_max(), largest, "a session");
             let handle = SessionHandle(receiver.session);
             // What was forgotten is out of the books, and with its application for good.
             if let Some(key) = self.sessions.key(handle) {
@@ -121,9 +122,9 @@ impl World {
                 of_keys.entry(key).or_default().add(held);
             }
         }
-        of_node.check(config.node_bytes_max, "the node");
+        of_node.check(config.node_bytes_max, largest, "the node");
         for held in of_keys.values() {
-            held.check(config.key_bytes_max, "a key");
+            held.check(config.key_bytes_max, largest, "a key");
         }
     }
 
@@ -199,8 +200,9 @@ impl Held {
         self.sessions += other.sessions;
     }
 
-    fn check(self, limit: usize, whose: &str) {
-        let most = limit + self.sessions.saturating_sub(1) * FIRST_BYTES_MAX;
+    /// With nothing held, a message of any length fits.
+    fn check(self, limit: usize, largest: usize, whose: &str) {
+        let most = limit.max(largest) + self.sessions.saturating_sub(1) * FIRST_BYTES_MAX;
         assert!(
             self.messages <= 1 || self.cost <= most,
             "I21 {whose}: {self:?} is held, and the limit is {limit}"

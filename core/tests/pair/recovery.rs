@@ -268,6 +268,8 @@ impl Recovery {
                 assert!(dial_after <= now, "I12 dialled before {dial_after}");
             }
             Link::Waiting { until } => {
+                let over = self.row.gives_up(now, &self.limits);
+                assert!(!over, "I28 dialled, and the peer is to be given up");
                 let woken = woken && dial_after <= now;
                 assert!(until <= now || woken, "I12 dialled before {until}");
                 self.woken += u64::from(until > now);
@@ -363,6 +365,8 @@ impl Recovery {
             self.link = Link::Down;
             return;
         };
+        let over = self.row.gives_up(now, &self.limits);
+        assert!(!over, "I28 the peer is to be given up, after {error}");
         expected.judge(now, until);
         self.link = Link::Waiting { until };
     }
