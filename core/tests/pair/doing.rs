@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use peer_sender_core::{Action, Attempt, CloseCode, StopMode, StreamId};
 
-use crate::faults::Fault;
+use crate::faults::{Fault, IDLE};
 use crate::happening::Happening;
 use crate::oracle::Oracle;
-use crate::transport::{Conn, End, StreamKey};
+use crate::transport::{Conn, End, Path, StreamKey};
 use crate::world::World;
 
 impl World {
@@ -112,7 +112,7 @@ impl World {
             End::Acceptor => true,
         };
         if end == End::Dialler && fin {
-            self.strike_at_fin();
+            self.strike_at_fin(conn);
         }
         let oracle = match key.opener {
             End::Dialler => &mut self.oracle,
@@ -128,20 +128,24 @@ impl World {
         }
     }
 
-    /// Something happens while connections are being ended in good order.
-    fn strike_at_fin(&mut self) {
+    /// Something happens while a connection is being ended in good order.
+    fn strike_at_fin(&mut self, conn: Conn) {
         if self.healed || !self.rng.chance(self.plan.strikes_at_fin) {
             return;
         }
-        let soon = self.rng.wait(self.plan.delay_max);
-        let stops = self.oracle.stop_at.is_none() && self.rng.chance(200);
-        self.schedule(
-            soon,
-            match stops {
-                true => Happening::Stop(StopMode::Abort),
-                false => Happening::Fault(Fault::Move),
-            },
-        );
+        let within = self.plan.delay_max;
+        let soon = self.rng.wait(within);
+        match self.rng.below(10) {
+            0..2 if self.oracle.stop_at.is_none() => {
+                self.schedule(soon, Happening::Stop(StopMode::Abort));
+            }
+            2..5 => {
+                self.connection(conn).path = Path::Dead;
+                self.schedule_loss(conn, End::Dialler, within);
+                self.schedule_loss(conn, End::Acceptor, IDLE);
+            }
+            _ => self.schedule(soon, Happening::Fault(Fault::Move)),
+        }
     }
 
     /// The judge of the replies that a connection carries.

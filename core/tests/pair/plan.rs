@@ -83,7 +83,7 @@ pub(crate) struct Plan {
     /// A RESUME that came with its connection's end is followed by a stop, per mille: what it
     /// has shown of earlier connections' messages then decides how they end.
     pub(crate) stop_at_judgement: u64,
-    /// The end of a lane is followed by other addresses, or by a stop: per mille.
+    /// The end of a lane is followed by other addresses, a loss, or a stop: per mille.
     pub(crate) strikes_at_fin: u64,
     /// Stops after that many steps of the sender, whatever the time.
     pub(crate) stop_after_step: Option<(u64, StopMode)>,
