@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::*;
 use peer_sender_tokio::{
-    Bytes, Events, Incoming, Lane, NodeConfig, NodeConfigBuilder, Node, Outcome, Outcomes,
+    Bytes, Events, Incoming, Lane, Node, NodeConfig, NodeConfigBuilder, Outcome, Outcomes,
     PeerEvent, PeerSender, RefuseCode, RejectReason, StopMode,
 };
 
@@ -26,13 +26,18 @@ fn run_long<T>(test: impl Future<Output = T>) -> T {
     let runtime = builder.enable_all().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let limit = Duration::from_secs(600);
-        tokio::time::timeout(limit, test).await.expect("took too long")
+        tokio::time::timeout(limit, test)
+            .await
+            .expect("took too long")
     })
 }
 
 /// The lane of the message of this number, and its place in it.
 fn place(number: u64) -> (Lane, u64) {
-    (Lane((number % u64::from(LANES)) as u8), number / u64::from(LANES))
+    (
+        Lane((number % u64::from(LANES)) as u8),
+        number / u64::from(LANES),
+    )
 }
 
 /// A message that names its number, with some weight.
@@ -51,7 +56,10 @@ async fn post(peer: PeerSender, numbers: std::ops::Range<u64>) {
     let lanes: Vec<_> = (0..LANES).map(|lane| peer.lane(Lane(lane))).collect();
     for number in numbers {
         let (lane, _) = place(number);
-        lanes[usize::from(lane.0)].post(weighty(number)).await.unwrap();
+        lanes[usize::from(lane.0)]
+            .post(weighty(number))
+            .await
+            .unwrap();
     }
 }
 
@@ -106,7 +114,9 @@ fn never_disconnected(mut events: Events) -> tokio::task::JoinHandle<()> {
 
 /// Nodes that hold little for their applications, so that lanes fill up to QUIC's own windows.
 fn narrow(config: NodeConfigBuilder) -> NodeConfigBuilder {
-    config.message_bytes_max(64 << 10).inbound_bytes_max(1 << 20)
+    config
+        .message_bytes_max(64 << 10)
+        .inbound_bytes_max(1 << 20)
 }
 
 #[test]
@@ -114,9 +124,13 @@ fn narrow(config: NodeConfigBuilder) -> NodeConfigBuilder {
 fn receipts_get_through_with_every_lane_full_both_ways_and_nobody_reading() {
     run_long(async {
         let listener = listener_with(narrow).await;
-        let dialler = Node::<String>::bind(ANY, NodeConfig::new(alice())).await.unwrap();
+        let dialler = Node::<String>::bind(ANY, NodeConfig::new(alice()))
+            .await
+            .unwrap();
         let to = peer_with(&dialler, bob().key(), listener.local_addr(), |config| {
-            let config = config.message_bytes_max(64 << 10).inbound_bytes_max(1 << 20);
+            let config = config
+                .message_bytes_max(64 << 10)
+                .inbound_bytes_max(1 << 20);
             config.queue_messages_max(1_024)
         });
         let healthy = never_disconnected(to.events());

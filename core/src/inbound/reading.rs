@@ -18,6 +18,8 @@ pub(crate) struct Reading {
     pub(crate) decoder: Decoder,
     /// None of them empty.
     input: VecDeque<Bytes>,
+    /// The bytes of all of them.
+    waiting: usize,
     /// Whether `input` has parts of somebody else's buffers.
     borrowed: bool,
     /// The stream ends behind `input`.
@@ -37,6 +39,7 @@ impl Reading {
         self.fin = fin;
         if !bytes.is_empty() {
             self.borrowed = true;
+            self.waiting += bytes.len();
             self.input.push_back(bytes);
         }
     }
@@ -60,20 +63,23 @@ impl Reading {
             // A payload of no bytes is an item that needs no input.
             let mut nothing = Bytes::new();
             let chunk = self.input.front_mut().unwrap_or(&mut nothing);
+            let before = chunk.len();
             let item = read(&mut self.decoder, chunk)?;
+            self.waiting -= before - chunk.len();
             if chunk.is_empty() {
                 self.input.pop_front();
             }
             if item.is_some() || self.input.is_empty() {
                 return Ok(item);
             }
+            self.decoder.foresee(self.waiting);
         }
     }
 
     /// Lets go of the buffers that the bytes came in: what is left is copied.
     pub(crate) fn own(&mut self) {
         if self.borrowed && !self.input.is_empty() {
-            let mut left = Vec::with_capacity(self.input.iter().map(Bytes::len).sum());
+            let mut left = Vec::with_capacity(self.waiting);
             self.input
                 .iter()
                 .for_each(|chunk| left.extend_from_slice(chunk));
@@ -86,6 +92,7 @@ impl Reading {
     /// Forgets what was not taken.
     pub(crate) fn clear(&mut self) {
         self.input.clear();
+        self.waiting = 0;
         self.borrowed = false;
         self.decoder = Decoder::default();
     }
@@ -95,10 +102,7 @@ impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading")
             .field("decoder", &self.decoder)
-            .field(
-                "input_bytes",
-                &self.input.iter().map(Bytes::len).sum::<usize>(),
-            )
+            .field("input_bytes", &self.waiting)
             .field("fin", &self.fin)
             .field("cut", &self.cut)
             .field("paused", &self.paused)
@@ -158,6 +162,25 @@ mod tests {
             Ok(Some(Item::Frame(Frame::Receipt { taken: 8 })))
         );
         assert!(reading.fin);
+    }
+
+    #[test]
+    fn a_payload_in_many_chunks_is_gathered_in_one_buffer_of_its_size() {
+        let mut bytes = Vec::new();
+        crate::wire::encode_message_head(1_000, &mut bytes);
+        bytes.resize(bytes.len() + 1_000, 7);
+        let mut reading = Reading::default();
+        for chunk in bytes.chunks(10) {
+            reading.push(Bytes::copy_from_slice(chunk), false);
+        }
+        let begins = Item::MessageBegins { length: 1_000 };
+        assert_eq!(reading.next(), Ok(Some(begins)));
+        let Ok(Some(Item::Message(payload))) = reading.next() else {
+            panic!("a message")
+        };
+        assert_eq!(payload.len(), 1_000);
+        assert_eq!(payload.try_into_mut().unwrap().capacity(), 1_000);
+        assert_eq!(reading.waiting, 0);
     }
 
     #[test]

@@ -68,6 +68,15 @@ impl Decoder {
         }
     }
 
+    /// Says that so many bytes are at hand already, to be passed next: a payload that is under way
+    /// gets a buffer that holds them, instead of one that is enlarged again and again.
+    pub fn foresee(&mut self, bytes: usize) {
+        if let State::Payload { length, buffer } = &mut self.state {
+            let missing = at_most(*length - buffer.len() as u64, bytes);
+            buffer.reserve_exact(missing);
+        }
+    }
+
     /// Whether the stream may end here.
     ///
     /// # Errors

@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use peer_sender_core::{StopMode, StopReason, Time};
 use peer_sender_quic::{NodeMachine, PeerId, PeerStats, Target, Transmit};
 
@@ -177,8 +176,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         // Read after the call returned: otherwise a datagram may seem to come before it was sent.
         let now = self.now();
         for (about, datagram) in self.udp.datagrams(count) {
-            self.machine
-                .handle_datagram(now, about, BytesMut::from(datagram));
+            self.machine.handle_datagram(now, about, datagram);
         }
         true
     }

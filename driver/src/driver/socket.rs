@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::BytesMut;
 use peer_sender_quic::{DatagramMeta, Ecn, Transmit};
 use quinn_udp::{EcnCodepoint, RecvMeta, TransportErrorPayload, UdpSockRef, UdpSocketState};
 
@@ -16,6 +17,8 @@ const BATCH: usize = 16;
 const BUFFER_BYTES: usize = 1 << 16;
 /// Datagrams that one send call may carry (GSO): beyond 10 the two ends wait for each other.
 const SEGMENTS_MAX: usize = 10;
+/// Datagrams of one buffer that share an allocation.
+const TOGETHER: usize = 4;
 /// Reports of the network that are read at once.
 const REPORTS_MAX: usize = 64;
 
@@ -74,8 +77,10 @@ impl<S: AsyncUdp> Udp<S> {
             .try_read(|| state.recv(UdpSockRef::from(&*inner), &mut buffers, metas))
     }
 
-    /// The datagrams of the first `count` buffers.
-    pub(super) fn datagrams(&self, count: usize) -> impl Iterator<Item = (DatagramMeta, &[u8])> {
+    /// The datagrams of the first `count` buffers. Few of them share an allocation: that is much
+    /// cheaper than one for each, and one datagram that is kept while it waits for an earlier one
+    /// keeps no more than these.
+    pub(super) fn datagrams(&self, count: usize) -> impl Iterator<Item = (DatagramMeta, BytesMut)> {
         let buffers = self.buffer.chunks_exact(BUFFER_BYTES);
         self.metas
             .iter()
@@ -88,9 +93,14 @@ impl<S: AsyncUdp> Udp<S> {
                     ecn: meta.ecn.map(from_codepoint),
                 };
                 let filled = buffer.get(..meta.len).unwrap_or(buffer);
-                filled
-                    .chunks(meta.stride.max(1))
-                    .map(move |datagram| (about, datagram))
+                let stride = meta.stride.max(1);
+                filled.chunks(stride * TOGETHER).flat_map(move |some| {
+                    let mut some = BytesMut::from(some);
+                    std::iter::from_fn(move || {
+                        let size = some.len().min(stride);
+                        (size > 0).then(|| (about, some.split_to(size)))
+                    })
+                })
             })
     }
 

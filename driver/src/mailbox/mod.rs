@@ -10,6 +10,7 @@ mod line;
 mod news;
 mod posted;
 
+use std::collections::VecDeque;
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -255,15 +256,16 @@ impl Mailbox {
         self.posted.leave(key, wakers)
     }
 
-    /// The next outcome for a reader, none after the last one; or leaves a waker.
-    pub(crate) fn poll_outcome(
+    /// Moves the next outcomes of a reader, none after the last one; or leaves a waker.
+    pub(crate) fn poll_outcomes(
         &mut self,
         key: u64,
+        into: &mut VecDeque<(MessageId, Outcome)>,
         waker: &Waker,
         wakers: &mut Vec<Waker>,
-    ) -> Result<Option<(MessageId, Outcome)>, Replaced> {
+    ) -> Result<(), Replaced> {
         let over = self.stopped().is_some();
-        self.posted.read(key, over, waker, wakers)
+        self.posted.read(key, over, into, waker, wakers)
     }
 
     /// How many outcomes wait for a reader.

@@ -9,6 +9,8 @@ use crate::wait::{Replaced, WaitSet, put};
 
 /// With as many unread outcomes, nothing more is posted.
 pub(crate) const UNREAD_MAX: usize = 8_192;
+/// Outcomes that a reader takes under one lock.
+const READ_AT_ONCE: usize = 256;
 /// Posting goes on once every reader has read down to this, so that whoever waits for it is not
 /// woken for each outcome that is read.
 const UNREAD_LOW: usize = UNREAD_MAX / 2;
@@ -87,28 +89,31 @@ impl Posted {
         }
     }
 
-    /// The next outcome, none after the last one; or leaves a waker.
+    /// Moves the next outcomes, none after the last one; or leaves a waker.
     pub(super) fn read(
         &mut self,
         key: u64,
         over: bool,
+        into: &mut VecDeque<(MessageId, Outcome)>,
         waker: &Waker,
         wakers: &mut Vec<Waker>,
-    ) -> Result<Option<(MessageId, Outcome)>, Replaced> {
+    ) -> Result<(), Replaced> {
         let Some(reader) = self.readers.get_mut(&key) else {
-            return Ok(None);
+            return Ok(());
         };
-        let Some(next) = reader.unread.pop_front() else {
+        if reader.unread.is_empty() {
             return match over {
-                true => Ok(None),
+                true => Ok(()),
                 false => Err(put(&mut reader.waker, waker)),
             };
-        };
+        }
+        let some = reader.unread.len().min(READ_AT_ONCE);
+        into.extend(reader.unread.drain(..some));
         if reader.unread.is_empty() && reader.unread.capacity() > UNREAD_LOW {
             reader.unread = VecDeque::new();
         }
         self.let_go_on(wakers);
-        Ok(Some(next))
+        Ok(())
     }
 
     /// How many outcomes wait for this reader.

@@ -1,5 +1,6 @@
 //! The outcomes of posted messages, as a stream.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -25,12 +26,18 @@ use crate::bell::lock;
 pub struct Outcomes {
     peer: Arc<PeerShared>,
     key: u64,
+    /// Taken from the mailbox, some at once.
+    ready: VecDeque<(MessageId, Outcome)>,
 }
 
 impl Outcomes {
     pub(super) fn new(peer: Arc<PeerShared>) -> Self {
         let key = lock(&peer.mailbox).join_readers();
-        Self { peer, key }
+        Self {
+            peer,
+            key,
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next outcome; none after the last one.
@@ -44,14 +51,21 @@ impl Outcomes {
 
     /// How many outcomes wait to be read.
     pub fn unread(&self) -> usize {
-        lock(&self.peer.mailbox).unread(self.key)
+        self.ready.len() + lock(&self.peer.mailbox).unread(self.key)
     }
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Option<(MessageId, Outcome)>> {
+        if let Some(next) = self.ready.pop_front() {
+            return Poll::Ready(Some(next));
+        }
+        let (key, ready) = (self.key, &mut self.ready);
         let polled = self
             .peer
-            .apart(|mailbox, wakers| mailbox.poll_outcome(self.key, cx.waker(), wakers));
-        polled.map_or_else(|_replaced| Poll::Pending, Poll::Ready)
+            .apart(|mailbox, wakers| mailbox.poll_outcomes(key, ready, cx.waker(), wakers));
+        match polled {
+            Ok(()) => Poll::Ready(self.ready.pop_front()),
+            Err(_replaced) => Poll::Pending,
+        }
     }
 }
 

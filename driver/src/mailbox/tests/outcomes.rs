@@ -1,12 +1,17 @@
 use super::*;
 
+/// What is read at once; nothing after the last one, none if there is nothing yet.
+fn some(mailbox: &mut Mailbox, key: u64, waker: &Waker) -> Option<Vec<(MessageId, Outcome)>> {
+    let mut into = VecDeque::new();
+    let polled = woken(|wakers| mailbox.poll_outcomes(key, &mut into, waker, wakers));
+    polled.ok().map(|()| into.into())
+}
+
 /// Reads all that is there.
 fn read(mailbox: &mut Mailbox, key: u64) -> Vec<u64> {
-    std::iter::from_fn(|| {
-        let polled = woken(|wakers| mailbox.poll_outcome(key, Waker::noop(), wakers));
-        polled.ok().flatten().map(|(id, _)| id.0)
-    })
-    .collect()
+    let each = std::iter::from_fn(|| some(mailbox, key, Waker::noop()));
+    let each = each.take_while(|some| !some.is_empty());
+    each.flatten().map(|(id, _)| id.0).collect()
 }
 
 fn post_and_settle(mailbox: &mut Mailbox, count: usize) {
@@ -40,17 +45,15 @@ fn a_reader_is_woken_and_hears_the_end() {
     let key = mailbox.join_readers();
     let (count, waker) = CountingWaker::new();
     let id = post(&mut mailbox).unwrap();
-    assert!(mailbox.poll_outcome(key, &waker, &mut Vec::new()).is_err());
+    assert_eq!(some(&mut mailbox, key, &waker), None);
     settle(&mut mailbox, id, DELIVERED);
     assert_eq!(count.get(), 1);
-    let next = mailbox.poll_outcome(key, &waker, &mut Vec::new());
-    assert_eq!(next.ok(), Some(Some((id, DELIVERED))));
+    assert_eq!(some(&mut mailbox, key, &waker), Some(vec![(id, DELIVERED)]));
 
-    assert!(mailbox.poll_outcome(key, &waker, &mut Vec::new()).is_err());
+    assert_eq!(some(&mut mailbox, key, &waker), None);
     woken(|wakers| mailbox.finish(StopReason::Drained, PeerStats::default(), wakers));
     assert_eq!(count.get(), 2);
-    let next = mailbox.poll_outcome(key, &waker, &mut Vec::new());
-    assert_eq!(next.ok(), Some(None));
+    assert_eq!(some(&mut mailbox, key, &waker), Some(vec![]));
 }
 
 #[test]
@@ -72,14 +75,13 @@ fn a_reader_that_lags_holds_posting_back_and_loses_nothing() {
     settle(&mut mailbox, in_flight, DELIVERED);
     assert_eq!(mailbox.unread(key), UNREAD_MAX + 1);
 
-    for left in (UNREAD_MAX / 2..=UNREAD_MAX).rev() {
-        assert_eq!(poster.woken.get(), 0, "{left} are left");
-        let next = woken(|wakers| mailbox.poll_outcome(key, Waker::noop(), wakers));
-        assert!(next.is_ok_and(|next| next.is_some()));
+    while mailbox.unread(key) > UNREAD_MAX / 2 {
+        assert_eq!(poster.woken.get(), 0, "{} are left", mailbox.unread(key));
+        assert!(some(&mut mailbox, key, Waker::noop()).is_some());
     }
     assert_eq!(poster.woken.get(), 1);
     assert!(poster.poll(&mut mailbox).is_ready());
-    assert_eq!(read(&mut mailbox, key).len(), UNREAD_MAX / 2);
+    assert!(read(&mut mailbox, key).len() <= UNREAD_MAX / 2);
 }
 
 #[test]
