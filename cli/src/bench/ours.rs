@@ -1,31 +1,30 @@
 //! The works done by nodes of this library, with their defaults.
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use peer_sender_tokio::{
-    Node, NodeConfig, Outcome, PeerConfig, PeerEvent, PeerSender, Receipt, Trust,
+    Node, NodeConfig, Outcome, Outcomes, PeerConfig, PeerEvent, PeerSender, Trust,
 };
 
-use super::courier::Courier;
+use super::courier::{Courier, at_once};
 use super::failed;
 use super::plan::Work;
 use crate::failure::Failure;
 use crate::keys;
+
+/// Messages that the receiving application takes at once.
+const BATCH: usize = 256;
 
 /// The dialling end.
 pub(super) struct Dialler {
     node: Node<usize>,
 }
 
-/// A peer's sender and the receipts that are open.
+/// A peer's sender, and what became of its messages.
 pub(super) struct Ours {
     peer: PeerSender,
-    open: VecDeque<Receipt>,
+    outcomes: Outcomes,
 }
 
 impl Dialler {
@@ -64,10 +63,8 @@ impl Dialler {
                     None => return Err(failed("dialling", "the node has stopped")),
                 }
             }
-            connected.push(Ours {
-                peer,
-                open: VecDeque::new(),
-            });
+            let outcomes = peer.outcomes();
+            connected.push(Ours { peer, outcomes });
         }
         Ok(connected)
     }
@@ -75,9 +72,8 @@ impl Dialler {
 
 impl Courier for Ours {
     async fn send(&mut self, payload: &Bytes) -> Result<(), Failure> {
-        let receipt = self.peer.send(payload.clone()).await;
-        let receipt = receipt.map_err(|rejected| failed("sending", rejected))?;
-        self.open.push_back(receipt);
+        let posted = self.peer.post(payload.clone()).await;
+        posted.map_err(|rejected| failed("sending", rejected))?;
         Ok(())
     }
 
@@ -86,28 +82,18 @@ impl Courier for Ours {
     }
 
     async fn settled(&mut self) -> Result<u64, Failure> {
-        poll_fn(|cx| self.poll_settled(cx)).await
-    }
-}
-
-impl Ours {
-    /// A lane is first in, first out: to wait for the first is enough.
-    fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, Failure>> {
+        let mut next = self.outcomes.next().await;
         let mut settled = 0;
-        while let Some(first) = self.open.front_mut() {
-            match Pin::new(first).poll(cx) {
-                Poll::Ready(Outcome::Delivered(_)) => settled += 1,
-                Poll::Ready(outcome) => {
-                    return Poll::Ready(Err(failed("a message", format!("{outcome:?}"))));
-                }
-                Poll::Pending => break,
+        loop {
+            match next {
+                Some((_, Outcome::Delivered(_))) => settled += 1,
+                Some((_, outcome)) => return Err(failed("a message", format!("{outcome:?}"))),
+                None => return Err(failed("a message", "the sender has stopped")),
             }
-            self.open.pop_front();
-        }
-        if settled > 0 {
-            Poll::Ready(Ok(settled))
-        } else {
-            Poll::Pending
+            match at_once(self.outcomes.next()).await {
+                Some(more) => next = more,
+                None => return Ok(settled),
+            }
         }
     }
 }
@@ -128,7 +114,7 @@ pub(super) async fn listen(work: &Work) -> Result<(String, Vec<SocketAddr>), Fai
         addresses.push(node.local_addr());
         tokio::spawn(async move {
             let mut incoming = node.incoming().auto();
-            while incoming.next().await.is_some() {}
+            while incoming.next_batch(BATCH).await.is_some() {}
         });
     }
     Ok((identity.key().to_string(), addresses))

@@ -21,6 +21,9 @@ pub use message::{IncomingMessage, Received};
 pub(crate) use queue::Inbox;
 use queue::{Delivery, Taken};
 
+/// The most messages of a batch: they are taken under one lock, which the driver waits for.
+const BATCH_MAX: usize = 256;
+
 /// The messages of every session of a node, as a stream that ends when the node has stopped.
 ///
 /// It is fair: sessions that have messages take turns. Several `Incoming` of one node share its
@@ -63,21 +66,44 @@ impl<P: PeerId> Incoming<P> {
     pub fn auto(self) -> AutoIncoming<P> {
         AutoIncoming {
             incoming: self,
-            last: None,
+            last: Vec::new(),
         }
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<IncomingMessage<P>>> {
-        let taken = self.poll_taken(None, cx.waker());
+        let taken = self.poll_taken(&mut Vec::new(), cx.waker());
         taken.map(|taken| taken.map(|taken| IncomingMessage::new(Arc::clone(&self.inbox), taken)))
     }
 
-    /// Accepts one message and takes the next under one lock.
-    fn poll_taken(&mut self, accepted: Option<Delivery>, waker: &Waker) -> Poll<Option<Taken<P>>> {
+    /// Accepts messages and takes the next under one lock.
+    fn poll_taken(
+        &mut self,
+        accepted: &mut Vec<Delivery>,
+        waker: &Waker,
+    ) -> Poll<Option<Taken<P>>> {
+        self.poll_some(accepted, 1, &mut Vec::new(), waker)
+    }
+
+    /// As [`poll_taken`](Self::poll_taken), and takes `more` until there are `most` in all.
+    fn poll_some(
+        &mut self,
+        accepted: &mut Vec<Delivery>,
+        most: usize,
+        more: &mut Vec<Taken<P>>,
+        waker: &Waker,
+    ) -> Poll<Option<Taken<P>>> {
         let (taken, ring) = {
             let mut state = lock(&self.inbox.state);
-            let ring = accepted.is_some_and(|delivery| state.answer(delivery, None));
-            let taken = match state.take() {
+            let mut ring = false;
+            for delivery in accepted.drain(..) {
+                ring |= state.answer(delivery, None);
+            }
+            let first = state.take();
+            more.extend(std::iter::from_fn(|| state.take()).take(match first {
+                Some(_) => most.saturating_sub(1),
+                None => 0,
+            }));
+            let taken = match first {
                 Some(taken) => Ok(Some(taken)),
                 None if state.is_closed() => Ok(None),
                 None => Err(state.waiting.join(&mut self.place, waker)),
@@ -118,12 +144,12 @@ impl<P: PeerId> fmt::Debug for Incoming<P> {
 
 /// An [`Incoming`] that accepts each message when the next one is asked for.
 ///
-/// Dropped, it accepts nothing more: the last message that it yielded is then refused with code 3
-/// (dropped unanswered), although the application has seen it.
+/// Dropped, it accepts nothing more: the last message or batch that it yielded is then refused with
+/// code 3 (dropped unanswered), although the application has seen it.
 pub struct AutoIncoming<P: PeerId> {
     incoming: Incoming<P>,
-    /// The message that was yielded last.
-    last: Option<Delivery>,
+    /// The messages that were yielded last.
+    last: Vec<Delivery>,
 }
 
 impl<P: PeerId> AutoIncoming<P> {
@@ -137,12 +163,36 @@ impl<P: PeerId> AutoIncoming<P> {
         poll_fn(|cx| self.poll_received(cx)).await
     }
 
+    /// Accepts the messages before, and gives the next ones, at least one and at most `max` (from 1
+    /// to 256); none once the node has stopped. Cheaper than one at a time where they come fast.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost by dropping it. The messages before are accepted when this is first
+    /// polled.
+    pub async fn next_batch(&mut self, max: usize) -> Option<Vec<Received<P>>> {
+        poll_fn(|cx| self.poll_batch(max.clamp(1, BATCH_MAX), cx)).await
+    }
+
+    fn poll_batch(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Option<Vec<Received<P>>>> {
+        let mut more = Vec::new();
+        let taken = self
+            .incoming
+            .poll_some(&mut self.last, most, &mut more, cx.waker());
+        taken.map(|first| {
+            let all = std::iter::once(first?).chain(more).map(|taken| {
+                self.last.push(taken.delivery());
+                Received::new(&self.incoming.inbox, taken)
+            });
+            Some(all.collect())
+        })
+    }
+
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received<P>>> {
-        let accepted = self.last.take();
-        let taken = self.incoming.poll_taken(accepted, cx.waker());
+        let taken = self.incoming.poll_taken(&mut self.last, cx.waker());
         taken.map(|taken| {
             taken.map(|taken| {
-                self.last = Some(taken.delivery());
+                self.last.push(taken.delivery());
                 Received::new(&self.incoming.inbox, taken)
             })
         })
@@ -159,7 +209,7 @@ impl<P: PeerId> Stream for AutoIncoming<P> {
 
 impl<P: PeerId> Drop for AutoIncoming<P> {
     fn drop(&mut self) {
-        if let Some(last) = self.last {
+        for last in self.last.drain(..) {
             self.incoming.inbox.answer(last, Some(RefuseCode::Dropped));
         }
     }
