@@ -19,6 +19,8 @@ impl Mailbox {
     /// As [`stop`](Self::stop), where the driver hears of it from the node.
     pub(crate) fn close_with_node(&mut self, mode: StopMode, wakers: &mut Vec<Waker>) {
         self.close(wakers);
+        // What was lost before is no fault of the stop.
+        self.cut &= self.asked.is_some();
         self.asked = Some(shorter_of(self.asked, mode));
     }
 

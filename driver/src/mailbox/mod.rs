@@ -62,7 +62,7 @@ pub(crate) struct Mailbox {
     pub(crate) last_stats: PeerStats,
     /// Messages cancelled before the driver saw them.
     cancelled: u64,
-    /// A message has failed, or its fate is unknown.
+    /// A message has failed, or its fate is unknown, since the stop was asked for.
     cut: bool,
     /// How it was asked to stop, if it was.
     asked: Option<StopMode>,

@@ -107,6 +107,25 @@ fn where_only_the_end_is_told_the_stop_says_why() {
 }
 
 #[test]
+fn what_was_lost_before_the_stop_does_not_count_as_its_fault() {
+    let drain = StopMode::Drain(Duration::from_secs(1));
+    let lost = Outcome::Unknown(UnknownReason::Stopped);
+    let mut mailbox = mailbox(3, 100);
+    let [before, after] = [1, 1].map(|bytes| push(&mut mailbox, bytes).unwrap().id);
+    handed_over(&mut mailbox);
+    settle(&mut mailbox, before, lost.clone());
+    mailbox.stop(drain, &mut Vec::new());
+    settle(&mut mailbox, after, DELIVERED);
+    let told = StopReason::SessionForgotten;
+    assert_eq!(mailbox.reason_or(told), StopReason::Drained);
+
+    // A further stop changes nothing of what the first one cost.
+    settle(&mut mailbox, MessageId(3), lost);
+    mailbox.stop(drain, &mut Vec::new());
+    assert_eq!(mailbox.reason_or(told), StopReason::DeadlineReached);
+}
+
+#[test]
 fn what_was_cancelled_here_is_counted_at_the_end() {
     let mut mailbox = mailbox(3, 100);
     let ticket = push(&mut mailbox, 1).unwrap();
