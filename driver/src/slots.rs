@@ -9,6 +9,8 @@ use crate::wait::{Replaced, put};
 
 /// Room kept while nothing needs it, so that bursts are given back and steady traffic is not.
 const KEPT_AT_MOST: usize = 1_024;
+/// A list as short is left as it is, however many of its messages are over.
+const SHORT: usize = 64;
 
 /// The live messages of a peer in the order of their ids, and a slot for each receipt that
 /// somebody still holds.
@@ -16,16 +18,23 @@ const KEPT_AT_MOST: usize = 1_024;
 /// The two have lives of their own: a message leaves the list when it is settled, a slot is free
 /// again when its receipt was read or dropped. So a receipt that is held for ever costs its own
 /// slot, and a message whose receipt was dropped costs none.
+///
+/// Messages are mostly settled in order and leave the list at its front. One that is not settled
+/// for long, on a lane that nobody reads, must not keep all that come behind it in the list: the
+/// list has never more than twice as many entries as there are live messages, but for a short one.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    /// The id of the list's first entry; ids are consecutive.
-    first: u64,
-    live: VecDeque<Entry>,
+    /// The next id that is given out.
+    next: u64,
+    /// In the order of the ids. Neither the first nor the last is over.
+    live: VecDeque<(u64, Entry)>,
+    /// How many entries of the list are over.
+    over: usize,
     slots: Vec<Slot>,
     free: Vec<u32>,
 }
 
-/// A message between its acceptance and its outcome, or one that waits for those before it.
+/// A message between its acceptance and its outcome, or one that is still in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
     /// Not settled; a receipt waits in this slot.
@@ -49,8 +58,9 @@ impl Slots {
     /// Slots for ids from this one on.
     pub(crate) fn new(first: MessageId) -> Self {
         Self {
-            first: first.0,
+            next: first.0,
             live: VecDeque::new(),
+            over: 0,
             slots: Vec::new(),
             free: Vec::new(),
         }
@@ -58,7 +68,6 @@ impl Slots {
 
     /// A message was accepted: gives out its id, and the slot of its receipt.
     pub(crate) fn open(&mut self) -> (MessageId, u32) {
-        let id = self.next();
         let waiting = Slot::Waiting(None);
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -70,19 +79,16 @@ impl Slots {
                 (self.slots.len() - 1) as u32
             }
         };
-        self.live.push_back(Entry::Awaited(slot));
-        (id, slot)
+        (self.push(Entry::Awaited(slot)), slot)
     }
 
     /// A message without a receipt was accepted: gives out its id. The outcome of one that is read
     /// is handed back when it is settled.
     pub(crate) fn open_unheld(&mut self, read: bool) -> MessageId {
-        let id = self.next();
-        self.live.push_back(match read {
+        self.push(match read {
             true => Entry::Posted,
             false => Entry::Unheld,
-        });
-        id
+        })
     }
 
     /// Writes down an outcome; the first one stands. Whoever waits for it is to be woken. The
@@ -94,7 +100,12 @@ impl Slots {
         wakers: &mut Vec<Waker>,
     ) -> Option<Outcome> {
         let entry = self.entry(id)?;
-        let for_readers = match std::mem::replace(entry, Entry::Over) {
+        let settled = std::mem::replace(entry, Entry::Over);
+        if settled != Entry::Over {
+            self.over += 1;
+            self.tidy();
+        }
+        match settled {
             Entry::Awaited(slot) => {
                 let awaited = self.put(slot, Slot::Settled(outcome));
                 if let Some(Slot::Waiting(Some(waker))) = awaited {
@@ -104,25 +115,18 @@ impl Slots {
             }
             Entry::Posted => Some(outcome),
             Entry::Unheld | Entry::Over => None,
-        };
-        while self.live.front() == Some(&Entry::Over) {
-            self.live.pop_front();
-            self.first += 1;
         }
-        if self.live.is_empty() && self.live.capacity() > KEPT_AT_MOST {
-            self.live = VecDeque::new();
-        }
-        for_readers
     }
 
     /// The lowest id that is not settled, and the next one that is given out if there is none.
     pub(crate) fn first(&self) -> MessageId {
-        MessageId(self.first)
+        let first = self.live.front().map(|(id, _)| *id);
+        MessageId(first.unwrap_or(self.next))
     }
 
     /// The next id that is given out.
     pub(crate) fn next(&self) -> MessageId {
-        MessageId(self.first + self.live.len() as u64)
+        MessageId(self.next)
     }
 
     /// Whether every message is settled.
@@ -135,9 +139,10 @@ impl Slots {
         self.entry(id).is_some_and(|entry| *entry != Entry::Over)
     }
 
-    /// The ids among which all are that are not settled.
-    pub(crate) fn live_ids(&self) -> impl Iterator<Item = MessageId> + use<> {
-        (self.first..self.next().0).map(MessageId)
+    /// Every message that is not settled.
+    pub(crate) fn live_ids(&self) -> Vec<MessageId> {
+        let live = self.live.iter().filter(|(_, entry)| *entry != Entry::Over);
+        live.map(|(id, _)| MessageId(*id)).collect()
     }
 
     /// Takes the outcome, which frees the slot, or leaves a waker.
@@ -174,15 +179,47 @@ impl Slots {
     /// Messages that are not settled.
     #[cfg(test)]
     pub(crate) fn live(&self) -> usize {
-        self.live
-            .iter()
-            .filter(|entry| **entry != Entry::Over)
-            .count()
+        self.live.len() - self.over
+    }
+
+    fn push(&mut self, entry: Entry) -> MessageId {
+        let id = self.next;
+        self.next += 1;
+        self.live.push_back((id, entry));
+        MessageId(id)
     }
 
     fn entry(&mut self, id: MessageId) -> Option<&mut Entry> {
-        let place = usize::try_from(id.0.checked_sub(self.first)?).ok()?;
-        self.live.get_mut(place)
+        let MessageId(id) = id;
+        let (first, _) = self.live.front()?;
+        // Where it is if none before it has left the list; further back it cannot be.
+        let place = usize::try_from(id.checked_sub(*first)?).ok()?;
+        let place = match self.live.get(place) {
+            Some((there, _)) if *there == id => place,
+            Some(_) | None => self.live.binary_search_by_key(&id, |(id, _)| *id).ok()?,
+        };
+        self.live.get_mut(place).map(|(_, entry)| entry)
+    }
+
+    /// Takes out of the list what is over, at its ends at once and elsewhere when it is the
+    /// greater part, so that each message is moved a few times at most.
+    fn tidy(&mut self) {
+        while let Some((_, Entry::Over)) = self.live.front() {
+            self.live.pop_front();
+            self.over -= 1;
+        }
+        while let Some((_, Entry::Over)) = self.live.back() {
+            self.live.pop_back();
+            self.over -= 1;
+        }
+        if self.live.len() > SHORT && self.over > self.live.len() / 2 {
+            self.live.retain(|(_, entry)| *entry != Entry::Over);
+            self.over = 0;
+            self.live.shrink_to(KEPT_AT_MOST.max(2 * self.live.len()));
+        }
+        if self.live.is_empty() && self.live.capacity() > KEPT_AT_MOST {
+            self.live = VecDeque::new();
+        }
     }
 
     fn put(&mut self, slot: u32, state: Slot) -> Option<Slot> {
@@ -256,6 +293,56 @@ mod tests {
         }
         assert_eq!(slots.slots.len(), 2);
         assert!(slots.live.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_is_not_settled_for_ever_pins_no_other() {
+        let mut slots = Slots::new(MessageId(1));
+        let (pinned, slot) = slots.open();
+        let mut window = VecDeque::new();
+        for _ in 0..100_000 {
+            window.push_back(slots.open_unheld(false));
+            if window.len() > 10 {
+                let id = window.pop_front().unwrap();
+                slots.settle(id, DELIVERED, &mut Vec::new());
+                assert!(!slots.is_live(id));
+            }
+            assert!(slots.live.len() <= SHORT.max(2 * slots.live()) + 1);
+        }
+        assert!(slots.live.capacity() <= KEPT_AT_MOST);
+        assert_eq!((slots.first(), slots.live()), (pinned, 11));
+        assert_eq!(slots.next(), MessageId(100_002));
+        assert!(window.iter().all(|id| slots.is_live(*id)));
+
+        slots.settle(pinned, DELIVERED, &mut Vec::new());
+        assert_eq!(slots.poll(slot, Waker::noop()).ok(), Some(DELIVERED));
+        assert_eq!(slots.first(), window[0], "the oldest that is not settled");
+        assert_eq!(slots.live_ids(), Vec::from(window));
+    }
+
+    #[test]
+    fn what_is_cancelled_at_once_behind_a_message_that_waits_leaves_nothing() {
+        let mut slots = Slots::new(MessageId(1));
+        let waits = slots.open_unheld(false);
+        for _ in 0..100_000 {
+            let (id, slot) = slots.open();
+            slots.settle(id, Outcome::Cancelled, &mut Vec::new());
+            let _ = slots.close(id, slot);
+        }
+        assert_eq!((slots.live.len(), slots.over), (1, 0));
+        assert!(slots.live.capacity() <= SHORT);
+        assert_eq!(slots.first(), waits);
+    }
+
+    #[test]
+    fn room_of_a_burst_is_given_back_although_one_of_it_is_not_settled() {
+        let mut slots = Slots::new(MessageId(1));
+        let opened: Vec<_> = (0..50_000).map(|_| slots.open_unheld(false)).collect();
+        for id in &opened[1..] {
+            slots.settle(*id, DELIVERED, &mut Vec::new());
+        }
+        assert_eq!(slots.live(), 1);
+        assert!(slots.live.capacity() <= 2 * KEPT_AT_MOST);
     }
 
     #[test]
