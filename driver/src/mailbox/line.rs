@@ -166,7 +166,8 @@ impl Desk {
         self.waiting.len() + promises + self.held.messages
     }
 
-    fn give_back(&mut self, bytes: usize, wakers: &mut Vec<Waker>) {
+    /// Room that was taken is not used.
+    pub(super) fn give_back(&mut self, bytes: usize, wakers: &mut Vec<Waker>) {
         add(&mut self.credit, bytes);
         self.promise(wakers);
     }

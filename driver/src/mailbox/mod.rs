@@ -152,7 +152,9 @@ impl Mailbox {
     }
 
     /// As [`poll_room`](Self::poll_room), for a message whose outcome goes to the readers: waits
-    /// for them first, without a place in line, since somebody may wait there who reads.
+    /// for them first, without a place in line, since somebody may wait there who reads. A caller
+    /// whose turn comes while a reader lags behind gives its turn to the next, and starts anew
+    /// when the reader has read: otherwise as many as stand in line would all post.
     pub(crate) fn poll_room_to_post(
         &mut self,
         lane: Lane,
@@ -165,7 +167,14 @@ impl Mailbox {
         if running && places.line.is_none() && self.posted.is_held_back() {
             return Err(self.posted.wait(&mut places.gate, waker));
         }
-        self.poll_room(lane, bytes, places, waker, wakers)
+        let polled = self.poll_room(lane, bytes, places, waker, wakers);
+        if self.posted.is_held_back() && matches!(polled, Ok(Ok(()))) {
+            if let Some(desk) = self.desks.get_mut(usize::from(lane.0)) {
+                desk.give_back(bytes, wakers);
+            }
+            return Err(self.posted.wait(&mut places.gate, waker));
+        }
+        polled
     }
 
     /// A caller waits no longer: what it was given goes to the next ones.
@@ -228,6 +237,21 @@ impl Mailbox {
         }
         desk.use_held(held, bytes, wakers);
         Ok(())
+    }
+
+    /// As [`use_held`](Self::use_held), for a message whose outcome goes to the readers.
+    pub(crate) fn use_held_to_post(
+        &mut self,
+        lane: Lane,
+        held: usize,
+        bytes: usize,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), RejectReason> {
+        let running = self.phase == Phase::Running;
+        if running && bytes <= held && self.posted.is_held_back() {
+            return Err(RejectReason::OutcomesUnread { max: UNREAD_MAX });
+        }
+        self.use_held(lane, held, bytes, wakers)
     }
 
     /// The machine accepts this much on the lane, beside what was handed over to it.

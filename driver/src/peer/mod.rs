@@ -123,7 +123,16 @@ impl PeerSender {
     ///
     /// While a stream of outcomes lags behind ([`Outcomes`]), nothing is posted: it waits until
     /// the outcomes are read, or the stream is dropped. So no outcome is lost, and none is kept
-    /// without a limit.
+    /// without a limit. One whose turn comes meanwhile lets the next pass, and takes a new place in
+    /// line afterwards.
+    ///
+    /// <div class="warning">
+    ///
+    /// A task that both posts and reads the outcomes must not await `post` alone: held back, it
+    /// would wait for its own reading, for ever. Read in another task, wait for both at once (a
+    /// `select`), or use [`try_post`](Self::try_post), which never waits.
+    ///
+    /// </div>
     ///
     /// # Errors
     ///
@@ -190,6 +199,9 @@ impl PeerSender {
     }
 
     /// The outcomes of what is posted from now on, on any lane; see [`post`](Self::post).
+    ///
+    /// They must be read for as long as the stream is kept: unread, they hold back whoever posts,
+    /// be it the same task.
     pub fn outcomes(&self) -> Outcomes {
         Outcomes::new(Arc::clone(&self.shared))
     }

@@ -19,7 +19,8 @@ use crate::bell::lock;
 /// Each `Outcomes` has a buffer of its own, and nothing in it is ever lost. When a buffer holds
 /// 8,192 outcomes, nothing more is posted until every reader has read down to half of that, or is
 /// dropped: whoever reads slowly holds back who posts. A buffer grows beyond that by no more than
-/// what was posted and not settled at the time.
+/// what was posted and not settled at the time. A task that both posts and reads must not await
+/// [`post`](super::PeerSender::post) alone, since it may wait for this to be read.
 ///
 /// Dropping it lets go of its outcomes; they are counted in
 /// [`stats`](super::PeerSender::stats) all the same.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Waker;
 
 use bytes::Bytes;
 use peer_sender_core::{Lane, MessageId, RejectReason, Rejected};
@@ -47,28 +48,33 @@ impl Permit {
     /// the sender was stopped meanwhile ([`Stopped`](RejectReason::Stopped)). The message is
     /// handed back, and the room is given back.
     pub fn send(mut self, payload: impl Into<Bytes>) -> Result<Receipt, Rejected> {
-        let ticket = self.redeem(payload.into(), Mailbox::put)?;
+        let ticket = self.redeem(payload.into(), Mailbox::use_held, Mailbox::put)?;
         Ok(Receipt::new(Arc::clone(&self.peer), ticket))
     }
 
-    /// As [`send`](Self::send), without a receipt: see [`PeerSender::post`]. Outcomes that are
-    /// unread do not hold it back, since its room was taken before.
+    /// As [`send`](Self::send), without a receipt: see [`PeerSender::post`].
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send); and [`OutcomesUnread`](RejectReason::OutcomesUnread) while a stream
+    /// of outcomes lags behind, where [`PeerSender::post`] would wait.
     pub fn post(mut self, payload: impl Into<Bytes>) -> Result<MessageId, Rejected> {
-        self.redeem(payload.into(), Mailbox::put_posted)
+        self.redeem(
+            payload.into(),
+            Mailbox::use_held_to_post,
+            Mailbox::put_posted,
+        )
     }
 
     fn redeem<T>(
         &mut self,
         mut payload: Bytes,
+        take: impl FnOnce(&mut Mailbox, Lane, usize, usize, &mut Vec<Waker>) -> Result<(), RejectReason>,
         put: impl FnOnce(&mut Mailbox, Lane, Bytes) -> T,
     ) -> Result<T, Rejected> {
         let (lane, held, bytes) = (self.lane, self.bytes, payload.len());
         let used = self.peer.apart(|mailbox, wakers| {
-            mailbox.use_held(lane, held, bytes, wakers)?;
+            take(mailbox, lane, held, bytes, wakers)?;
             let put = put(mailbox, lane, std::mem::take(&mut payload));
             Ok::<_, RejectReason>((put, mailbox.announce()))
         });

@@ -85,6 +85,48 @@ fn a_reader_that_lags_holds_posting_back_and_loses_nothing() {
 }
 
 #[test]
+fn neither_a_permit_nor_a_place_in_line_leads_past_a_reader_that_lags() {
+    let mut mailbox = mailbox(100_000, 100_000);
+    let key = mailbox.join_readers();
+    mailbox.take_room(ZERO, 10).unwrap();
+    mailbox.hold(ZERO, 10);
+    room(&mut mailbox, 1, 10);
+    let (mut poster, mut sender) = (Caller::new(1), Caller::new(1));
+    poster.posts = true;
+    assert!(poster.poll(&mut mailbox).is_pending() && sender.poll(&mut mailbox).is_pending());
+    for _ in 0..UNREAD_MAX {
+        let id = mailbox.put_posted(ZERO, payload(0));
+        settle(&mut mailbox, id, DELIVERED);
+    }
+    handed_over(&mut mailbox);
+
+    let unread = RejectReason::OutcomesUnread { max: UNREAD_MAX };
+    let used = mailbox.use_held_to_post(ZERO, 10, 1, &mut Vec::new());
+    assert_eq!(used, Err(unread), "it still has its room");
+    let beyond = mailbox.use_held_to_post(ZERO, 10, 11, &mut Vec::new());
+    let (bytes, reserved) = (11, 10);
+    assert_eq!(
+        beyond,
+        Err(RejectReason::BeyondReserved { bytes, reserved })
+    );
+    // Room for one beside the permit: the poster is first in line, and cannot use it.
+    room(&mut mailbox, 2, 20);
+    assert_eq!((poster.woken.get(), sender.woken.get()), (1, 0));
+    assert!(poster.poll(&mut mailbox).is_pending());
+    assert_eq!(sender.woken.get(), 1, "it is the next one's turn");
+    assert!(sender.poll(&mut mailbox).is_ready());
+    handed_over(&mut mailbox);
+    room(&mut mailbox, 2, 20);
+
+    assert_eq!(read(&mut mailbox, key).len(), UNREAD_MAX);
+    assert_eq!(poster.woken.get(), 2);
+    assert!(poster.poll(&mut mailbox).is_ready());
+    let used = mailbox.use_held_to_post(ZERO, 10, 1, &mut Vec::new());
+    assert_eq!(used, Ok(()));
+    assert_eq!(mailbox.places(), 0);
+}
+
+#[test]
 fn the_slowest_reader_counts_until_it_goes() {
     let mut mailbox = mailbox(100_000, 100_000);
     let (slow, quick) = (mailbox.join_readers(), mailbox.join_readers());
