@@ -123,14 +123,24 @@ impl<P> Inbox<P> {
     }
 
     /// The machine forgot the session: what was not taken from it is gone, and answers to what
-    /// was taken are of no use any more. Its sender will send again what got no receipt.
+    /// was taken are of no use any more. Its sender will send again what got no receipt. A sender
+    /// of replies that the driver does not know yet ends here: nobody else would end it.
     pub(crate) fn forget(&self, source: Source) {
-        let forgotten = {
+        let (forgotten, made) = {
             let mut state = lock(&self.state);
             state.ready.retain(|ready| *ready != source);
-            state.sessions.remove(&source)
+            let made = state
+                .made
+                .iter()
+                .position(|(session, _)| Source::Session(*session) == source)
+                .map(|place| state.made.swap_remove(place));
+            (state.sessions.remove(&source), made)
         };
         drop(forgotten);
+        if let Some((_, back)) = made {
+            let reason = lock(&back.mailbox).reason_or(StopReason::SessionForgotten);
+            back.finish(reason, PeerStats::default());
+        }
     }
 
     /// Who answers the messages of a session: made for the first of them that asks. One of a

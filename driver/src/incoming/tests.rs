@@ -2,8 +2,8 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    IncomingMessage as FromMachine, Lane, PeerKey, RejectReason, SendLimits, SessionHandle,
-    StopMode, StopReason, Time,
+    FailReason, IncomingMessage as FromMachine, Lane, Outcome, PeerKey, RejectReason, SendLimits,
+    SessionHandle, StopMode, StopReason, Time,
 };
 use peer_sender_quic::{Sender, Source};
 
@@ -86,6 +86,7 @@ fn a_reply_to_a_session_that_is_gone_is_refused() {
     let mut incoming = Incoming::new(Arc::clone(&inbox));
     let [asked, other] = [0, 1].map(|_| incoming.try_next().unwrap());
     let before = asked.peer();
+    assert_eq!(inbox.take_made().len(), 1);
     inbox.forget(Source::Session(SESSION));
     assert_eq!(stopped(&other), Some(StopReason::SessionForgotten));
     let rejected = other.peer().try_send("reply").unwrap_err();
@@ -94,6 +95,21 @@ fn a_reply_to_a_session_that_is_gone_is_refused() {
         before.stopped().is_none(),
         "the driver ends it, once all is settled"
     );
+}
+
+#[test]
+fn a_sender_of_replies_ends_with_its_session_although_the_driver_never_knew_it() {
+    let inbox = inbox();
+    deliver(&inbox, 0, None);
+    let message = Incoming::new(Arc::clone(&inbox)).try_next().unwrap();
+    let peer = message.peer();
+    let mut reply = peer.try_send("reply").unwrap();
+    inbox.forget(Source::Session(SESSION));
+    assert!(inbox.take_made().is_empty(), "nobody would ever end it");
+    assert_eq!(peer.stopped(), Some(StopReason::SessionForgotten));
+    let cx = &mut Context::from_waker(Waker::noop());
+    let failed = Outcome::Failed(FailReason::SessionForgotten);
+    assert_eq!(Pin::new(&mut reply).poll(cx), Poll::Ready(failed));
 }
 
 #[test]
