@@ -127,18 +127,29 @@ impl<P: PeerId> NodeShared<P> {
         list.push_back(turned_away);
     }
 
-    /// The end. Hands back what the driver never got to: commands, and senders of replies.
-    pub(crate) fn finish(&self, stats: NodeStats) -> (Commands<P>, Vec<Arc<PeerShared>>) {
-        let (commands, wakers) = {
+    /// The end is near: nothing new begins, and names are free. Hands back what the driver never
+    /// got to: commands, and senders of replies.
+    pub(crate) fn close(&self, stats: NodeStats) -> (Commands<P>, Vec<Arc<PeerShared>>) {
+        let commands = {
             let mut control = lock(&self.control);
-            control.phase = Phase::Stopped;
+            control.phase = Phase::Stopping;
             control.last_stats = stats;
             control.peers.clear();
+            control.take_commands()
+        };
+        (commands, self.inbox.close())
+    }
+
+    /// The end itself, when every message has its outcome.
+    pub(crate) fn finish(&self) {
+        let (late, wakers) = {
+            let mut control = lock(&self.control);
+            control.phase = Phase::Stopped;
             (control.take_commands(), control.waiting.take())
         };
-        let replies = self.inbox.close();
+        // To drop a question answers it: with the counters of the end.
+        drop(late);
         wake_all(wakers.into_values());
-        (commands, replies)
     }
 }
 

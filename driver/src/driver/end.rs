@@ -102,11 +102,70 @@ impl<P: PeerId> Ending<P> {
 
 impl<P: PeerId> Drop for Ending<P> {
     fn drop(&mut self) {
-        let (commands, replies) = self.shared.finish(self.stats);
+        let (commands, replies) = self.shared.close(self.stats);
         let added = commands.added.into_iter().map(|added| added.shared);
         for shared in self.peers.drain(..).chain(replies).chain(added) {
             shared.finish_with_node();
         }
         wake_takers(&self.shared.inbox);
+        self.shared.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, MutexGuard};
+    use std::task::{Wake, Waker};
+    use std::time::Instant;
+
+    use peer_sender_core::{PeerKey, SendLimits};
+    use peer_sender_quic::PeerConfig;
+
+    use super::*;
+
+    /// Notes when it is woken how the peer stands then.
+    struct Onlooker {
+        peer: Arc<PeerShared>,
+        seen: Mutex<Vec<Option<StopReason>>>,
+    }
+
+    impl Onlooker {
+        fn seen(&self) -> MutexGuard<'_, Vec<Option<StopReason>>> {
+            lock(&self.seen)
+        }
+    }
+
+    impl Wake for Onlooker {
+        fn wake(self: Arc<Self>) {
+            let stopped = lock(&self.peer.mailbox).stopped();
+            self.seen().push(stopped);
+        }
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a node must have some clock; this one never reads it"
+    )]
+    fn who_hears_of_the_end_finds_every_peer_ended() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let limits = SendLimits::default();
+        let shared = NodeShared::<u8>::new(address, (0, 0), Instant::now(), limits);
+        let shared = Arc::new(shared);
+        let config = PeerConfig::new(PeerKey([1; 32]), address).unwrap();
+        let peer = lock(&shared.control).add(1, config, &shared.bell).unwrap();
+        let onlooker = Arc::new(Onlooker {
+            peer,
+            seen: Mutex::default(),
+        });
+        let mut place = None;
+        let waker = Waker::from(Arc::clone(&onlooker));
+        let waits = lock(&shared.control).poll_stopped(&mut place, &waker);
+        assert!(waits.is_err());
+
+        drop(Ending::of(&shared));
+        assert_eq!(*onlooker.seen(), [Some(StopReason::Aborted)]);
+        let ended = lock(&shared.control).poll_stopped(&mut place, &waker);
+        assert!(ended.is_ok());
     }
 }
