@@ -1,6 +1,6 @@
 //! Identities in files: private keys that only their owner may read.
 
-use std::fs::File;
+use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,8 @@ const FILE_BYTES_MAX: usize = 64 << 10;
 ///
 /// # Errors
 ///
-/// The file cannot be read or holds no usable key; or, on Unix, its group or others may read or
+/// The file cannot be read, is neither a regular file nor a character device (a pipe could be
+/// waited for without end), or holds no usable key; or, on Unix, its group or others may read or
 /// write it. Elsewhere nothing is asked of who may read it.
 ///
 /// ```no_run
@@ -46,7 +47,7 @@ pub fn load_certified_identity(
 ) -> Result<Identity, IdentityFileError> {
     let certificates = open(certificate_file.as_ref())?.1;
     read_key(key_file.as_ref(), |key| {
-        Identity::from_chain_pem(&certificates, key)
+        Identity::from_chain_pem(text(&certificates), key)
     })
 }
 
@@ -95,8 +96,8 @@ fn read_key(
     file: &Path,
     parse: impl FnOnce(&str) -> Result<Identity, IdentityError>,
 ) -> Result<Identity, IdentityFileError> {
-    let (open, text) = open(file)?;
-    let identity = parse(&text).map_err(|error| IdentityFileError::Malformed {
+    let (open, bytes) = open(file)?;
+    let identity = parse(text(&bytes)).map_err(|error| IdentityFileError::Malformed {
         file: file.to_owned(),
         error,
     })?;
@@ -110,8 +111,15 @@ fn read_key(
     }
 }
 
-/// The file, and its text.
-fn open(file: &Path) -> Result<(File, Zeroizing<String>), IdentityFileError> {
+/// The file, and what is in it, for [`text`].
+fn open(file: &Path) -> Result<(File, Zeroizing<Vec<u8>>), IdentityFileError> {
+    // Asked before it is opened: to open a pipe waits, for ever if nobody writes into it.
+    let kind = fs::metadata(file).map_err(|error| unreadable(file, &error))?;
+    let kind = kind.file_type();
+    if !kind.is_file() && !is_character_device(kind) {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(unreadable(file, &error));
+    }
     let open = File::open(file).map_err(|error| unreadable(file, &error))?;
     // All at once: growing would leave copies behind. One byte more tells what is too large.
     let mut bytes = Zeroizing::new(vec![0; FILE_BYTES_MAX + 1]);
@@ -129,9 +137,16 @@ fn open(file: &Path) -> Result<(File, Zeroizing<String>), IdentityFileError> {
         return Err(IdentityFileError::TooLarge { file });
     }
     bytes.truncate(read);
-    // Text around a key may be in whatever encoding.
-    let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
-    Ok((open, text))
+    // Text around a key may be in whatever encoding. Replaced in place: a copy may stay behind.
+    for byte in bytes.iter_mut().filter(|byte| !byte.is_ascii()) {
+        *byte = b'?';
+    }
+    Ok((open, bytes))
+}
+
+/// The text of a file that was opened here: it has nothing but ASCII.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 fn unreadable(file: &Path, error: &io::Error) -> IdentityFileError {
@@ -146,6 +161,17 @@ fn unreadable(file: &Path, error: &io::Error) -> IdentityFileError {
 fn is_private(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
     Ok(file.metadata()?.permissions().mode() & 0o077 == 0)
+}
+
+#[cfg(unix)]
+fn is_character_device(kind: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    kind.is_char_device()
+}
+
+#[cfg(not(unix))]
+fn is_character_device(_: FileType) -> bool {
+    false
 }
 
 #[cfg(not(unix))]
@@ -257,6 +283,23 @@ mod tests {
         assert_eq!(load_identity(file).unwrap_err(), expected);
         let endless = load_identity("/dev/zero").unwrap_err();
         assert!(matches!(endless, IdentityFileError::TooLarge { .. }));
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let directory = Directory::new("pipe");
+        let pipe = directory.0.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(load_identity(pipe)));
+        let read = told.recv_timeout(std::time::Duration::from_secs(60));
+        let error = read.unwrap().unwrap_err();
+        let kind = io::ErrorKind::InvalidInput;
+        assert!(
+            matches!(error, IdentityFileError::Unreadable { kind: of, .. } if of == kind),
+            "{error}"
+        );
     }
 
     #[test]
