@@ -32,6 +32,8 @@ impl Mailbox {
             .binary_search_by_key(&id, |(queued, _, _)| *queued)
         {
             Ok(place) => {
+                // Moves what is behind it, which is no more than the lanes' limits of a queue
+                // allow, and is short where the driver has had its turn.
                 let message = self.messages.remove(place);
                 let Lane(lane) = message.1;
                 if let Some(desk) = self.desks.get_mut(usize::from(lane)) {
