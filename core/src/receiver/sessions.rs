@@ -248,6 +248,19 @@ impl Sessions {
         self.share_room(actions);
     }
 
+    /// Whether this connection was accepted and has not ended, as far as the table was told.
+    pub fn is_open(&self, attempt: Attempt) -> bool {
+        self.connections.contains_key(&attempt)
+    }
+
+    /// The session that a connection is bound to; none if it is over or has named none yet.
+    pub fn session_of(&self, attempt: Attempt) -> Option<SessionHandle> {
+        match self.connections.get(&attempt)? {
+            Owner::Session(session) => Some(*session),
+            Owner::Nobody(_) => None,
+        }
+    }
+
     /// The key of the session's peer; none if the session is forgotten.
     pub fn key(&self, session: SessionHandle) -> Option<PeerKey> {
         self.sessions.get(&session).map(|session| session.name.0)

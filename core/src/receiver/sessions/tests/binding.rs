@@ -43,6 +43,26 @@ fn sessions_are_told_apart_by_key_and_by_name() {
 }
 
 #[test]
+fn the_session_of_a_connection_is_known_from_its_open_to_its_end() {
+    let mut table = Table::new();
+    table.accept(1, key(1));
+    let known = |table: &Table| {
+        let sessions = &table.sessions;
+        (
+            sessions.is_open(Attempt(1)),
+            sessions.session_of(Attempt(1)),
+        )
+    };
+    assert_eq!(known(&table), (true, None));
+    let bytes = open(id(1), 0);
+    let (session, _) = table.events(1, [opened(1, 0), received(1, 0, &bytes)]);
+    assert!(session.is_some());
+    assert_eq!(known(&table), (true, session));
+    table.lose(1);
+    assert_eq!(known(&table), (false, None));
+}
+
+#[test]
 fn a_lost_connection_still_names_its_session_and_the_session_stays() {
     let mut table = Table::new();
     let (session, _) = table.connect(1, key(1), id(1));
