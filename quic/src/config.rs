@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{ConfigError, ReceiverConfig, SendLimits};
+use peer_sender_core::{ConfigError, ReceiverConfig, SendLimits, SessionsConfig};
 
-use crate::{Identity, Trust};
+use crate::{Identity, Records, Trust};
 
 /// Everything a [`NodeMachine`](crate::NodeMachine) needs to know beside its peers. Made by
 /// [`NodeConfig::builder`]; every value is usable.
@@ -56,6 +56,8 @@ pub struct NodeConfig {
     pub(crate) sessions_max: usize,
     pub(crate) sessions_per_key_max: usize,
     pub(crate) session_ttl: Duration,
+    /// None: the node has its own.
+    pub(crate) records: Option<Records>,
 }
 
 impl NodeConfig {
@@ -75,6 +77,7 @@ impl NodeConfig {
             sessions_max: 4_096,
             sessions_per_key_max: 16,
             session_ttl: Duration::from_secs(3_600),
+            records: None,
         }
     }
 
@@ -98,6 +101,26 @@ impl NodeConfig {
     /// The limits of what is sent in reply, for each session.
     pub fn replies(&self) -> &SendLimits {
         &self.replies
+    }
+
+    /// The records that the node shares with others; none if it has its own.
+    pub fn records(&self) -> Option<&Records> {
+        self.records.as_ref()
+    }
+
+    /// The limits of what is remembered and held of those who dial.
+    pub(crate) fn sessions(&self) -> SessionsConfig {
+        // Only limits that `build` has checked come here.
+        let receiver = ReceiverConfig::new(self.message_bytes_max, self.inbound_bytes_max)
+            .and_then(|receiver| receiver.with_replies(self.replies.clone()));
+        SessionsConfig {
+            receiver: receiver.unwrap_or_default(),
+            key_bytes_max: self.inbound_bytes_max,
+            node_bytes_max: self.inbound_bytes_total_max,
+            sessions_max: self.sessions_max,
+            sessions_per_key_max: self.sessions_per_key_max,
+            session_ttl: self.session_ttl,
+        }
     }
 
     /// The most places for connections that one key may hold.
@@ -145,6 +168,13 @@ impl NodeConfigBuilder {
     /// dials.
     pub fn accept(mut self, trust: Trust) -> Self {
         self.config.accept = Some(trust);
+        self
+    }
+
+    /// Shares these records with the other nodes of the process that listen as the same identity
+    /// with the same inbound limits; without it the node has its own.
+    pub fn records(mut self, records: Records) -> Self {
+        self.config.records = Some(records);
         self
     }
 
@@ -230,6 +260,10 @@ impl NodeConfigBuilder {
                 return refuse(field, "must be at least 1");
             }
         }
+        let records = config.records.as_ref();
+        if let Some(problem) = records.and_then(|records| records.problem(&config)) {
+            return refuse("records", problem);
+        }
         Ok(config)
     }
 }
@@ -237,6 +271,7 @@ impl NodeConfigBuilder {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Instant;
 
     use super::*;
 
@@ -293,6 +328,30 @@ mod tests {
             let error = set(builder()).build().expect_err(field);
             assert_eq!(error.field, field, "{error}");
         }
+    }
+
+    #[test]
+    fn records_are_shared_by_equals_alone() {
+        #[expect(clippy::disallowed_methods, reason = "any base will do")]
+        let base = Instant::now();
+        let one = builder().accept(Trust::Any).build().unwrap();
+        let records = Records::new(&one, [1; 32], base);
+        let problem = |builder: NodeConfigBuilder| {
+            let built = builder.records(records.clone()).build();
+            built.map_or_else(|error| Some((error.field, error.problem)), |_| None)
+        };
+        assert_eq!(problem(builder().accept(Trust::Any)), None);
+        let place_alone = builder().accept(Trust::Any).connections_max(1);
+        assert_eq!(problem(place_alone), None, "places are each node's own");
+        let refused = [
+            builder(),
+            NodeConfig::builder(Identity::from_secret([2; 32])).accept(Trust::Any),
+            builder().accept(Trust::Any).sessions_max(1),
+            builder().accept(Trust::Any).replies(replies(1, 1)),
+        ];
+        let problems: BTreeSet<_> = refused.into_iter().filter_map(problem).collect();
+        assert!(problems.iter().all(|&(field, _)| field == "records"));
+        assert_eq!(problems.len(), 3, "each with its own words");
     }
 
     #[test]

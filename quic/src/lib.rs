@@ -50,7 +50,7 @@ pub use config::{NodeConfig, NodeConfigBuilder};
 pub use identity::{Identity, IdentityError};
 pub use node::{
     AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, Output, PeerConfig,
-    PeerHandle, PeerId, PeerSnapshot, PeerStats, Sender, Source, Target, Transmit,
+    PeerHandle, PeerId, PeerSnapshot, PeerStats, Records, Sender, Source, Target, Transmit,
 };
 pub use trust::{Expected, Trust};
 

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use peer_sender_core::{
-    Attempt, CloseCode, LinkError, PeerKey, ReceiverConfig, Sessions, SessionsConfig, Time,
-};
+use peer_sender_core::{Attempt, CloseCode, LinkError, PeerKey, Time};
 use quinn_proto::Incoming;
 
 use super::link::{LinkId, Owner};
 use super::places::Holder;
+use super::records::{Desk, Mail, Records};
 use super::revoke::judge;
 use super::{NodeEvent, NodeMachine, PeerId};
 use crate::NodeConfig;
@@ -21,47 +20,37 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The accepting side's books.
 pub(super) struct Inbound {
-    pub(super) sessions: Sessions,
+    pub(super) desk: Desk,
+    /// Empty between steps, kept for its capacity.
+    pub(super) mail: Mail,
     pub(super) armed: Option<Time>,
     handshaking: BTreeSet<LinkId>,
     accepted: BTreeMap<Attempt, LinkId>,
     /// Those of them that have named no session, and since when.
     mute: BTreeMap<Attempt, Time>,
-    /// Attempts are named in the order in which connections were let in.
-    attempts: u64,
 }
 
 impl Inbound {
-    pub(super) fn new(config: &NodeConfig, seed: [u8; 32]) -> Self {
-        // Only limits that `build` has checked come here.
-        let receiver = ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max)
-            .and_then(|receiver| receiver.with_replies(config.replies.clone()));
-        let sessions = SessionsConfig {
-            receiver: receiver.unwrap_or_default(),
-            key_bytes_max: config.inbound_bytes_max,
-            node_bytes_max: config.inbound_bytes_total_max,
-            sessions_max: config.sessions_max,
-            sessions_per_key_max: config.sessions_per_key_max,
-            session_ttl: config.session_ttl,
-        };
+    /// `seed` and `base` are for records of its own.
+    pub(super) fn new(config: &NodeConfig, seed: [u8; 32], base: Instant) -> Self {
+        let records = config.records.clone();
+        let records = records.unwrap_or_else(|| Records::new(config, seed, base));
         Self {
-            sessions: Sessions::new(sessions, seed),
+            desk: Desk::at(records),
+            mail: Mail::default(),
             armed: None,
             handshaking: BTreeSet::new(),
             accepted: BTreeMap::new(),
             mute: BTreeMap::new(),
-            attempts: 0,
         }
     }
 
-    /// How many sessions it remembers.
-    pub(super) fn sessions(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// No connection is under way or open.
+    /// No connection is under way or open, and no session is at home here.
     pub(super) fn is_idle(&self) -> bool {
-        self.handshaking.is_empty() && self.accepted.is_empty()
+        self.handshaking.is_empty()
+            && self.accepted.is_empty()
+            && !self.desk.is_called()
+            && self.desk.sessions() == 0
     }
 
     /// The connection of that name, while it is open.
@@ -204,13 +193,11 @@ impl<P: PeerId> NodeMachine<P> {
             self.report_rejected(remote, Some(key), LinkError::Closed { code, reason });
             return;
         }
-        let attempt = Attempt(inbound.attempts);
-        inbound.attempts += 1;
+        let attempt = inbound.desk.let_in(now, key);
         inbound.accepted.insert(attempt, id);
         inbound.mute.insert(attempt, now);
         self.net.let_in(id, attempt, key);
         self.net.stats.accepted += 1;
-        self.let_in(now, attempt, key);
         self.wake_peers_of(now, key);
     }
 

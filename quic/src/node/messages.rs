@@ -65,7 +65,7 @@ impl<P: PeerId> NodeMachine<P> {
             Target::Session(session) => {
                 let inbound = self.inbound.as_ref();
                 inbound.map_or(Capacity::default(), |inbound| {
-                    inbound.sessions.capacity(session, lane)
+                    inbound.desk.look(|table| table.capacity(session, lane))
                 })
             }
         }
@@ -75,7 +75,10 @@ impl<P: PeerId> NodeMachine<P> {
     pub fn peer_stats(&self, to: Target) -> Option<PeerStats> {
         let machine = match to {
             Target::Peer(peer) => self.peers.get(&peer)?.machine.stats(),
-            Target::Session(session) => self.inbound.as_ref()?.sessions.session_stats(session)?,
+            Target::Session(session) => {
+                let inbound = self.inbound.as_ref()?;
+                inbound.desk.look(|table| table.session_stats(session))?
+            }
         };
         let path = self.link_to(to).map(|link| link.connection.stats().path);
         Some(PeerStats {
@@ -91,7 +94,8 @@ impl<P: PeerId> NodeMachine<P> {
         let machine = match to {
             Target::Peer(peer) => self.peers.get(&peer)?.machine.snapshot(),
             Target::Session(session) => {
-                self.inbound.as_ref()?.sessions.session_snapshot(session)?
+                let inbound = self.inbound.as_ref()?;
+                inbound.desk.look(|table| table.session_snapshot(session))?
             }
         };
         let path = self.link_to(to).map(|link| link.connection.stats().path);
@@ -110,7 +114,8 @@ impl<P: PeerId> NodeMachine<P> {
             Target::Peer(peer) => self.peers.contains_key(&peer),
             Target::Session(session) => {
                 let inbound = self.inbound.as_ref();
-                inbound.is_some_and(|inbound| inbound.sessions.key(session).is_some())
+                inbound
+                    .is_some_and(|inbound| inbound.desk.look(|table| table.key(session).is_some()))
             }
         }
     }
@@ -138,13 +143,17 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// The connection that messages for this one go on, while there is one.
+    /// The connection that messages for this one go on, while there is one and this node carries
+    /// it.
     fn link_to(&self, to: Target) -> Option<&Link> {
         let id: LinkId = match to {
             Target::Peer(peer) => self.peers.get(&peer)?.link?.1,
             Target::Session(session) => {
                 let inbound = self.inbound.as_ref()?;
-                inbound.accepted(inbound.sessions.session_connection(session)?)?
+                let attempt = inbound
+                    .desk
+                    .look(|table| table.session_connection(session))?;
+                inbound.accepted(attempt)?
             }
         };
         self.net.link(id)

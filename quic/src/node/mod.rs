@@ -23,6 +23,7 @@ mod net;
 mod peer;
 mod places;
 mod probe;
+mod records;
 mod revoke;
 mod seeds;
 mod sessions;
@@ -55,6 +56,7 @@ use seeds::Seeds;
 pub use datagram::{DatagramMeta, Ecn, Transmit};
 pub use event::{AddPeerError, NodeEvent, Output, Sender, Source, Target};
 pub use peer::{PeerConfig, PeerHandle, PeerId};
+pub use records::Records;
 pub use stats::{NodeStats, PeerSnapshot, PeerStats};
 
 /// An endpoint without I/O: any number of peers over one socket's worth of datagrams; it dials,
@@ -123,7 +125,8 @@ impl<P: PeerId> NodeMachine<P> {
     /// A node that does nothing before it is told to. `seed` is random and never used twice: a
     /// session id that comes twice makes a receiver take new messages for old ones. `base` and
     /// `date` both stand for [`Time::ZERO`]; the date counts for certificates of an
-    /// [`Authority`](crate::Authority), and for nothing else.
+    /// [`Authority`](crate::Authority), and for nothing else. A node that shares [`Records`] has
+    /// their [`base`](Records::base).
     pub fn new(config: NodeConfig, seed: [u8; 32], base: Instant, date: SystemTime) -> Self {
         let mut seeds = Seeds::new(&seed);
         let endpoint_config = transport::endpoint_config(&config.identity, seeds.next());
@@ -131,7 +134,7 @@ impl<P: PeerId> NodeMachine<P> {
         let inbound = config
             .accept
             .as_ref()
-            .map(|_| Inbound::new(&config, seeds.next()));
+            .map(|_| Inbound::new(&config, seeds.next(), base));
         let server_config = inbound
             .as_ref()
             .map(|_| transport::server_config(&config, server_seed));
@@ -171,8 +174,17 @@ impl<P: PeerId> NodeMachine<P> {
     pub fn stats(&self) -> NodeStats {
         NodeStats {
             connections: self.net.len() as u64,
-            sessions: self.inbound.as_ref().map_or(0, Inbound::sessions) as u64,
+            sessions: self.inbound.as_ref().map_or(0, |it| it.desk.sessions()) as u64,
             ..self.net.stats
+        }
+    }
+
+    /// Has this called whenever another node that shares the records of this one has made work for
+    /// it: it is to be polled again, although nothing came and no time has passed. It is called
+    /// on the other node's thread, and must not wait. Nothing happens for a node that only dials.
+    pub fn set_wake(&mut self, wake: impl Fn() + Send + Sync + 'static) {
+        if let Some(inbound) = &self.inbound {
+            inbound.desk.set_wake(Arc::new(wake));
         }
     }
 
@@ -291,7 +303,8 @@ impl<P: PeerId> NodeMachine<P> {
 
     /// Stops accepting, stops every peer, and ends the accepted connections: in good order (last
     /// receipts, FIN, close 3), or at once. [`is_stopped`](Self::is_stopped) says when that is
-    /// done. A second call may only shorten the first.
+    /// done. A second call may only shorten the first. Of the sessions whose [`Records`] it shares
+    /// those end whose home it is; others go on by other nodes.
     pub fn stop(&mut self, now: Time, mode: StopMode) {
         let now = self.net.clock.advance(now);
         self.stopping = true;
@@ -386,7 +399,9 @@ impl<P: PeerId> NodeMachine<P> {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            if let Some(peer) = self.concerned.pop_front() {
+            if self.is_called() {
+                self.open_box(now);
+            } else if let Some(peer) = self.concerned.pop_front() {
                 self.tell_peer(now, peer);
             } else {
                 let link = self.net.next_dirty()?;

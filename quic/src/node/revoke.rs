@@ -85,7 +85,7 @@ impl<P: PeerId> NodeMachine<P> {
     }
 
     /// An accepted connection is over, as this end has closed it: tells the table.
-    fn lose(&mut self, now: Time, attempt: Attempt, error: LinkError) {
+    pub(super) fn lose(&mut self, now: Time, attempt: Attempt, error: LinkError) {
         self.forget_accepted(attempt);
         self.step_accepted(now, attempt, [Event::ConnectionLost { attempt, error }]);
     }

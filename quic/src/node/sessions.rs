@@ -2,21 +2,15 @@
 
 use peer_sender_core::{
     Action, Attempt, CloseCode, Event, IncomingMessage, LinkError, PeerKey, SessionHandle,
-    SessionNews, Sessions, StopMode, Time, WakeReason,
+    SessionNews, StopMode, Time, WakeReason,
 };
 
 use super::net::SPIN_PAUSE;
+use super::records::{Desk, Mail};
 use super::timers::TimerOf;
 use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Source, Target};
 
 impl<P: PeerId> NodeMachine<P> {
-    /// Tells the table of a connection that was let in.
-    pub(super) fn let_in(&mut self, now: Time, attempt: Attempt, key: PeerKey) {
-        self.step_sessions(now, |sessions, actions| {
-            sessions.accepted(now, attempt, key, actions);
-        });
-    }
-
     /// One step of what happened on a connection that was let in.
     pub(super) fn step_accepted(
         &mut self,
@@ -24,8 +18,8 @@ impl<P: PeerId> NodeMachine<P> {
         attempt: Attempt,
         facts: impl IntoIterator<Item = Event>,
     ) {
-        self.step_sessions(now, |sessions, actions| {
-            sessions.handle_connection(now, attempt, facts, actions);
+        self.at_desk(now, |desk, mail| {
+            desk.step_connection(now, attempt, facts, mail);
         });
     }
 
@@ -36,8 +30,10 @@ impl<P: PeerId> NodeMachine<P> {
         session: SessionHandle,
         facts: impl IntoIterator<Item = Event>,
     ) {
-        self.step_sessions(now, |sessions, actions| {
-            sessions.handle_session(now, session, facts, actions);
+        self.at_desk(now, |desk, mail| {
+            desk.step(mail, |table, actions| {
+                table.handle_session(now, session, facts, actions);
+            });
         });
     }
 
@@ -45,12 +41,23 @@ impl<P: PeerId> NodeMachine<P> {
         if let Some(inbound) = &mut self.inbound {
             inbound.armed = None;
         }
-        self.step_sessions(now, |sessions, actions| {
-            sessions.handle_timeout(now, actions);
+        self.at_desk(now, |desk, mail| {
+            desk.step(mail, |table, actions| table.handle_timeout(now, actions));
         });
     }
 
-    /// Ends every accepted connection, and what is not one yet.
+    /// Whether another node that shares the records has made work for this one.
+    pub(super) fn is_called(&self) -> bool {
+        let inbound = self.inbound.as_ref();
+        inbound.is_some_and(|inbound| inbound.desk.is_called())
+    }
+
+    /// Does what another node has left for this one.
+    pub(super) fn open_box(&mut self, now: Time) {
+        self.at_desk(now, Desk::open);
+    }
+
+    /// Ends every session that is at home here, every accepted connection, and what is not one yet.
     pub(super) fn stop_inbound(&mut self, now: Time, mode: StopMode) {
         let handshaking = self
             .inbound
@@ -59,9 +66,17 @@ impl<P: PeerId> NodeMachine<P> {
         for id in handshaking.into_iter().flatten() {
             self.net.close(id, CloseCode::GoingAway, "the node stops");
         }
-        self.step_sessions(now, |sessions, actions| {
-            sessions.stop(now, mode, actions);
-        });
+        let others = self.at_desk(now, |desk, mail| desk.stop(now, mode, mail));
+        for attempt in others.into_iter().flatten() {
+            let inbound = self.inbound.as_ref();
+            let Some(id) = inbound.and_then(|inbound| inbound.accepted(attempt)) else {
+                continue;
+            };
+            let (code, reason) = (CloseCode::GoingAway, "the receiver stops");
+            self.net.close(id, code, reason);
+            let reason = String::from(reason);
+            self.lose(now, attempt, LinkError::ClosedHere { code, reason });
+        }
     }
 
     /// Forgets every connection that somebody else dialled, without a word.
@@ -90,31 +105,26 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// One step of the table, with everything that follows from it.
-    fn step_sessions(&mut self, now: Time, step: impl FnOnce(&mut Sessions, &mut Vec<Action>)) {
-        let Some(inbound) = &mut self.inbound else {
-            return;
-        };
-        let mut actions = std::mem::take(&mut self.actions);
-        step(&mut inbound.sessions, &mut actions);
-        let deadline = inbound
-            .sessions
-            .next_deadline()
-            .map(|deadline| match deadline.at > now {
-                true => deadline.at,
-                false => now + SPIN_PAUSE,
-            });
+    /// One visit to the desk, with everything that follows from it.
+    fn at_desk<T>(&mut self, now: Time, visit: impl FnOnce(&Desk, &mut Mail) -> T) -> Option<T> {
+        let inbound = self.inbound.as_mut()?;
+        let mut mail = std::mem::take(&mut inbound.mail);
+        let result = visit(&inbound.desk, &mut mail);
+        let deadline = mail.deadline.map(|at| match at > now {
+            true => at,
+            false => now + SPIN_PAUSE,
+        });
         self.net
             .timers
             .arm(TimerOf::Sessions, &mut inbound.armed, deadline);
-
-        self.execute_of_sessions(&mut actions);
-        self.actions = actions;
-        while let Some(inbound) = &mut self.inbound
-            && let Some(news) = inbound.sessions.poll_news()
-        {
-            self.report_of_session(news);
+        self.execute_of_sessions(&mut mail.actions);
+        for (news, key) in mail.news.drain(..) {
+            self.report_of_session(news, key);
         }
+        if let Some(inbound) = &mut self.inbound {
+            inbound.mail = mail;
+        }
+        Some(result)
     }
 
     /// Does what the table asks for.
@@ -154,10 +164,10 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    fn report_of_session(&mut self, news: SessionNews) {
+    fn report_of_session(&mut self, news: SessionNews, key: Option<PeerKey>) {
         let event = match news {
             SessionNews::Delivered { session, messages } => {
-                return self.report_delivered(session, messages);
+                return self.report_delivered(session, key, messages);
             }
             SessionNews::Settled { session, settled } => {
                 let to = Target::Session(session);
@@ -198,11 +208,13 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    fn report_delivered(&mut self, session: SessionHandle, messages: Vec<IncomingMessage>) {
-        // A session that is forgotten in the step that brought its messages takes no answer, so
-        // that its sender sends them again.
-        let inbound = self.inbound.as_ref();
-        let Some(key) = inbound.and_then(|inbound| inbound.sessions.key(session)) else {
+    fn report_delivered(
+        &mut self,
+        session: SessionHandle,
+        key: Option<PeerKey>,
+        messages: Vec<IncomingMessage>,
+    ) {
+        let Some(key) = key else {
             return;
         };
         let from = Sender {

@@ -38,7 +38,7 @@ pub struct NodeStats {
     pub protocol_errors: u64,
     /// Connections closed because the other end cut streams too fast, dialled and accepted.
     pub overloads: u64,
-    /// Sessions remembered now.
+    /// Sessions remembered now whose home the node is ([`Records`](crate::Records)).
     pub sessions: u64,
 }
 

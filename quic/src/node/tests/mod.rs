@@ -14,6 +14,7 @@ mod loss;
 mod masquerade;
 mod nodes;
 mod probation;
+mod records;
 mod replies;
 mod stopping;
 mod world;

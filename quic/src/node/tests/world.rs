@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -9,8 +11,8 @@ use peer_sender_core::{Config, Lane, MessageId, PeerKey, Time};
 
 use super::end::End;
 use super::nodes::*;
-use crate::NodeConfig;
 use crate::node::{DatagramMeta, Output, PeerConfig, PeerHandle, Target, Transmit};
+use crate::{NodeConfig, Records};
 
 /// 2026-01-01.
 const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
@@ -36,6 +38,10 @@ pub(super) struct World {
     pub(super) reports: bool,
     /// When each datagram was sent, by whom, to whom, and its size.
     pub(super) sent: Vec<(Time, Place, Place, usize)>,
+    /// What some nodes share.
+    records: Vec<Records>,
+    /// One of these has made work for another.
+    called: Arc<AtomicBool>,
     base: Instant,
     /// What every node takes for the date at which the world began.
     pub(super) date: SystemTime,
@@ -61,6 +67,8 @@ impl World {
             silent: BTreeSet::new(),
             reports: false,
             sent: Vec::new(),
+            records: Vec::new(),
+            called: Arc::default(),
             base,
             date: SystemTime::UNIX_EPOCH + NOT_LONG_AGO,
             chance: seed.wrapping_mul(2).wrapping_add(1),
@@ -72,9 +80,20 @@ impl World {
 
     /// Puts a node there, or a new one in place of the old.
     pub(super) fn place(&mut self, place: Place, config: NodeConfig, seed: u8) -> &mut End {
-        self.ends
-            .insert(place, End::new(config, seed, self.base, self.date));
+        let mut end = End::new(config, seed, self.base, self.date);
+        let called = Arc::clone(&self.called);
+        end.node
+            .set_wake(move || called.store(true, Ordering::Relaxed));
+        self.ends.insert(place, end);
         self.end(place)
+    }
+
+    /// Records for nodes of this configuration; what they say of themselves is looked at in every
+    /// step.
+    pub(super) fn records(&mut self, config: &NodeConfig, seed: u8) -> Records {
+        let records = Records::new(config, [seed; 32], self.base);
+        self.records.push(records.clone());
+        records
     }
 
     pub(super) fn end(&mut self, place: Place) -> &mut End {
@@ -154,8 +173,21 @@ impl World {
         }
     }
 
-    /// Polls every node until it has nothing left to do.
+    /// Polls every node until none has anything left to do.
     fn settle(&mut self) {
+        loop {
+            self.poll();
+            if !self.called.swap(false, Ordering::Relaxed) {
+                break;
+            }
+        }
+        for records in &self.records {
+            records.check();
+        }
+    }
+
+    /// Polls every node until it has nothing left to do for itself.
+    fn poll(&mut self) {
         let now = self.now;
         let mut buffer = Vec::new();
         let places: Vec<Place> = self.ends.keys().copied().collect();
