@@ -51,7 +51,7 @@ pub use peer_sender_core::{
 pub use peer_sender_quic::{
     AddPeerError, Authority, AuthorityError, Expected, Identity, IdentityError, InvalidPeerName,
     Members, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig, PeerId, PeerName, PeerSnapshot,
-    PeerStats, Sender, Trust,
+    PeerStats, Records, Sender, Trust,
 };
 
 pub use bind::BindError;

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use peer_sender_core::{Rejected, StopMode, Time};
 use peer_sender_quic::{
-    AddPeerError, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId, Trust,
+    AddPeerError, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId, Records, Trust,
 };
 
 use crate::bell::lock;
@@ -60,14 +60,12 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     /// It does not wait; a node that was dropped with the future is stopped.
     pub async fn bind(address: impl ToSocketAddrs, config: NodeConfig) -> Result<Self, BindError> {
         let bound = bind::open(address)?;
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| BindError::Entropy {
-            text: error.to_string(),
-        })?;
+        let seed = new_seed()?;
         let socket = R::socket(bound.socket).map_err(|error| BindError::Runtime {
             text: error.to_string(),
         })?;
-        let base = R::now();
+        let now = R::now();
+        let base = config.records().map_or(now, Records::base);
         let replies = config.replies().clone();
         let (address, buffers) = (bound.address, bound.buffers);
         let shared = Arc::new(NodeShared::new(address, buffers, base, replies));
@@ -76,7 +74,11 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
             reason = "the date, for certificates; read once, and counted on by the node's clock"
         )]
         let date = SystemTime::now();
-        let machine = NodeMachine::new(config, seed, base, date);
+        let since = now.saturating_duration_since(base);
+        let date = date.checked_sub(since).unwrap_or(date);
+        let mut machine = NodeMachine::new(config, seed, base, date);
+        let bell = Arc::clone(&shared.bell);
+        machine.set_wake(move || bell.ring());
         let driver =
             Driver::<P, R>::new(machine, socket, Arc::clone(&shared)).map_err(|error| {
                 BindError::Runtime {
@@ -88,6 +90,41 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
             owner: Arc::new(Owner { shared }),
             runtime: PhantomData,
         })
+    }
+
+    /// Records for several nodes of one identity, so that a dialler that loses one of them goes on
+    /// by another without loss or doubles; see [`Records`] for what each of the nodes does. They
+    /// are for configurations with the identity and inbound limits of this one.
+    ///
+    /// A node uses one core. For more, bind one for each, to addresses of their own; give all of
+    /// these to the diallers, in another order to each
+    /// ([`addresses`](peer_sender_core::ConfigBuilder::addresses)), and take what comes from each
+    /// node's own [`incoming`](Self::incoming):
+    ///
+    /// ```
+    /// use peer_sender_driver::{Identity, Node, NodeConfig, Runtime, Trust};
+    ///
+    /// # #[expect(dead_code, reason = "there is no runtime here")]
+    /// async fn one_node_a_core<R: Runtime>(
+    ///     identity: Identity,
+    ///     trust: Trust,
+    /// ) -> Result<Vec<Node<String, R>>, Box<dyn std::error::Error>> {
+    ///     let config = || NodeConfig::builder(identity.clone()).accept(trust.clone());
+    ///     let records = Node::<String, R>::records(&config().build()?)?;
+    ///     let mut nodes = Vec::new();
+    ///     for core in 0..std::thread::available_parallelism()?.get() as u16 {
+    ///         let config = config().records(records.clone()).build()?;
+    ///         nodes.push(Node::bind(("0.0.0.0", 4433 + core), config).await?);
+    ///     }
+    ///     Ok(nodes)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The system has no random bytes ([`Entropy`](BindError::Entropy)).
+    pub fn records(config: &NodeConfig) -> Result<Records, BindError> {
+        Ok(Records::new(config, new_seed()?, R::now()))
     }
 
     /// The address that the socket is bound to.
@@ -192,7 +229,8 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
         self.shared().buffers
     }
 
-    /// Now, on the node's own clock, which began when it was bound.
+    /// Now, on the node's own clock, which began when it was bound; or when the records were made
+    /// that it shares with others.
     pub fn now(&self) -> Time {
         self.shared().time(R::now())
     }
@@ -242,6 +280,15 @@ impl<P: PeerId> Drop for Owner<P> {
     fn drop(&mut self) {
         self.shared.stop(StopMode::Abort);
     }
+}
+
+/// 32 bytes that nobody can foresee, and that never came before.
+fn new_seed() -> Result<[u8; 32], BindError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| BindError::Entropy {
+        text: error.to_string(),
+    })?;
+    Ok(seed)
 }
 
 /// Waits for the end of a node.
