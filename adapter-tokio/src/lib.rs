@@ -285,7 +285,8 @@
 //! ([`enable_all`](tokio::runtime::Builder::enable_all)); without them tokio panics in
 //! [`Node::bind`]. Handles may be used from any thread and any executor; only `bind` has to be
 //! called inside of the runtime that the node is to run on. A node is one task and uses one core:
-//! for more, bind several nodes and spread the peers over them. The driver below knows no runtime:
+//! for more, bind several nodes and spread the peers over them; those that listen as one identity
+//! share what they remember of sessions ([`Node::records`]). The driver below knows no runtime:
 //! [`Runtime`], [`AsyncUdp`] and [`AsyncTimer`] are what another one has to bring.
 
 mod runtime;
