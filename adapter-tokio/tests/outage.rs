@@ -12,18 +12,22 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::*;
 use peer_sender_tokio::{
     Config, Node, NodeConfig, PeerConfig, PeerEvent, PeerSender, StopMode, Trust,
 };
+use tokio::time::Instant;
 
 const PEERS: u64 = 1_000;
 const LISTENERS: usize = 10;
 /// Messages for each peer before, during and after the outage.
 const EACH: u64 = 10;
 const OUTAGE: Duration = Duration::from_secs(10);
+
+/// What becomes of a datagram, and of whom it came.
+type Pass = Box<dyn Fn(&[u8], SocketAddr) + Send>;
 
 /// Carries datagrams between one dialler and a listener, unless it is cut.
 fn relay(to: SocketAddr, cut: &Arc<AtomicBool>) -> SocketAddr {
@@ -37,7 +41,7 @@ fn relay(to: SocketAddr, cut: &Arc<AtomicBool>) -> SocketAddr {
     let address = near.local_addr().unwrap();
     let dialler = Arc::new(std::sync::OnceLock::new());
     let (near, far) = (Arc::new(near), Arc::new(far));
-    let carry = |from: Arc<UdpSocket>, pass: Box<dyn Fn(&[u8], SocketAddr) + Send>| {
+    let carry = |from: Arc<UdpSocket>, pass: Pass| {
         let cut = Arc::clone(cut);
         std::thread::spawn(move || {
             let mut buffer = vec![0; 65_536];

@@ -57,7 +57,9 @@ pub(crate) enum Failure {
         "the node ended by itself; what stands in the log was accepted, all else will come again\nto see why: peer-sender -v listen ..."
     )]
     NodeDied,
-    #[error("the measurement failed: {what}\nto see why: peer-sender -v bench ...")]
+    #[error(
+        "the measurement failed: {what}\nto see why: RUST_LOG=peer_sender=debug peer-sender bench ..."
+    )]
     Bench { what: String },
     #[error(
         "this program was built without plain quinn to compare with\nto have it: cargo install --path cli --features compare"

@@ -142,9 +142,38 @@ fn a_person_gets_a_table() {
     );
 }
 
-/// Whoever starts `bench` may be killed, and its ends must not be left running.
+/// Whoever started `bench` may kill it, and its ends must not be left running.
+#[cfg(target_os = "linux")]
 #[test]
-fn an_end_goes_with_its_parent() {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadline turns a hang into a failure"
+)]
+fn the_ends_go_with_their_parent() {
+    use std::io::Read;
+    use std::time::{Duration, Instant};
+    let mut bench = command("bench")
+        .args(["--workload", "idle", "--peers", "2", "--seconds", "300"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let children = format!("/proc/{0}/task/{0}/children", bench.id());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while std::fs::read_to_string(&children).is_ok_and(|it| it.split_whitespace().count() < 2) {
+        assert!(Instant::now() < deadline, "two ends are started");
+        std::thread::yield_now();
+    }
+    bench.kill().expect("it runs");
+    bench.wait().expect("it was killed");
+    // Its ends share its stderr, which so is open for as long as one of them runs.
+    let mut rest = Vec::new();
+    let mut stderr = bench.stderr.take().expect("it is piped");
+    stderr.read_to_end(&mut rest).expect("they end");
+}
+
+#[test]
+fn an_end_without_a_task_says_so() {
     let mut end = command("bench-end")
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

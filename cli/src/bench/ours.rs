@@ -1,10 +1,11 @@
 //! The works done by nodes of this library, with their defaults.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 
 use bytes::Bytes;
 use peer_sender_tokio::{
-    Node, NodeConfig, Outcome, Outcomes, PeerConfig, PeerEvent, PeerSender, Trust,
+    MessageId, Node, NodeConfig, Outcome, Outcomes, PeerConfig, PeerEvent, PeerSender, Trust,
 };
 
 use super::courier::{Courier, at_once};
@@ -25,6 +26,8 @@ pub(super) struct Dialler {
 pub(super) struct Ours {
     peer: PeerSender,
     outcomes: Outcomes,
+    /// Delivered, and not told yet.
+    settled: u64,
 }
 
 impl Dialler {
@@ -64,17 +67,30 @@ impl Dialler {
                 }
             }
             let outcomes = peer.outcomes();
-            connected.push(Ours { peer, outcomes });
+            connected.push(Ours {
+                peer,
+                outcomes,
+                settled: 0,
+            });
         }
         Ok(connected)
     }
 }
 
 impl Courier for Ours {
+    /// Outcomes are read meanwhile: a lane that is full of messages whose outcomes nobody reads
+    /// takes no more.
     async fn send(&mut self, payload: &Bytes) -> Result<(), Failure> {
-        let posted = self.peer.post(payload.clone()).await;
-        posted.map_err(|rejected| failed("sending", rejected))?;
-        Ok(())
+        let mut posting = pin!(self.peer.post(payload.clone()));
+        loop {
+            tokio::select! {
+                biased;
+                posted = &mut posting => {
+                    return posted.map(drop).map_err(|rejected| failed("sending", rejected));
+                }
+                next = self.outcomes.next() => self.settled += delivered(next)?,
+            }
+        }
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
@@ -82,19 +98,22 @@ impl Courier for Ours {
     }
 
     async fn settled(&mut self) -> Result<u64, Failure> {
-        let mut next = self.outcomes.next().await;
-        let mut settled = 0;
-        loop {
-            match next {
-                Some((_, Outcome::Delivered(_))) => settled += 1,
-                Some((_, outcome)) => return Err(failed("a message", format!("{outcome:?}"))),
-                None => return Err(failed("a message", "the sender has stopped")),
-            }
-            match at_once(self.outcomes.next()).await {
-                Some(more) => next = more,
-                None => return Ok(settled),
-            }
+        if self.settled == 0 {
+            self.settled += delivered(self.outcomes.next().await)?;
         }
+        while let Some(next) = at_once(self.outcomes.next()).await {
+            self.settled += delivered(next)?;
+        }
+        Ok(std::mem::take(&mut self.settled))
+    }
+}
+
+/// One message more is delivered, or the measurement is worth nothing.
+fn delivered(next: Option<(MessageId, Outcome)>) -> Result<u64, Failure> {
+    match next {
+        Some((_, Outcome::Delivered(_))) => Ok(1),
+        Some((_, outcome)) => Err(failed("a message", format!("{outcome:?}"))),
+        None => Err(failed("a message", "the sender has stopped")),
     }
 }
 

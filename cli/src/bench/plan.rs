@@ -67,11 +67,11 @@ pub(super) struct Plan {
 /// Messages a second of [`Workload::Latency`].
 pub(super) const RATE: u32 = 1_000;
 
-/// What [`peer_sender_tokio::Config`] lets be queued and in flight on one lane by default.
-const MESSAGES_OPEN_MAX: usize = 2 * 8_192;
 /// What is open where no window is given: enough to keep both ends busy, and what one application
 /// rather has open than thousands.
 const WINDOW: usize = 64;
+/// What [`peer_sender_tokio::Config`] lets be queued and in flight on one lane by default.
+const MESSAGES_OPEN_MAX: usize = 2 * 8_192;
 const BYTES_OPEN_MAX: usize = (16 + 4) << 20;
 
 /// Streams that are open at once, at most, where each message has one of its own: more of them make
@@ -155,6 +155,11 @@ impl Workload {
 }
 
 impl Work {
+    /// As [`open_max`](Self::open_max), where that is a limit: at a fixed rate nothing is.
+    pub(super) fn window(&self, contender: Contender) -> Option<usize> {
+        (self.workload != Workload::Latency).then(|| self.open_max(contender))
+    }
+
     /// The most messages to one peer that are handed over and not known to be delivered.
     pub(super) fn open_max(&self, contender: Contender) -> usize {
         let most = match self.workload {

@@ -54,7 +54,8 @@ pub(super) struct Row {
     pub(super) size: Option<usize>,
     pub(super) peers: usize,
     /// The most messages to a peer that may be handed over and not delivered.
-    pub(super) in_flight_max: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) in_flight_max: Option<usize>,
     #[serde(flatten)]
     pub(super) ours: Figures,
     #[serde(flatten)]
@@ -69,7 +70,8 @@ pub(super) struct Compared {
     pub(super) ratio_to_quinn: Option<f64>,
     /// Of CPU time for each message, or for each peer and second. Above 1, ours takes less.
     pub(super) cpu_ratio_to_quinn: Option<f64>,
-    pub(super) quinn_in_flight_max: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quinn_in_flight_max: Option<usize>,
     pub(super) quinn: Figures,
 }
 
@@ -84,7 +86,7 @@ pub(super) fn of(work: &Work, contenders: &[Contender], all: &[Series]) -> Vec<R
         protocol: "peer-sender/1",
         size: (work.workload != Workload::Idle).then_some(work.size),
         peers: work.peers,
-        in_flight_max: work.open_max(*first),
+        in_flight_max: work.window(*first),
         ours: ours.median(work.workload),
         compared,
     };
@@ -96,7 +98,7 @@ pub(super) fn of(work: &Work, contenders: &[Contender], all: &[Series]) -> Vec<R
             against,
             ratio_to_quinn: ours.ratio(quinn, |figures| figures.score(work.workload)),
             cpu_ratio_to_quinn: ours.ratio(quinn, Figures::thrift),
-            quinn_in_flight_max: work.open_max(against),
+            quinn_in_flight_max: work.window(against),
             quinn: quinn.median(work.workload),
         }))
     };
