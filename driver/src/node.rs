@@ -189,9 +189,9 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
         self.shared().bell.ring();
     }
 
-    /// The messages of all who dial this node, and the replies of those that it dials. Several `Incoming` share them: each message goes to
-    /// one. Until there is one messages wait, and hold their sender back when the inbound budget
-    /// of its session is used up.
+    /// The messages of all who dial this node, and the replies of those that it dials. Several
+    /// `Incoming` share them: each message goes to one. Until there is one messages wait, and hold
+    /// back who sends them when a budget is used up; see [`Incoming`].
     pub fn incoming(&self) -> Incoming<P> {
         Incoming::new(Arc::clone(&self.shared().inbox))
     }

@@ -18,12 +18,14 @@ const ACCEPTED_AT_ONCE: usize = 256;
 /// [`accept`](Self::accept) says that the application has it (written, applied, whatever its word
 /// is worth): only then does the sender learn of a delivery. [`refuse`](Self::refuse) refuses it
 /// for good. Dropped without either it is refused with code 3, so that no message is left without
-/// an answer and holds back those behind it.
+/// an answer and holds back those behind it on its lane.
 ///
-/// One that is kept and never answered, or leaked
-/// ([`std::mem::forget`]), has no answer until the node forgets its session: its sender gets no
-/// receipt for it nor for any message behind it, a drain of either end waits for it until its
-/// deadline, and its bytes stay in the inbound budget of the session, which so comes to a halt.
+/// One that is kept and never answered, or leaked ([`std::mem::forget`]), has no answer until the
+/// node forgets its session: its sender gets no receipt for it nor for any message behind it on
+/// its lane, which comes to a halt when as many are in flight as the sender allows itself. A drain
+/// of either end waits for it until its deadline. Its bytes stay in the budgets in which they count
+/// ([`Incoming`](crate::Incoming)), so that as many of them as fill one stop every lane of whoever
+/// shares it.
 ///
 /// Answers that come after the node has stopped, or after it forgot the session, are not heard:
 /// the sender sends such a message again, or tells that its fate is unknown.
@@ -78,7 +80,8 @@ impl<P: PeerId> IncomingMessage<P> {
         self.taken.message.received_at
     }
 
-    /// Accepts the message: a receipt goes to the sender once all messages before it are answered.
+    /// Accepts the message: a receipt goes to the sender once all messages before it on its
+    /// lane are answered.
     pub fn accept(mut self) -> Bytes {
         self.answer(None)
     }

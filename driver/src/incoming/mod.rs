@@ -27,14 +27,18 @@ const BATCH_MAX: usize = 256;
 /// The messages of every session of a node, as a stream that ends when the node has stopped.
 ///
 /// It is fair: sessions that have messages take turns. Several `Incoming` of one node share its
-/// messages, each message goes to one of them. While nobody takes them messages wait, and count
-/// in the inbound budget of their session
-/// ([`inbound_bytes_max`](crate::NodeConfigBuilder::inbound_bytes_max)); when that is used up their
-/// sender is held back, and nothing is lost. There is no budget of the node beside these: it may
-/// hold as many of them as it has sessions.
+/// messages, each message goes to one of them.
 ///
-/// Messages of one session come in order. They may be answered in any order; receipts cover them
-/// up to the first unanswered one.
+/// Messages wait until they are taken, and count until they are answered: those of all who dial
+/// with one key in the budget of that key
+/// ([`inbound_bytes_max`](crate::NodeConfigBuilder::inbound_bytes_max)) and in the one of the node
+/// ([`inbound_bytes_total_max`](crate::NodeConfigBuilder::inbound_bytes_total_max)), the replies of
+/// a peer that this node dials in the budget of that peer
+/// ([`inbound_bytes_max`](crate::ConfigBuilder::inbound_bytes_max)). When one is used up whoever
+/// sends in it is held back, and nothing is lost.
+///
+/// Messages of one lane of a session come in order. They may be answered in any order; receipts
+/// cover each lane up to its first unanswered message.
 pub struct Incoming<P: PeerId> {
     inbox: Arc<Inbox<P>>,
     /// Its place among those who wait.
