@@ -16,6 +16,7 @@ use crate::wait::{Answer, Reply, reply};
 
 /// Why a peer's addresses were not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
 pub enum AddressesError {
     /// One of them cannot be dialled.
     #[error(transparent)]

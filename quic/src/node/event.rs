@@ -133,6 +133,7 @@ pub struct Sender<P> {
 
 /// Why a peer was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AddPeerError {
     /// A peer with this id exists.
     #[error(
