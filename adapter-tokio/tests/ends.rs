@@ -65,7 +65,8 @@ fn a_drain_finishes_what_was_accepted_and_accepts_nothing_more() {
 fn a_stop_while_nobody_answers_ends_at_its_deadline() {
     run(async {
         let node = dialler().await;
-        let peer = peer(&node, unused_address());
+        let (_silent, address) = silent_address();
+        let peer = peer(&node, address);
         let receipt = peer.send("never sent").await.unwrap();
         let soon = StopMode::Drain(Duration::from_millis(50));
         assert_eq!(peer.stop(soon).await, StopReason::DeadlineReached);
@@ -77,7 +78,8 @@ fn a_stop_while_nobody_answers_ends_at_its_deadline() {
 fn a_second_stop_shortens_the_first() {
     run(async {
         let node = dialler().await;
-        let peer = peer(&node, unused_address());
+        let (_silent, address) = silent_address();
+        let peer = peer(&node, address);
         let receipt = peer.send("never sent").await.unwrap();
         let first = {
             let peer = peer.clone();
@@ -113,7 +115,8 @@ fn an_abort_tells_what_was_sent_from_what_was_not() {
 fn a_waiting_send_is_handed_its_message_back_by_a_stop() {
     run(async {
         let node = dialler().await;
-        let peer = peer_with(&node, bob().key(), unused_address(), |config| {
+        let (_silent, address) = silent_address();
+        let peer = peer_with(&node, bob().key(), address, |config| {
             config.queue_messages_max(1)
         });
         let accepted = peer.send("accepted").await.unwrap();
@@ -136,7 +139,8 @@ fn a_waiting_send_is_handed_its_message_back_by_a_stop() {
 fn a_name_is_free_again_once_its_peer_has_stopped() {
     run(async {
         let node = dialler().await;
-        let config = PeerConfig::new(bob().key(), unused_address()).unwrap();
+        let (_silent, address) = silent_address();
+        let config = PeerConfig::new(bob().key(), address).unwrap();
         let peer = node.peer("bob".to_string(), config.clone()).unwrap();
         let again = node.peer("bob".to_string(), config.clone());
         assert_eq!(again.unwrap_err(), AddPeerError::Duplicate);
@@ -312,9 +316,10 @@ fn a_runtime_that_is_dropped_leaves_nothing_hanging() {
 fn what_never_left_the_mailbox_has_failed_when_the_runtime_goes() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let own = builder.enable_all().build().unwrap();
+    let (_silent, address) = silent_address();
     let (node, peer) = own.block_on(async {
         let node = dialler().await;
-        let peer = peer(&node, unused_address());
+        let peer = peer(&node, address);
         (node, peer)
     });
     // Nobody drives the runtime any more.

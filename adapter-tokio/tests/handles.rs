@@ -79,7 +79,8 @@ fn a_flush_ends_when_everything_before_it_is_answered() {
 fn what_has_not_begun_can_be_taken_back() {
     run(async {
         let node = dialler().await;
-        let peer = peer(&node, unused_address());
+        let (_silent, address) = silent_address();
+        let peer = peer(&node, address);
         let first = peer.try_send("first").unwrap();
         // The machine has it by now.
         peer.stats().await;
@@ -174,7 +175,8 @@ fn a_broadcast_reaches_every_peer_and_names_each_that_it_does_not() {
             node.peer(format!("peer {number}"), config).unwrap();
             listeners.push(listener);
         }
-        let full = peer_with(&node, bob().key(), unused_address(), |config| {
+        let (_silent, address) = silent_address();
+        let full = peer_with(&node, bob().key(), address, |config| {
             config.queue_messages_max(1)
         });
         full.try_post("fills its queue").unwrap();

@@ -92,9 +92,8 @@ fn every_lane_keeps_its_order_and_has_one_counter_of_ids() {
 fn a_sender_has_only_the_lanes_that_it_was_given() {
     run(async {
         let node = dialler().await;
-        let peer = peer_with(&node, bob().key(), unused_address(), |config| {
-            config.lanes(2)
-        });
+        let (_silent, address) = silent_address();
+        let peer = peer_with(&node, bob().key(), address, |config| config.lanes(2));
         assert!(peer.lane(Lane(1)).try_send("a lane").is_ok());
         let rejected = peer.lane(Lane(2)).try_send("no lane").unwrap_err();
         assert_eq!(rejected.reason, RejectReason::UnknownLane { lane: 2 });

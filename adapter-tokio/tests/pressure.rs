@@ -25,7 +25,8 @@ async fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
 fn a_full_queue_hands_the_message_back() {
     run(async {
         let node = dialler().await;
-        let peer = peer_with(&node, bob().key(), unused_address(), |config| {
+        let (_silent, address) = silent_address();
+        let peer = peer_with(&node, bob().key(), address, |config| {
             config.queue_messages_max(2)
         });
         let _first = peer.try_send("1").unwrap();
@@ -50,7 +51,8 @@ fn a_full_queue_hands_the_message_back() {
 fn a_message_above_the_limit_is_handed_back_at_once() {
     run(async {
         let node = dialler().await;
-        let peer = peer_with(&node, bob().key(), unused_address(), |config| {
+        let (_silent, address) = silent_address();
+        let peer = peer_with(&node, bob().key(), address, |config| {
             config.message_bytes_max(10)
         });
         let reason = RejectReason::TooLarge { bytes: 11, max: 10 };

@@ -123,7 +123,7 @@ fn replies_go_on_over_connections_that_are_cut() {
 #[test]
 fn the_session_of_who_is_gone_is_forgotten_with_what_was_to_be_sent_to_it() {
     run(async {
-        let short = Duration::from_millis(200);
+        let short = Duration::from_secs(1);
         let listener = listener_with(|config| {
             config
                 .idle_timeout(short)
@@ -135,8 +135,8 @@ fn the_session_of_who_is_gone_is_forgotten_with_what_was_to_be_sent_to_it() {
         let peer = peer(&node, listener.local_addr());
         let back = asked(&listener, &peer).await;
         let mut events = back.events();
-        node.stop(StopMode::Abort).await;
         let receipt = back.send("to nobody").await.unwrap();
+        node.stop(StopMode::Abort).await;
         let reason = StopReason::SessionForgotten;
         let last = event_where(&mut events, |_| true).await;
         assert_eq!(last, PeerEvent::SenderStopped { reason });

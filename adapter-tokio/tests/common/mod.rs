@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use peer_sender_tokio::{
@@ -92,12 +92,23 @@ pub(crate) fn peer_with(
         .unwrap()
 }
 
-/// A port of this host at which nobody listens.
+/// An address of this host at which nobody answers, for as long as the socket is kept: no other
+/// test gets its port.
+pub(crate) fn silent_address() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind(ANY).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+/// A port at which nobody listens yet. Where the whole of 127.0.0.0/8 is this host's, it is at an
+/// address of its own, so that no other test gets it.
 pub(crate) fn unused_address() -> SocketAddr {
-    std::net::UdpSocket::bind(ANY)
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    let host = match cfg!(target_os = "linux") {
+        true => Ipv4Addr::new(127, 0, 0, 77),
+        false => Ipv4Addr::LOCALHOST,
+    };
+    let socket = UdpSocket::bind((host, 0)).unwrap();
+    socket.local_addr().unwrap()
 }
 
 /// The first event that fits.
