@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::net::UdpSocket;
 
 use super::memory;
-use super::scene::{Scene, run};
+use super::scene::{Scene, run, run_in_turn};
 
 /// Datagrams that are sent before it is waited for the node, few enough for its socket's buffer.
 const BATCH: usize = 16;
@@ -110,7 +110,7 @@ impl Stranger {
 
 #[test]
 fn junk_is_dropped_or_answered_and_leaves_nothing_behind() {
-    run(async {
+    run_in_turn(async {
         const COUNT: usize = 100_000;
         let mut scene = Scene::listening(|config| config).await;
         let mut stranger = Stranger::at(&scene).await;

@@ -9,7 +9,7 @@ use peer_sender_tokio::{CloseCode, LinkError, Trust};
 use super::memory;
 use super::raw::say::{self, Heard};
 use super::raw::{Id, Raw};
-use super::scene::{Scene, hostile, identity, run};
+use super::scene::{Scene, hostile, identity, run, run_in_turn};
 
 const MAX: usize = 64 << 10;
 
@@ -97,7 +97,7 @@ async fn reopen(raw: &mut Raw, id: Id, session: SessionId) -> Vec<Heard> {
 /// is forgotten after the idle timeout.
 #[test]
 fn a_length_and_then_silence_takes_up_nothing() {
-    run(async {
+    run_in_turn(async {
         let mut scene = Scene::listening(|config| {
             let second = Duration::from_secs(1);
             config
@@ -123,7 +123,8 @@ fn a_length_and_then_silence_takes_up_nothing() {
             raw.heard(id, stream, 1).await;
         }
         let stats = scene.live.stats().await;
-        assert_eq!((stats.accepted, stats.sessions), (17, 17));
+        // Connections may be gone already; their sessions are remembered.
+        assert_eq!(stats.sessions, 17);
         memory::assert_flat(before, 256 << 20);
         // Nobody lives any more at the other end.
         scene.is_alone().await;

@@ -42,8 +42,13 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     bounded(Duration::from_secs(60), test)
 }
 
-/// Runs a test of minutes. Those run one after the other: each looks at the memory of the process,
-/// and keeps more of its own than a short one.
+/// As [`run`], a test that looks at the memory of the process. Those run one after the other: each
+/// keeps more of its own than others do.
+pub(crate) fn run_in_turn<T>(test: impl Future<Output = T>) -> T {
+    run_for(Duration::from_secs(60), test)
+}
+
+/// As [`run_in_turn`], a test of minutes.
 pub(crate) fn run_for<T>(longest: Duration, test: impl Future<Output = T>) -> T {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use quinn_proto::{ConnectionError, TransportErrorCode};
 use super::memory;
 use super::raw::say;
 use super::raw::{Id, Raw};
-use super::scene::{Scene, hostile, identity, run, run_for};
+use super::scene::{Scene, hostile, identity, run, run_for, run_in_turn};
 
 /// Why a session was not begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +51,9 @@ async fn begin(raw: &mut Raw, scene: &Scene, number: u64) -> Result<Id, Refusal>
 /// and is told so of each further one. It keeps what it has; nobody else does with less.
 async fn sessions_of_one_key(count: u64) {
     const SHARE: u64 = 16;
+    // A quarter of `handshakes_max`: what is turned away counts among the strangers of its host
+    // until QUIC has forgotten it.
+    const STRANGERS: u64 = 16;
     let mut scene = Scene::listening(|config| config).await;
     let mut raw = Raw::dialler(&hostile()).await;
     let before = memory::data_bytes();
@@ -65,7 +68,7 @@ async fn sessions_of_one_key(count: u64) {
     assert_eq!(kept.len() as u64, SHARE);
     assert_eq!(stats.sessions, 1 + SHARE);
     assert_eq!(stats.refused, count - SHARE, "each further one is counted");
-    assert!(stats.connections <= 1 + 2 * SHARE, "{stats:?}");
+    assert!(stats.connections <= 1 + 2 * SHARE + STRANGERS, "{stats:?}");
     assert!(kept.iter().all(|&id| raw.stands(id)));
     memory::assert_flat(before, 128 << 20);
     assert!(scene.live.turned_away().len() <= 64);
@@ -75,7 +78,7 @@ async fn sessions_of_one_key(count: u64) {
 
 #[test]
 fn one_key_gets_its_share_of_sessions() {
-    run(sessions_of_one_key(500));
+    run_in_turn(sessions_of_one_key(500));
 }
 
 #[test]
@@ -115,7 +118,7 @@ async fn sessions_of_many_keys(count: u64) {
 
 #[test]
 fn many_keys_share_the_table_and_forget_nobody_who_is_connected() {
-    run(sessions_of_many_keys(400));
+    run_in_turn(sessions_of_many_keys(400));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use peer_sender_tokio::{CloseCode, LinkError};
 use super::memory;
 use super::raw::say::{self, Heard};
 use super::raw::{Closed, End, Id, Raw};
-use super::scene::{Scene, failure, hostile, run, run_for};
+use super::scene::{Scene, failure, hostile, run, run_for, run_in_turn};
 
 #[test]
 fn all_streams_half_opened_take_up_nothing() {
@@ -107,7 +107,7 @@ async fn cuts_streams_at_full_speed(rounds: u64) {
 
 #[test]
 fn whoever_cuts_streams_at_full_speed_is_cut_off() {
-    run(cuts_streams_at_full_speed(1));
+    run_in_turn(cuts_streams_at_full_speed(1));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use quinn_proto::VarInt;
 use super::memory;
 use super::raw::Raw;
 use super::raw::say::{self, Heard};
-use super::scene::{Scene, hostile, run};
+use super::scene::{Scene, hostile, run, run_in_turn};
 
 /// A window of a few bytes slows a sender down, and is nothing that it could complain about.
 #[test]
@@ -110,7 +110,7 @@ fn without_a_window_the_message_waits_for_better_times() {
 /// told that the queue is full, and at the end each message has the one fate that can be told.
 #[test]
 fn an_acceptor_that_reads_nothing_holds_up_nobody_else() {
-    run(async {
+    run_in_turn(async {
         let mut scene = Scene::dialling().await;
         let mut raw = Raw::acceptor(&hostile(), |_| {}).await;
         let peer = scene.sends_to("hostile", hostile().key(), raw.address());
@@ -175,7 +175,7 @@ fn an_acceptor_that_reads_nothing_holds_up_nobody_else() {
 /// it does not read, nothing grows; and they are all there when it reads again.
 #[test]
 fn a_dialler_that_reads_no_receipts_is_served_all_the_same() {
-    run(async {
+    run_in_turn(async {
         const COUNT: u64 = 20_000;
         let mut scene = Scene::listening(|config| config).await;
         let mut raw = Raw::dialler(&hostile()).await;
