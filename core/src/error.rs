@@ -300,9 +300,6 @@ pub enum ProtocolError {
     /// The stream ended inside a frame.
     #[error("the stream ended inside a frame")]
     Truncated,
-    /// The way back ended while messages were still unanswered.
-    #[error("the stream ended before its last RECEIPT")]
-    EndedEarly,
     /// A RESUME names what no correct receiver can know.
     #[error("RESUME with {field} out of range")]
     ResumeRange {

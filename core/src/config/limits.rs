@@ -115,12 +115,17 @@ impl ReceiveLimits {
         Ok(())
     }
 
-    /// Payloads are counted with their books; a stream keeps at most one frame's head beside.
+    /// Payloads are counted with their books, and a buffer may be twice what is in it. One message
+    /// of each lane but the first may be above the budget. What comes behind a message that waits
+    /// for room is kept as well: at most what a stream is read in one turn.
     pub(crate) fn memory_max(&self) -> usize {
-        const BESIDE_PER_LANE: usize = 4 << 10;
-        self.inbound_bytes_max
+        const BESIDE_PER_LANE: usize = 260 << 10;
+        let lanes = usize::from(LANES_MAX);
+        self.message_bytes_max
+            .saturating_mul(lanes - 1)
+            .saturating_add(self.inbound_bytes_max)
             .saturating_mul(2)
-            .saturating_add(usize::from(LANES_MAX) * BESIDE_PER_LANE)
+            .saturating_add(lanes * BESIDE_PER_LANE)
     }
 }
 

@@ -16,7 +16,7 @@ const LANES: usize = LANES_MAX as usize;
 ///
 /// A sixteenth of the limit is set aside for each lane, and the other half is for whoever comes
 /// first: so lanes whose messages nobody takes can use up the common half, and never what another
-/// lane needs to go on.
+/// lane needs to go on. One message of a lane may be above all this, if it is the lane's only one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     max: usize,
@@ -73,11 +73,11 @@ impl Budget {
     }
 
     /// Sets aside the room of a message of this length: its cost, to be given back by
-    /// [`release`](Self::release). None if there is no room now. With nothing in use a message of
-    /// any length fits the limit, so that none can block a lane for ever.
+    /// [`release`](Self::release). None if there is no room now. A lane with nothing in use may take
+    /// a message of any length: so no lane ever waits for another.
     pub(super) fn reserve(&mut self, lane: Lane, length: usize) -> Option<usize> {
         let cost = length.saturating_add(MESSAGE_OVERHEAD);
-        if self.total > 0 && !self.fits(lane, cost) {
+        if self.of(lane) > 0 && !self.fits(lane, cost) {
             return None;
         }
         if !self.allowance.admits(cost) && (self.total > 0 || cost > FLOOR) {

@@ -243,11 +243,6 @@ impl Inbound {
             .collect()
     }
 
-    /// Whether everything that came is answered, and the other end was told.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.lanes.iter().all(InboundLane::is_quiet)
-    }
-
     /// Whether a lane was ever opened, and not forgotten.
     pub(crate) fn is_known(&self) -> bool {
         self.lanes.iter().any(InboundLane::is_known)

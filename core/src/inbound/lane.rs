@@ -368,22 +368,6 @@ impl InboundLane {
                 .map_or(0, |known| known.record.held_cost())
     }
 
-    /// Whether the application has answered all that came, the other end was told so if there is a
-    /// stream to tell it on, and nothing is half received.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.known
-            .as_ref()
-            .is_none_or(|Known { record, stream, .. }| {
-                record.is_free()
-                    && stream.as_ref().is_none_or(|stream| {
-                        stream.arrival == Arrival::Idle
-                            && stream.write.is_none()
-                            && stream.resume.is_none()
-                            && stream.told == record.taken()
-                    })
-            })
-    }
-
     /// The record's own invariants, and the stream's place beside it.
     pub(crate) fn check(&self) -> Result<(), Violation> {
         let Some(Known {

@@ -137,11 +137,6 @@ impl Record {
             .map(|(&number, &code)| (number, code))
     }
 
-    /// Whether nothing is held.
-    pub(super) fn is_free(&self) -> bool {
-        self.held.is_empty()
-    }
-
     /// What its held messages cost the budget.
     pub(super) fn held_cost(&self) -> usize {
         self.held.iter().map(|held| held.cost).sum()

@@ -74,10 +74,7 @@ impl OutboundLane {
             let number = stream.position;
             let index = self.index(number);
             let Some(Slot::Open {
-                payload,
-                evidence,
-                cancelled,
-                ..
+                payload, evidence, ..
             }) = index.and_then(|index| self.flight.get_mut(index))
             else {
                 let gap = self.gap_from(number);
@@ -85,10 +82,6 @@ impl OutboundLane {
                 stream.position += gap;
                 continue;
             };
-            if *cancelled && *evidence == Evidence::NotReceived {
-                self.decide(number, Outcome::Cancelled);
-                continue;
-            }
             match stream.admits(payload.len()) {
                 Ok(true) if write.has_room(payload.len()) => {}
                 Ok(_) => return,

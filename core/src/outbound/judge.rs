@@ -23,15 +23,24 @@ impl OutboundLane {
             let Some(index) = self.index(number) else {
                 continue;
             };
-            if let Some(Slot::Open { evidence, .. }) = self.flight.get_mut(index) {
-                *evidence = match *evidence {
-                    _ if forgotten => Evidence::Forgotten,
-                    Evidence::None | Evidence::NotReceived if known.is_some() => {
-                        Evidence::NotReceived
-                    }
-                    Evidence::None | Evidence::NotReceived => Evidence::Unproven,
-                    lasting @ (Evidence::Unproven | Evidence::Forgotten) => lasting,
-                };
+            let Some(Slot::Open {
+                evidence,
+                cancelled,
+                ..
+            }) = self.flight.get_mut(index)
+            else {
+                continue;
+            };
+            *evidence = match *evidence {
+                // It was not written since, so that no other record can know of it either.
+                Evidence::NotReceived => Evidence::NotReceived,
+                _ if forgotten => Evidence::Forgotten,
+                Evidence::None if known.is_some() => Evidence::NotReceived,
+                Evidence::None => Evidence::Unproven,
+                lasting @ (Evidence::Unproven | Evidence::Forgotten) => lasting,
+            };
+            if *cancelled && *evidence == Evidence::NotReceived {
+                self.decide(number, Outcome::Cancelled);
             }
         }
     }

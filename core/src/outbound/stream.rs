@@ -35,7 +35,7 @@ pub(super) struct LaneStream {
 pub(crate) enum StreamEnd {
     /// After our FIN and the last RECEIPT: nothing is left to say.
     Complete,
-    /// Before our FIN: the other end stops.
+    /// Before our FIN, or before the last RECEIPT: the other end stops, and takes nothing more.
     GoingAway,
 }
 
@@ -176,11 +176,10 @@ impl LaneStream {
         }
         self.way_back.finish()?;
         self.over = true;
-        match (self.fin_written, lane.in_flight) {
-            (true, 0) => Ok(Some(StreamEnd::Complete)),
-            (true, _) => Err(ProtocolError::EndedEarly),
-            (false, _) => Ok(Some(StreamEnd::GoingAway)),
-        }
+        Ok(Some(match self.fin_written && lane.in_flight == 0 {
+            true => StreamEnd::Complete,
+            false => StreamEnd::GoingAway,
+        }))
     }
 
     fn resumed(&mut self, lane: &mut OutboundLane, resume: Resume) -> Result<(), ProtocolError> {

@@ -8,7 +8,6 @@ use crate::inbound::Place;
 use crate::outbound::Heard;
 use crate::{
     Attempt, Event, Lane, LinkError, MessageId, RejectReason, Side, StopMode, StreamId, TransferId,
-    WakeReason,
 };
 
 impl PeerSenderMachine {
@@ -22,11 +21,7 @@ impl PeerSenderMachine {
                 }
             }
             Event::AddressesChanged { addresses } => news.moved = Some(addresses),
-            // The operator's word outweighs the others, in whatever order they come.
-            Event::Wake { reason } if news.woken != Some(WakeReason::Operator) => {
-                news.woken = Some(reason);
-            }
-            Event::Wake { .. } => {}
+            Event::Wake { reason } => news.wake(reason),
             Event::Connected { attempt } => self.connected(attempt),
             Event::ConnectFailed { attempt, error } | Event::ConnectionLost { attempt, error } => {
                 self.connection_lost(attempt, error);
@@ -34,6 +29,7 @@ impl PeerSenderMachine {
             Event::StreamOpened { attempt, stream } => {
                 let known =
                     self.is_current(attempt) && self.state.inbound.stream_opened(attempt, stream);
+                self.state.recall |= known && matches!(self.state.link, Link::Parting { .. });
                 self.count_unless(known);
             }
             Event::BytesReceived {

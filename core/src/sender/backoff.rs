@@ -13,6 +13,8 @@ pub struct Backoff {
     refused: u32,
     /// When the first of the failures came.
     since: Option<Time>,
+    /// After as many failures a wait was cut short because the peer had dialled us.
+    contact: Option<u32>,
 }
 
 impl Backoff {
@@ -63,6 +65,13 @@ impl Backoff {
             true => spread(wait, min, max, draw(seed, self.failures())),
             false => wait,
         }
+    }
+
+    /// Whether the wait is cut short because the peer has dialled us: once for each failure, so that
+    /// two ends that can reach and not keep each other do not spin, and not for one that refuses us.
+    pub(super) fn heeds_contact(&mut self) -> bool {
+        let failures = Some(self.failures());
+        self.refused == 0 && core::mem::replace(&mut self.contact, failures) != failures
     }
 
     /// When the peer is given up, if failures go on until then.

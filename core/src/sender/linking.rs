@@ -29,7 +29,7 @@ impl PeerSenderMachine {
         if news {
             // What failed at the old addresses says nothing of a new one.
             self.state.backoff.reset();
-            self.state.news.woken.get_or_insert(WakeReason::NewAddress);
+            self.state.news.wake(WakeReason::NewAddress);
         }
         let gone = |address| !self.state.addresses.contains(&address);
         if self.state.link.address().is_some_and(gone) && self.state.news.failed.is_none() {
@@ -83,7 +83,9 @@ impl PeerSenderMachine {
             self.state.backoff.reset();
         }
         if let Link::Parting { .. } = self.state.link {
-            // It was to end in any case, and everything on it was settled.
+            // It was to end in any case, and everything on it was settled. What failed before it
+            // says nothing of the next one.
+            self.state.backoff.reset();
             self.rest(Cause::Failed, actions);
         } else if error == LinkError::Moved || self.state.addresses.is_empty() {
             self.leave(error, actions);
@@ -96,9 +98,7 @@ impl PeerSenderMachine {
     fn back_off(&mut self, attempt: Attempt, error: LinkError, actions: &mut Vec<Action>) {
         let healthy = self.is_healthy();
         let state = &mut self.state;
-        if healthy {
-            state.backoff.reset();
-        } else if state.link.address() == state.addresses.get(state.turn).copied() {
+        if !healthy && state.link.address() == state.addresses.get(state.turn).copied() {
             // The turn of any other address, after a change, is still to come.
             let next = (state.turn + 1).checked_rem(state.addresses.len());
             state.turn = next.unwrap_or(0);
@@ -113,6 +113,10 @@ impl PeerSenderMachine {
         let until = give_up_at.map_or(now + delay, |limit| limit.min(now + delay));
         let too_many = self.config.attempts_max.is_some_and(|max| failures >= max);
         let settled = matches!(state.phase, Phase::Stopping { .. }) && state.outbound.is_settled();
+        if settled {
+            self.go(Cause::Failed, Link::Backoff { until });
+            return;
+        }
         if too_many || give_up_at.is_some_and(|limit| limit <= now) {
             let event = PeerEvent::Disconnected {
                 error,
@@ -124,9 +128,6 @@ impl PeerSenderMachine {
             return;
         }
         self.go(Cause::Failed, Link::Backoff { until });
-        if settled {
-            return;
-        }
         let delay = until.saturating_since(now);
         actions.extend([
             Action::Emit(PeerEvent::Disconnected {
@@ -215,6 +216,7 @@ impl PeerSenderMachine {
             Link::Down => self.state.dial_after,
             Link::Idle => {
                 let needed = !self.state.outbound.is_settled()
+                    || self.state.recall
                     || consumed
                     || woken == Some(WakeReason::Operator);
                 match needed {
@@ -223,7 +225,14 @@ impl PeerSenderMachine {
                 }
             }
             Link::Backoff { until } => {
-                if woken.is_some() {
+                let cuts = match woken {
+                    Some(WakeReason::InboundContact) => self.state.backoff.heeds_contact(),
+                    Some(
+                        WakeReason::NewAddress | WakeReason::Operator | WakeReason::NetworkChange,
+                    ) => true,
+                    None => false,
+                };
+                if cuts {
                     *until = self.state.dial_after.max(now).min(*until);
                 }
                 *until
@@ -256,6 +265,7 @@ impl PeerSenderMachine {
         };
         let attempt = Attempt(self.state.next_attempt);
         self.state.next_attempt += 1;
+        self.state.recall = false;
         self.state.dial_after = now + self.config.backoff_min;
         self.stats.connects += 1;
         let until = now + self.config.connect_timeout;

@@ -39,6 +39,9 @@ impl PeerSenderMachine {
         }
         let settled = self.state.outbound.is_settled();
         match self.state.link {
+            Link::Down | Link::Idle if self.state.addresses.is_empty() && !settled => {
+                Holdup::NoAddress
+            }
             Link::Down if self.state.addresses.is_empty() => Holdup::NoAddress,
             Link::Down | Link::Connecting { .. } => Holdup::Connecting,
             Link::Backoff { .. } => Holdup::Backoff,

@@ -95,6 +95,8 @@ pub struct State {
     pub(super) backoff: Backoff,
     pub(super) outbound: Outbound,
     pub(super) inbound: Inbound,
+    /// Something of the peer's was cut short when the last connection was ended for want of traffic.
+    pub(super) recall: bool,
     pub(super) next_attempt: u64,
     pub(super) transfers: u64,
     pub(super) news: News,
@@ -122,6 +124,23 @@ pub(super) struct Failure {
     pub(super) open: bool,
 }
 
+impl News {
+    /// Of several reasons in a step the strongest counts, in whatever order they come.
+    pub(super) fn wake(&mut self, reason: WakeReason) {
+        let strength = |reason| match reason {
+            WakeReason::InboundContact => 1,
+            WakeReason::NewAddress | WakeReason::NetworkChange => 2,
+            WakeReason::Operator => 3,
+        };
+        if self
+            .woken
+            .is_none_or(|known| strength(known) < strength(reason))
+        {
+            self.woken = Some(reason);
+        }
+    }
+}
+
 impl State {
     pub(super) fn new(config: &Config, seed: &[u8; 32]) -> Self {
         let mut epoch = [0; 16];
@@ -137,6 +156,7 @@ impl State {
             backoff: Backoff::default(),
             outbound: Outbound::new(config.send.clone(), SessionId::nth(seed, 0)),
             inbound: Inbound::new(config.receive.clone(), Epoch(epoch), 0, other),
+            recall: false,
             next_attempt: 0,
             transfers: 0,
             news: News::default(),
@@ -193,7 +213,8 @@ impl State {
     }
 
     /// When the connection has been without traffic for long enough to be ended, if nothing comes
-    /// up before. None while anything is under way.
+    /// up before. None while anything is under way, and for a peer that replies: it could not reach
+    /// us without the connection.
     pub(super) fn rest_at(&self, config: &Config) -> Option<Time> {
         let Link::Up(Established { active, .. }) = self.link else {
             return None;
@@ -202,7 +223,7 @@ impl State {
             && self.outbound.is_settled()
             && !self.outbound.is_writing()
             && self.outbound.resume_due().is_none()
-            && self.inbound.is_quiet();
+            && !self.inbound.is_known();
         Some(active + config.disconnect_after.filter(|_| quiet)?)
     }
 

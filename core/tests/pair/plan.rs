@@ -112,7 +112,7 @@ impl Plan {
         let limits = draw_limits(rng, lanes, payload_bytes_max);
         let replies = limits.sends();
         let (sessions, receiver_message_bytes_max) = draw_sessions(rng, replies, payload_bytes_max);
-        let deaf = draw_deaf(rng, lanes, &sessions, payload_bytes_max);
+        let deaf = draw_deaf(rng, lanes, &sessions);
         let (addresses, dead) = draw_addresses(rng);
         let mut first = addresses.clone();
         first.rotate_left(rng.below(addresses.len() as u64) as usize);
@@ -278,19 +278,12 @@ fn draw_segments(rng: &mut Rng, payload_bytes_max: u64) -> u64 {
 }
 
 /// A lane that is not read, where what is set aside for each of the others takes any message.
-fn draw_deaf(
-    rng: &mut Rng,
-    lanes: u8,
-    sessions: &SessionsConfig,
-    payload_bytes_max: u64,
-) -> Option<u8> {
-    let share = sessions.receiver.inbound_bytes_max() / 16;
+fn draw_deaf(rng: &mut Rng, lanes: u8, sessions: &SessionsConfig) -> Option<u8> {
     // Sessions of the past may hold what they were told on that lane for as long.
     let alone = sessions.receiver.inbound_bytes_max().saturating_mul(100);
     let spare = sessions.key_bytes_max.min(sessions.node_bytes_max) >= alone;
-    let fits = spare && payload_bytes_max as usize + 128 <= share;
     let deaf = rng.below(u64::from(lanes)) as u8;
-    (lanes > 1 && fits && rng.chance(800)).then_some(deaf)
+    (lanes > 1 && spare && rng.chance(800)).then_some(deaf)
 }
 
 /// One to four addresses, and how many of them are dead; the order is drawn where they are used.

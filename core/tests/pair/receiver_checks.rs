@@ -105,16 +105,20 @@ impl World {
     fn check_budgets(&self) {
         let config = &self.plan.sessions;
         let largest = self.plan.payload_bytes_max as usize + MESSAGE_OVERHEAD;
+        // Beside the budget, each further lane may hold one message alone.
+        let alone = 7 * largest;
         let mut of_node = Held::default();
         let mut of_keys: BTreeMap<PeerKey, Held> = BTreeMap::new();
         for receiver in self.application.receivers() {
             let (messages, bytes) = self.application.held_bytes(receiver);
             let held = Held::of_session(messages, bytes);
             if receiver.end == End::Dialler {
-                held.check(self.plan.limits.inbound_bytes_max, largest, "replies");
+                let limit = self.plan.limits.inbound_bytes_max;
+                held.check(limit.saturating_add(alone), largest, "replies");
                 continue;
             }
-            held.check(config.receiver.inbound_bytes_max(), largest, "a session");
+            let limit = config.receiver.inbound_bytes_max();
+            held.check(limit.saturating_add(alone), largest, "a session");
             let handle = SessionHandle(receiver.session);
             // What was forgotten is out of the books, and with its application for good.
             if let Some(key) = self.sessions.key(handle) {

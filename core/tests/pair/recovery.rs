@@ -51,7 +51,10 @@ pub(crate) struct Told {
     /// The first of its events that ends the connection.
     pub(crate) error: Option<LinkError>,
     pub(crate) moved: Option<Vec<SocketAddr>>,
+    /// For another reason than that the peer has dialled.
     pub(crate) woken: bool,
+    /// The peer has dialled.
+    pub(crate) contact: bool,
     pub(crate) operator: bool,
     /// The application has answered a reply.
     pub(crate) consumed: bool,
@@ -144,13 +147,15 @@ impl Recovery {
             return;
         }
         let (woken, expected) = self.takes_addresses(&told, actions);
-        let woken = woken || told.woken;
+        let mut woken = woken || told.woken;
+        let contact = told.contact && !woken;
         let mut ended = None;
         for action in actions {
             match action {
                 Action::Connect { attempt, address } => {
                     let needed = !settled || told.consumed || told.operator || !stopping;
                     assert!(needed, "I12 dialled for nothing");
+                    woken |= contact && self.heeds_contact();
                     self.dialled(now, *attempt, *address, woken);
                 }
                 Action::Settle {
@@ -206,7 +211,13 @@ impl Recovery {
             "I13 {expected:?} was passed over"
         );
         let needed = !settled || told.consumed || told.operator;
+        woken |= contact && self.heeds_contact();
         self.settles(now, woken, needed);
+    }
+
+    /// Whether a wait is cut short because the peer has dialled.
+    fn heeds_contact(&mut self) -> bool {
+        matches!(self.link, Link::Waiting { .. }) && self.row.heeds_contact()
     }
 
     /// Takes new addresses. Whether one of them ends a wait, and the error that is due.
@@ -373,7 +384,12 @@ impl Recovery {
 
     /// What a wake-up leads to.
     pub(crate) fn wakes(&mut self, reason: WakeReason) {
-        self.told.woken = true;
+        match reason {
+            WakeReason::InboundContact => self.told.contact = true,
+            WakeReason::NewAddress | WakeReason::Operator | WakeReason::NetworkChange => {
+                self.told.woken = true;
+            }
+        }
         self.told.operator |= reason == WakeReason::Operator;
     }
 }

@@ -27,12 +27,8 @@ impl Recovery {
     /// A connection was ended because nothing was said on it.
     pub(crate) fn rests(&mut self, now: Time, error: Option<&LinkError>) {
         match &self.link {
-            Link::Parting { connection, .. } => {
-                let stood = now.saturating_since(connection.since);
-                if error.is_none() || connection.answered || stood >= self.limits.health_after {
-                    self.row = Row::default();
-                }
-            }
+            // However it ends: what failed before it says nothing of the next one.
+            Link::Parting { .. } => self.row = Row::default(),
             // With no stream open there is nothing to wait for.
             Link::Up(_) if error.is_none() => {
                 self.judge_rest(now);

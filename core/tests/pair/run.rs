@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use peer_sender_core::table::TRANSITIONS;
-use peer_sender_core::{Action, Event, Lane, MessageId, Outcome, StopMode, Time, WakeReason};
+use peer_sender_core::{
+    Action, Event, Lane, MessageId, Outcome, StopMode, Time, Timer, WakeReason,
+};
 
 use crate::faults::IDLE;
 use crate::happening::Notice;
@@ -117,6 +119,12 @@ fn come_to_idle(world: &mut World) {
     };
     let limit = world.now + healing_time(world) + after * 3;
     while !world.oracle.closed && !matches!(world.recovery.link, Link::Idle) {
+        // A peer that replies is kept: it could not reach the dialling end without a connection.
+        let rests = world.sender.next_deadline();
+        let rests = rests.is_some_and(|deadline| deadline.timer == Timer::Idle);
+        if world.plan.replies > 0 && !rests && matches!(world.recovery.link, Link::Up(_)) {
+            return;
+        }
         let moved = world.advance(limit);
         assert!(moved, "L3 an idle connection is kept until {limit}");
     }

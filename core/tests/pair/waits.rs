@@ -15,6 +15,8 @@ pub(crate) struct Row {
     /// Permanent errors without a transient one between them.
     refused: usize,
     since: Option<Time>,
+    /// After as many failures a wait was cut short because the peer had dialled.
+    contact: Option<u32>,
 }
 
 /// When the next attempt may be.
@@ -27,6 +29,13 @@ pub(crate) struct Window {
 impl Row {
     pub(crate) fn failures(&self) -> u32 {
         self.counts.iter().sum()
+    }
+
+    /// I12: a peer that dials cuts a wait short once for each failure, and not after a refusal.
+    pub(crate) fn heeds_contact(&mut self) -> bool {
+        let failures = Some(self.failures());
+        let new = std::mem::replace(&mut self.contact, failures) != failures;
+        self.refused == 0 && new
     }
 
     /// Counts a failure, and says how long the wait after it may be. With several addresses a

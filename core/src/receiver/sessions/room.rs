@@ -1,6 +1,7 @@
 //! What all sessions together, and those of one key, may hold.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
+use core::ops::Bound;
 
 use super::SessionHandle;
 use crate::PeerKey;
@@ -15,11 +16,20 @@ pub(super) struct Room {
     held: usize,
     /// Keys that hold something.
     of_key: BTreeMap<PeerKey, usize>,
-    /// Sessions that were refused more, longest first, and how much they need at least. One that
-    /// is forgotten meanwhile may stand here until its turn.
-    waiting: VecDeque<(SessionHandle, usize)>,
-    /// Something was given back since somebody was last let on.
-    freed: bool,
+    /// Sessions that were refused more, by ticket: whoever waits longest first.
+    waiting: BTreeMap<u64, Waiting>,
+    tickets: BTreeMap<SessionHandle, u64>,
+    next_ticket: u64,
+    /// Behind whom to go on looking; none if nothing was given back since all were looked at.
+    looking: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    session: SessionHandle,
+    key: PeerKey,
+    /// How much it needs at least.
+    need: usize,
 }
 
 impl Room {
@@ -29,23 +39,35 @@ impl Room {
             key_max,
             held: 0,
             of_key: BTreeMap::new(),
-            waiting: VecDeque::new(),
-            freed: false,
+            waiting: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            next_ticket: 1,
+            looking: None,
         }
     }
 
     /// How much more a session of this key may hold. Where nothing is held, a message of any
-    /// length fits.
-    pub(super) fn allowance(&self, key: PeerKey) -> Allowance {
-        let of_key = self.of_key.get(&key).copied().unwrap_or(0);
+    /// length fits. What whoever waits longest needs is kept for it, so that a large message is not
+    /// overtaken for ever by small ones.
+    pub(super) fn allowance(&self, session: SessionHandle, key: PeerKey) -> Allowance {
+        let (mut held, mut of_key) = (self.held, self.held_of(key));
+        if let Some(first) = self.waiting.values().next()
+            && first.session != session
+            && first.need <= self.key_max.saturating_sub(self.held_of(first.key))
+        {
+            held = held.saturating_add(first.need);
+            if first.key == key {
+                of_key = of_key.saturating_add(first.need);
+            }
+        }
         let left = |held: usize, max: usize| max.saturating_sub(held);
         let first = |held: usize, max: usize| match held {
             0 => usize::MAX,
             _ => left(held, max),
         };
         Allowance {
-            bytes: left(self.held, self.node_max).min(left(of_key, self.key_max)),
-            first: first(self.held, self.node_max).min(first(of_key, self.key_max)),
+            bytes: left(held, self.node_max).min(left(of_key, self.key_max)),
+            first: first(held, self.node_max).min(first(of_key, self.key_max)),
         }
     }
 
@@ -54,7 +76,9 @@ impl Room {
         if before == after {
             return;
         }
-        self.freed |= after < before;
+        if after < before && !self.waiting.is_empty() {
+            self.looking = Some(0);
+        }
         self.held = self.held.saturating_sub(before).saturating_add(after);
         let of_key = self.of_key.entry(key).or_default();
         *of_key = of_key.saturating_sub(before).saturating_add(after);
@@ -63,24 +87,51 @@ impl Room {
         }
     }
 
-    /// A session needs at least this much more.
-    pub(super) fn wait(&mut self, session: SessionHandle, need: usize) {
-        match self.waiting.iter_mut().find(|(it, _)| *it == session) {
-            Some((_, least)) => *least = need,
-            None => self.waiting.push_back((session, need)),
+    /// A session needs at least this much more, or nothing. It keeps its turn.
+    pub(super) fn wait(&mut self, session: SessionHandle, key: PeerKey, need: Option<usize>) {
+        let Some(need) = need else {
+            self.wait_no_more(session);
+            return;
+        };
+        let next = self.next_ticket;
+        let ticket = *self.tickets.entry(session).or_insert(next);
+        self.next_ticket += u64::from(ticket == next);
+        let waiting = Waiting { session, key, need };
+        self.waiting.insert(ticket, waiting);
+    }
+
+    /// The session waits no longer, or is gone.
+    pub(super) fn wait_no_more(&mut self, session: SessionHandle) {
+        if let Some(ticket) = self.tickets.remove(&session) {
+            self.waiting.remove(&ticket);
+            // What was kept for it is free for the others.
+            self.looking = Some(0);
         }
     }
 
-    /// Everybody who waits, in turn, if something was given back since the last call. Whoever does
-    /// not get what it needs is to wait anew.
-    pub(super) fn take_waiting(&mut self) -> VecDeque<(SessionHandle, usize)> {
-        match core::mem::take(&mut self.freed) {
-            true => core::mem::take(&mut self.waiting),
-            false => VecDeque::new(),
+    /// The next session that waits and may have what it needs, in turn; none until something more
+    /// is given back.
+    pub(super) fn next_served(&mut self) -> Option<SessionHandle> {
+        loop {
+            let behind = Bound::Excluded(self.looking?);
+            let next = self.waiting.range((behind, Bound::Unbounded)).next();
+            let Some((&ticket, &waiting)) = next.filter(|_| self.held < self.node_max) else {
+                self.looking = None;
+                return None;
+            };
+            self.looking = Some(ticket);
+            let allowance = self.allowance(waiting.session, waiting.key);
+            if allowance.admits(waiting.need) {
+                return Some(waiting.session);
+            }
         }
     }
 
     pub(super) fn held(&self) -> usize {
         self.held
+    }
+
+    fn held_of(&self, key: PeerKey) -> usize {
+        self.of_key.get(&key).copied().unwrap_or(0)
     }
 }

@@ -114,7 +114,7 @@ impl Sessions {
         };
         let key = session.name.0;
         let (before, _) = session.machine.held();
-        session.machine.allow(self.room.allowance(key));
+        session.machine.allow(self.room.allowance(handle, key));
         let mut lost = Vec::new();
         let events = events.into_iter().inspect(|event| {
             if let Event::ConnectionLost { attempt, .. } = event {
@@ -124,9 +124,7 @@ impl Sessions {
         session.machine.handle(self.now, events, &mut self.scratch);
         let (after, starved) = session.machine.held();
         self.room.change(key, before, after);
-        if let Some(need) = starved {
-            self.room.wait(handle, need);
-        }
+        self.room.wait(handle, key, starved);
         let first = actions.len();
         self.sort_out(handle, actions);
         let closed = actions.iter().skip(first).filter_map(|action| {
@@ -213,14 +211,8 @@ impl Sessions {
 
     /// Lets those go on, in turn, who were refused room, once there is some.
     pub(super) fn share_room(&mut self, actions: &mut Vec<Action>) {
-        for (handle, need) in self.room.take_waiting() {
-            let Some(session) = self.sessions.get(&handle) else {
-                continue;
-            };
-            match self.room.allowance(session.name.0).admits(need) {
-                true => self.step(handle, [Event::TimerFired], actions),
-                false => self.room.wait(handle, need),
-            }
+        while let Some(handle) = self.room.next_served() {
+            self.step(handle, [Event::TimerFired], actions);
         }
     }
 
@@ -262,6 +254,7 @@ impl Sessions {
         self.sort_out(handle, &mut none);
         let (held, _) = session.machine.held();
         self.room.change(session.name.0, held, 0);
+        self.room.wait_no_more(handle);
         self.by_name.remove(&session.name);
         if let Some(since) = session.idle_since {
             self.idle.remove(&(since, handle));
