@@ -113,11 +113,11 @@ impl World {
             let (messages, bytes) = self.application.held_bytes(receiver);
             let held = Held::of_session(messages, bytes);
             if receiver.end == End::Dialler {
-                let limit = self.plan.limits.inbound_bytes_max;
+                let limit = self.plan.limits.inbound_bytes_max.max(largest);
                 held.check(limit.saturating_add(alone), largest, "replies");
                 continue;
             }
-            let limit = config.receiver.inbound_bytes_max();
+            let limit = config.receiver.inbound_bytes_max().max(largest);
             held.check(limit.saturating_add(alone), largest, "a session");
             let handle = SessionHandle(receiver.session);
             // What was forgotten is out of the books, and with its application for good.

@@ -97,7 +97,6 @@ impl<P: PeerId> NodeMachine<P> {
     /// what one host may have of them, an address must first prove that it is real; beyond all of
     /// them, or with all connections taken, it is told that this node is busy.
     pub(super) fn answer_incoming(&mut self, now: Time, incoming: Incoming) {
-        self.make_room(now);
         let remote = incoming.remote_address();
         let under_way = self
             .inbound
@@ -106,10 +105,9 @@ impl<P: PeerId> NodeMachine<P> {
         let of_host = self.net.places.held_by(Holder::stranger(remote.ip()));
         let of_host_max = self.config.host_share();
         let unproven = !incoming.remote_address_validated() && incoming.may_retry();
-        let full = under_way >= self.config.handshakes_max
-            || of_host >= of_host_max
-            || self.net.places.len() >= self.config.connections_max;
-        // Who has no proof gets half, so that a spoofed address does not lock out its owner.
+        let full = under_way >= self.config.handshakes_max || of_host >= of_host_max;
+        // Who has no proof gets half, so that a spoofed address does not lock out its owner, nor
+        // costs others more than a few places.
         let crowded =
             under_way >= self.config.handshakes_max.div_ceil(2) || of_host >= of_host_max / 2;
         if self.stopping || self.inbound.is_none() {
@@ -119,12 +117,25 @@ impl<P: PeerId> NodeMachine<P> {
             if let Ok(transmit) = self.net.endpoint.retry(incoming, &mut answer) {
                 self.net.respond(&transmit, answer);
             }
-        } else if full {
+        } else if full || !self.has_place(now) {
             self.turn_away(incoming);
             self.report_rejected(remote, None, LinkError::Busy);
         } else {
             self.accept(now, incoming);
         }
+    }
+
+    /// Whether there is a place for one more connection, made if need be.
+    fn has_place(&mut self, now: Time) -> bool {
+        if self.places_run_short() {
+            self.make_room(now);
+        }
+        self.net.places.len() < self.config.connections_max
+    }
+
+    fn places_run_short(&self) -> bool {
+        let places_max = self.config.connections_max;
+        self.net.places.len() >= places_max - places_max / 8
     }
 
     fn turn_away(&mut self, incoming: Incoming) {

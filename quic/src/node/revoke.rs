@@ -54,14 +54,10 @@ impl<P: PeerId> NodeMachine<P> {
         self.report_rejected(remote, refused.key, refused.error);
     }
 
-    /// From seven eighths of all places on, each further dialler costs the connection its place
-    /// that has been without a session longest, if that is ten seconds at least. A correct dialler
+    /// From seven eighths of all places on, each further dialler that is let in costs the
+    /// connection its place that has been without a session longest, if that is ten seconds at least. A correct dialler
     /// names its session with its first message; one that has none to send comes back.
     pub(super) fn make_room(&mut self, now: Time) {
-        let places_max = self.config.connections_max;
-        if self.net.places.len() < places_max - places_max / 8 {
-            return;
-        }
         let longest = self.inbound.as_ref().and_then(|inbound| inbound.mute());
         let Some((attempt, id)) = longest
             .and_then(|(attempt, id, since)| (since + MUTE_FOR <= now).then_some((attempt, id)))

@@ -207,8 +207,10 @@ impl Streams {
                 continue;
             }
             let quic_id = quic_id(connection, id);
+            let before = events.len();
             stream.reading = read_stream(connection, quic_id, (attempt, id), &mut budget, events);
-            if let Some(Event::StreamReset { .. }) = events.last() {
+            let of_stream = events.get(before..).unwrap_or_default();
+            if let Some(Event::StreamReset { .. }) = of_stream.last() {
                 self.cut = self.cut.saturating_add(1);
             }
             if stream.reading == Reading::Ready {

@@ -206,10 +206,10 @@ fn who_says_nothing_gives_way_when_places_run_short() {
         let node = &mut world.end(HONEST).node;
         node.add_peer(now, String::from("late"), config).unwrap()
     };
-    assert!(world.wait(
-        Duration::from_secs(2),
-        |world| world.end(HONEST).connected(late) == 1
-    ));
+    let came = world.wait(Duration::from_secs(2), |world| {
+        world.end(HONEST).connected(late) == 1
+    });
+    assert!(came, "{:?}", world.end(HONEST).errors(late));
     let code = CloseCode::ExcessiveLoad;
     let gave_way = world.end(GREEDY).errors(mute[0]);
     assert!(

@@ -139,8 +139,10 @@ fn both_ends_may_drain_at_the_same_time() {
     world.place(1, dialler(1), 1);
     world.place(2, listener(2, trust(1)), 2);
     let peer = world.dial(1, 2, identity(2).key());
+    world.queue(1, peer, messages(0, 100));
     world.run(Duration::from_secs(1));
-    world.queue(1, peer, messages(0, 500));
+    assert_eq!(world.end(1).settled(peer).len(), 100, "the lane is open");
+    world.queue(1, peer, messages(100, 400));
     let now = world.now;
     world
         .end(1)
@@ -154,6 +156,9 @@ fn both_ends_may_drain_at_the_same_time() {
         |world: &mut World| world.end(1).node.is_stopped() && world.end(2).node.is_stopped();
     assert!(world.wait(Duration::from_secs(3), stopped));
     assert_eq!(world.end(1).settled(peer).len(), 500);
+    for end in [1, 2] {
+        assert_eq!(world.end(end).node.stats().protocol_errors, 0);
+    }
     let delivered = world
         .end(1)
         .settled(peer)
