@@ -99,7 +99,8 @@
 //!   [`give_up_after`](ConfigBuilder::give_up_after) set an end, at which every message is settled
 //!   and the sender has stopped.
 //! - **Idle** connections are ended in good order after 5 min, and dialled again by the next
-//!   message ([`disconnect_after`](ConfigBuilder::disconnect_after); none keeps them).
+//!   message ([`disconnect_after`](ConfigBuilder::disconnect_after); none keeps them), unless the
+//!   peer has replied before.
 //!
 //! # Trust
 //!
@@ -218,7 +219,9 @@
 //!
 //! A reply goes to the *session* of its dialler, which outlives its connections, by default by an
 //! hour ([`session_ttl`](NodeConfigBuilder::session_ttl)). What has not been sent by then is
-//! [`Failed`](FailReason::SessionForgotten). To reach somebody who does not dial, dial them.
+//! [`Failed`](FailReason::SessionForgotten). To reach somebody who does not dial, dial them. A
+//! dialler whose first reply may take longer than `disconnect_after` sets that to none: it would
+//! have parted by then, and come back with its next message only.
 //!
 //! # Watching
 //!

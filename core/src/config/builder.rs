@@ -98,7 +98,9 @@ impl ConfigBuilder {
         /// `attempts_max`: above 0, none by default.
         give_up_after: Option<Duration>,
         /// After how long without anything said a connection is ended in good order, to be made
-        /// again by the next message: at least 1 s, none for never, 5 min by default.
+        /// again by the next message: at least 1 s, none for never, 5 min by default. A peer that
+        /// has ever replied is not parted from, since its replies need the connection; where the
+        /// first reply may take longer than this, use none.
         disconnect_after: Option<Duration>,
     }
 
