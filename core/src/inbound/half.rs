@@ -243,6 +243,11 @@ impl Inbound {
             .collect()
     }
 
+    /// Whether a message waits for room.
+    pub(crate) fn waits(&self) -> bool {
+        self.lanes.iter().any(InboundLane::waits)
+    }
+
     /// Whether a lane was ever opened, and not forgotten.
     pub(crate) fn is_known(&self) -> bool {
         self.lanes.iter().any(InboundLane::is_known)

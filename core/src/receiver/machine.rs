@@ -243,7 +243,9 @@ impl PeerReceiverMachine {
     /// Bytes held, and how much more would be at least if it were allowed.
     pub(super) fn held(&self) -> (usize, Option<usize>) {
         let budget = self.inbound.budget();
-        (budget.used(), budget.starved())
+        // What has waited and is lost with its connection needs nothing any more.
+        let starved = budget.starved().filter(|_| self.inbound.waits());
+        (budget.used(), starved)
     }
 
     /// Settles the replies of a session that is forgotten.

@@ -133,3 +133,73 @@ fn a_connection_that_comes_and_goes_in_one_step_prolongs_its_session() {
     let end = table.sessions.next_deadline().unwrap();
     assert_eq!(end.at, first_end.at + Duration::from_secs(60));
 }
+
+/// A table whose sessions may hold 300,000 bytes in all.
+fn narrow() -> Table {
+    Table::with(SessionsConfig {
+        node_bytes_max: 300_000,
+        key_bytes_max: 300_000,
+        ..SessionsConfig::default()
+    })
+}
+
+/// A message of this length on the connection; the lengths of what is delivered in the step.
+fn send(table: &mut Table, connection: u64, length: usize) -> Vec<usize> {
+    table.events(
+        connection,
+        [received(connection, 0, &message(vec![], &vec![7; length]))],
+    );
+    lengths(table)
+}
+
+fn lengths(table: &mut Table) -> Vec<usize> {
+    table.delivered().iter().map(Bytes::len).collect()
+}
+
+#[test]
+fn whoever_was_refused_room_goes_on_when_another_gives_some_back() {
+    let mut table = narrow();
+    let holder = table.connect(1, key(1), id(1)).0.unwrap();
+    table.connect(2, key(2), id(1));
+    assert_eq!(send(&mut table, 1, 100_000), [100_000]);
+    assert_eq!(send(&mut table, 1, 100_000), [100_000]);
+    assert_eq!(send(&mut table, 2, 150_000), []);
+    let resumed = table.consume(holder, 1);
+    assert_eq!(lengths(&mut table), [150_000]);
+    let resumes = |action: &Action| matches!(action, Action::ResumeReading { .. });
+    assert!(resumed.iter().any(resumes), "{resumed:?}");
+}
+
+#[test]
+fn a_large_message_that_waits_is_not_overtaken_by_smaller_ones() {
+    let mut table = narrow();
+    let holder = table.connect(1, key(1), id(1)).0.unwrap();
+    for other in [2, 3] {
+        table.connect(other, key(other as u8), id(1));
+    }
+    send(&mut table, 1, 100_000);
+    send(&mut table, 1, 100_000);
+    assert_eq!(send(&mut table, 2, 150_000), []);
+    assert_eq!(
+        send(&mut table, 3, 70_000),
+        [],
+        "the other one waits longer"
+    );
+    table.consume(holder, 1);
+    assert_eq!(lengths(&mut table), [150_000]);
+    table.consume(holder, 2);
+    assert_eq!(lengths(&mut table), [70_000]);
+}
+
+#[test]
+fn a_session_that_waits_and_is_gone_keeps_nothing_from_the_others() {
+    let mut table = narrow();
+    table.connect(1, key(1), id(1));
+    table.connect(2, key(2), id(1));
+    send(&mut table, 1, 100_000);
+    send(&mut table, 1, 100_000);
+    assert_eq!(send(&mut table, 2, 150_000), []);
+    table.lose(2);
+    table.connect(3, key(3), id(1));
+    assert_eq!(send(&mut table, 3, 70_000), [70_000]);
+}
