@@ -1,5 +1,7 @@
 //! What a machine tells of itself.
 
+use core::hash::{Hash, Hasher};
+
 use crate::Time;
 
 /// What would be accepted now.
@@ -115,4 +117,21 @@ impl ReceiverStats {
             protocol_errors: self.protocol_errors + other.protocol_errors,
         }
     }
+}
+
+/// What takes no part in decisions, and so in comparisons neither: states that differ in it alone
+/// are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Aside<T>(pub(crate) T);
+
+impl<T> PartialEq for Aside<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Aside<T> {}
+
+impl<T> Hash for Aside<T> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }

@@ -7,12 +7,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
 use super::{Allowance, Answer, Budget, InboundLane, Place, Reading};
 use crate::config::ReceiveLimits;
+use crate::stats::Aside;
 use crate::{
     Action, Attempt, CloseCode, Epoch, LANES_MAX, Lane, LinkError, ProtocolError, ReceiverStats,
     RefuseCode, SessionId, Side, StreamId, TransferId, Violation,
@@ -35,7 +35,7 @@ pub(crate) struct Inbound {
     touched: BTreeSet<Attempt>,
     /// The application refused a message in this step.
     refusal_added: bool,
-    tally: Tally,
+    tally: Aside<ReceiverStats>,
 }
 
 /// The other end's sending half.
@@ -66,10 +66,6 @@ pub(crate) enum Closing {
     Overloaded,
 }
 
-/// Counters, which take no part in decisions and thus in comparisons neither.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally(ReceiverStats);
-
 impl Inbound {
     /// `first_record`: no other half of the epoch may ever have had this or the seven numbers
     /// after it.
@@ -89,7 +85,7 @@ impl Inbound {
             connections: BTreeMap::new(),
             touched: BTreeSet::new(),
             refusal_added: false,
-            tally: Tally::default(),
+            tally: Aside::default(),
         }
     }
 
@@ -388,18 +384,6 @@ impl From<ProtocolError> for Closing {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
     }
-}
-
-impl PartialEq for Tally {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Tally {}
-
-impl Hash for Tally {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// For tests to look inside, and to break what `check` must see.

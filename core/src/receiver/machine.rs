@@ -3,7 +3,6 @@
 mod settle;
 
 use alloc::vec::Vec;
-use core::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
@@ -12,6 +11,7 @@ use super::phase::Phase;
 use crate::inbound::{Allowance, Inbound, OtherHalf, Place};
 use crate::outbound::{Heard, Outbound};
 use crate::sender::refuses_session;
+use crate::stats::Aside;
 use crate::table::Standing;
 use crate::{
     Action, Attempt, Capacity, Deadline, Epoch, Event, FailReason, Holdup, Lane, MessageId,
@@ -73,27 +73,14 @@ pub struct PeerReceiverMachine {
     /// Connections whose other end broke the protocol on a way back, in this step.
     broken: Vec<(Attempt, ProtocolError)>,
     pub(super) transfers: u64,
-    tally: Tally,
+    tally: Aside<Tally>,
 }
 
-/// Counters, and when the standing changed last: they take no part in decisions and thus in
-/// comparisons neither.
+/// Counters, and when the standing changed last.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     stats: Stats,
     since: Time,
-}
-
-impl PartialEq for Tally {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Tally {}
-
-impl Hash for Tally {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl PeerReceiverMachine {
@@ -118,7 +105,7 @@ impl PeerReceiverMachine {
             rejected: Vec::new(),
             broken: Vec::new(),
             transfers: 0,
-            tally: Tally::default(),
+            tally: Aside::default(),
         }
     }
 
@@ -168,7 +155,7 @@ impl PeerReceiverMachine {
             queued_bytes: queued_bytes as u64,
             in_flight: in_flight as u64,
             in_flight_bytes: in_flight_bytes as u64,
-            ..self.tally.stats
+            ..self.tally.0.stats
         }
     }
 
@@ -191,7 +178,7 @@ impl PeerReceiverMachine {
                 (Phase::Running, true) => Standing::Up,
                 (_, false) => Standing::Down,
             },
-            since: self.tally.since,
+            since: self.tally.0.since,
             address: None,
             last_error: None,
             failures: 0,
@@ -295,7 +282,7 @@ impl PeerReceiverMachine {
             Event::Connected { attempt } => {
                 self.inbound.connected(attempt);
                 if self.outbound.carrier().is_none_or(|older| older < attempt) {
-                    self.tally.since = self.now;
+                    self.tally.0.since = self.now;
                     self.outbound.attach(attempt);
                 }
                 true
@@ -305,7 +292,7 @@ impl PeerReceiverMachine {
                     if refuses_session(&error) && self.outbound.awaits_first_resume() {
                         self.outbound.start_over();
                     }
-                    self.tally.since = self.now;
+                    self.tally.0.since = self.now;
                     self.outbound.detach();
                 }
                 self.inbound.lost(attempt)
@@ -367,9 +354,9 @@ impl PeerReceiverMachine {
             }
         };
         match queued {
-            Ok(()) => self.tally.stats.accepted += 1,
+            Ok(()) => self.tally.0.stats.accepted += 1,
             Err((reason, payload)) => {
-                self.tally.stats.rejected += 1;
+                self.tally.0.stats.rejected += 1;
                 self.rejected.push((id, reason, payload));
             }
         }

@@ -61,21 +61,21 @@ impl PeerReceiverMachine {
         };
         for (attempt, error) in core::mem::take(&mut self.broken) {
             if self.has(attempt) {
-                self.tally.stats.protocol_errors += 1;
+                self.tally.0.stats.protocol_errors += 1;
                 self.inbound.part_from(attempt);
                 closings.push((attempt, Closing::Protocol(error)));
             }
         }
         actions.extend(closings.iter().map(|(attempt, it)| it.close(*attempt)));
         if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
-            self.tally.since = self.now;
+            self.tally.0.since = self.now;
             self.outbound.detach();
         }
     }
 
     pub(super) fn settle_outcomes(&mut self, actions: &mut Vec<Action>) {
         for (id, outcome) in self.outbound.take_decided() {
-            let stats = &mut self.tally.stats;
+            let stats = &mut self.tally.0.stats;
             let counter = match outcome {
                 Outcome::Delivered(_) => &mut stats.delivered,
                 Outcome::Refused(_) => &mut stats.refused,
@@ -98,8 +98,8 @@ impl PeerReceiverMachine {
         // A dialler that keeps its answer back holds up nobody but itself.
         self.outbound.open_lanes(false, Time::MAX);
         let written = self.outbound.write(flow, &mut self.transfers, actions);
-        self.tally.stats.written += written.messages;
-        self.tally.stats.redelivered += written.repeated;
+        self.tally.0.stats.written += written.messages;
+        self.tally.0.stats.redelivered += written.repeated;
         let ending = self.phase != Phase::Running && self.has_replied();
         self.inbound.answer(ending, &mut self.transfers, actions);
     }
