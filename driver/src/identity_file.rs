@@ -117,7 +117,10 @@ fn open(file: &Path) -> Result<(File, Zeroizing<Vec<u8>>), IdentityFileError> {
     let kind = fs::metadata(file).map_err(|error| unreadable(file, &error))?;
     let kind = kind.file_type();
     if !kind.is_file() && !is_character_device(kind) {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+        let error = match kind.is_dir() {
+            true => io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"),
+            false => io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"),
+        };
         return Err(unreadable(file, &error));
     }
     let open = File::open(file).map_err(|error| unreadable(file, &error))?;
