@@ -283,9 +283,12 @@ impl Oracle {
             if *number < taken {
                 self.due.insert(*id, Outcome::Delivered(Level::Application));
             } else if *number >= next {
-                message.unproven |= !same_memory;
-                message.forgotten |= !same_memory && known.is_some();
-                message.proven = !message.unproven;
+                // What is surely lost, and was not written since, no other record can know of.
+                if !message.proven {
+                    message.unproven |= !same_memory;
+                    message.forgotten |= !same_memory && known.is_some();
+                    message.proven = !message.unproven;
+                }
                 self.judged = true;
             }
         }

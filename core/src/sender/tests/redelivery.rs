@@ -194,3 +194,25 @@ fn what_was_once_unproven_stays_so() {
     }]);
     assert_eq!(words[0], "0: Unknown(Stopped)");
 }
+
+#[test]
+fn proof_that_a_message_did_not_arrive_outlasts_the_record_that_gave_it() {
+    let stopped_after = |resent: bool| {
+        let mut bench = Bench::up();
+        bench.queue(1);
+        bench.hear(&[resume(0, 0)]);
+        bench.reconnect();
+        // The first record has it not, and the connection is lost before it is written again.
+        bench.hear(&[resume(0, 0)]);
+        if resent {
+            bench.taken_by_quic();
+        }
+        bench.reconnect();
+        bench.hear(&[resume_of(1, 0, 0)]);
+        bench.step([Event::Stop {
+            mode: StopMode::Abort,
+        }])
+    };
+    assert_eq!(stopped_after(false)[0], "0: Failed(Stopped)");
+    assert_eq!(stopped_after(true)[0], "0: Unknown(Stopped)");
+}
