@@ -35,11 +35,13 @@ use crate::{Identity, Records, Trust};
 /// # Memory
 ///
 /// Messages that wait for the application are bounded by `inbound_bytes_max` for each key and by
-/// `inbound_bytes_total_max` for the node. What QUIC has received and this node has not read, as
-/// it has no room for it, comes on top: at most 5 MiB a connection, which is 512 KiB for each of
-/// eight lanes and 1 MiB for the ways back of our own. So does what was sent and is not
-/// acknowledged: at most 8 MiB a connection. Replies are bounded for each lane of each session, and
-/// are the application's own doing.
+/// `inbound_bytes_total_max` for the node; where these are used up, a session that holds nothing
+/// may still hold one message of up to 64 KiB, and each further lane one of up to 8 KiB, so that
+/// nobody is shut out. What QUIC has received and this node has not read, as it has no room for it,
+/// comes on top: at most 5 MiB a connection, which is 512 KiB for each of eight lanes and 1 MiB for
+/// the ways back of our own. So does what was sent and is not acknowledged: at most 8 MiB a
+/// connection. Replies are bounded for each lane of each session, and are the application's own
+/// doing.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
     pub(crate) identity: Identity,

@@ -70,7 +70,8 @@ impl ConfigBuilder {
         /// larger may still go alone. At least 1, 4 MiB by default.
         [send] flight_bytes_max: usize,
         /// The most bytes of the peer's replies that are held for the application, on all lanes
-        /// together: at least the largest message, 32 MiB by default.
+        /// together: at least the largest message, 32 MiB by default. A lane of which nothing is
+        /// held may take one message beyond it, so that no lane waits for another.
         [receive] inbound_bytes_max: usize,
         /// How long one attempt at a connection may take, handshake and confirmation included, and
         /// then how long the peer may take to answer the lane's OPEN: above 0, 5 s by default.

@@ -140,7 +140,8 @@ pub struct ReceiverConfig {
 impl ReceiverConfig {
     /// `message_bytes_max`: the largest message taken, 16 MiB by default. `inbound_bytes_max`: the
     /// most bytes held at once by a session, on all its lanes, half-received messages included,
-    /// 32 MiB by default.
+    /// 32 MiB by default. A lane of which nothing is held may take one message beyond it, so that no
+    /// lane waits for another.
     ///
     /// # Errors
     ///

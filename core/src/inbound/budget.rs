@@ -10,6 +10,9 @@ pub(crate) const MESSAGE_OVERHEAD: usize = 128;
 /// that nobody is shut out by others who do not take theirs.
 const FLOOR: usize = 64 << 10;
 
+/// The same for a lane with nothing in use, where other lanes of its half have some.
+const LANE_FLOOR: usize = FLOOR / LANES;
+
 const LANES: usize = LANES_MAX as usize;
 
 /// Bytes held by the application and bytes announced to come, of all lanes, against a limit.
@@ -17,6 +20,7 @@ const LANES: usize = LANES_MAX as usize;
 /// A sixteenth of the limit is set aside for each lane, and the other half is for whoever comes
 /// first: so lanes whose messages nobody takes can use up the common half, and never what another
 /// lane needs to go on. One message of a lane may be above all this, if it is the lane's only one.
+/// The allowance of the node bounds all that, but for one small message of each lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     max: usize,
@@ -73,14 +77,14 @@ impl Budget {
     }
 
     /// Sets aside the room of a message of this length: its cost, to be given back by
-    /// [`release`](Self::release). None if there is no room now. A lane with nothing in use may take
-    /// a message of any length: so no lane ever waits for another.
+    /// [`release`](Self::release). None if there is no room now. As far as the node allows, a lane
+    /// with nothing in use may take a message of any length: so no lane waits for another.
     pub(super) fn reserve(&mut self, lane: Lane, length: usize) -> Option<usize> {
         let cost = length.saturating_add(MESSAGE_OVERHEAD);
         if self.of(lane) > 0 && !self.fits(lane, cost) {
             return None;
         }
-        if !self.allowance.admits(cost) && (self.total > 0 || cost > FLOOR) {
+        if !self.allowance.admits(cost) && cost > self.floor(lane) {
             self.starved = Some(self.starved.map_or(cost, |least| least.min(cost)));
             return None;
         }
@@ -98,6 +102,15 @@ impl Budget {
             *used = used.saturating_sub(cost);
         }
         self.total = self.total.saturating_sub(cost);
+    }
+
+    /// What a lane may take where the node has no room.
+    fn floor(&self, lane: Lane) -> usize {
+        match (self.total, self.of(lane)) {
+            (0, _) => FLOOR,
+            (_, 0) => LANE_FLOOR,
+            _ => 0,
+        }
     }
 
     /// Whether this much more of a lane leaves the others what is set aside for them.
@@ -187,10 +200,14 @@ mod tests {
         assert_eq!(budget.starved(), Some(FLOOR + MESSAGE_OVERHEAD));
         assert!(budget.reserve(ONE, FLOOR - MESSAGE_OVERHEAD).is_some());
         assert_eq!(
-            budget.reserve(TWO, 0),
+            budget.reserve(ONE, 0),
             None,
             "no longer with nothing in use"
         );
+        let second = LANE_FLOOR - MESSAGE_OVERHEAD;
+        assert_eq!(budget.reserve(TWO, second + 1), None);
+        assert!(budget.reserve(TWO, second).is_some());
+        assert_eq!(budget.reserve(TWO, 0), None);
         budget.allow(Allowance {
             bytes: 1_000,
             first: 0,

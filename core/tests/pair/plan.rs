@@ -8,6 +8,7 @@ use peer_sender_core::{Config, SessionsConfig, StopMode, Time};
 
 use crate::faults::{Fault, draw_faults, draw_stops, on};
 use crate::limits::{Limits, draw_limits, draw_sessions};
+use crate::receiver_checks::{LANE_FIRST_BYTES_MAX, MESSAGE_OVERHEAD};
 use crate::rng::Rng;
 
 #[derive(Clone, Debug)]
@@ -112,7 +113,7 @@ impl Plan {
         let limits = draw_limits(rng, lanes, payload_bytes_max);
         let replies = limits.sends();
         let (sessions, receiver_message_bytes_max) = draw_sessions(rng, replies, payload_bytes_max);
-        let deaf = draw_deaf(rng, lanes, &sessions);
+        let deaf = draw_deaf(rng, lanes, &sessions, payload_bytes_max);
         let (addresses, dead) = draw_addresses(rng);
         let mut first = addresses.clone();
         first.rotate_left(rng.below(addresses.len() as u64) as usize);
@@ -277,11 +278,17 @@ fn draw_segments(rng: &mut Rng, payload_bytes_max: u64) -> u64 {
     }
 }
 
-/// A lane that is not read, where what is set aside for each of the others takes any message.
-fn draw_deaf(rng: &mut Rng, lanes: u8, sessions: &SessionsConfig) -> Option<u8> {
+/// A lane that is not read, where what each of the others may take in any case fits any message.
+fn draw_deaf(
+    rng: &mut Rng,
+    lanes: u8,
+    sessions: &SessionsConfig,
+    payload_bytes_max: u64,
+) -> Option<u8> {
     // Sessions of the past may hold what they were told on that lane for as long.
     let alone = sessions.receiver.inbound_bytes_max().saturating_mul(100);
-    let spare = sessions.key_bytes_max.min(sessions.node_bytes_max) >= alone;
+    let small = payload_bytes_max as usize + MESSAGE_OVERHEAD <= LANE_FIRST_BYTES_MAX;
+    let spare = small || sessions.key_bytes_max.min(sessions.node_bytes_max) >= alone;
     let deaf = rng.below(u64::from(lanes)) as u8;
     (lanes > 1 && spare && rng.chance(800)).then_some(deaf)
 }

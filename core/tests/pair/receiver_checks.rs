@@ -11,9 +11,11 @@ use crate::transport::{Conn, Connection, End, Stand};
 use crate::world::World;
 
 /// What each message counts beside its payload, at least.
-const MESSAGE_OVERHEAD: usize = 128;
+pub(crate) const MESSAGE_OVERHEAD: usize = 128;
 /// A session that holds nothing may take a message of this cost where others have taken all.
 const FIRST_BYTES_MAX: usize = 64 << 10;
+/// The same for a lane that holds nothing, of a session that holds something.
+pub(crate) const LANE_FIRST_BYTES_MAX: usize = 8 << 10;
 
 impl World {
     /// Only a connection that was accepted later takes a lane over.
@@ -206,7 +208,9 @@ impl Held {
 
     /// With nothing held, a message of any length fits.
     fn check(self, limit: usize, largest: usize, whose: &str) {
-        let most = limit.max(largest) + self.sessions.saturating_sub(1) * FIRST_BYTES_MAX;
+        let most = limit.max(largest)
+            + self.sessions.saturating_sub(1) * FIRST_BYTES_MAX
+            + self.sessions * 7 * LANE_FIRST_BYTES_MAX;
         assert!(
             self.messages <= 1 || self.cost <= most,
             "I21 {whose}: {self:?} is held, and the limit is {limit}"
