@@ -85,15 +85,8 @@ fn eight_tasks_share_a_sender_on_many_threads() {
         let senders: Vec<_> = (0..8_u64)
             .map(|task| {
                 let peer = peer.clone();
-                tokio::spawn(async move {
-                    let mut receipts = Vec::new();
-                    for number in 0..EACH {
-                        receipts.push(peer.send(numbered(task << 32 | number)).await.unwrap());
-                    }
-                    for receipt in receipts {
-                        assert!(receipt.await.is_delivered());
-                    }
-                })
+                let first = task << 32;
+                tokio::spawn(async move { send_all(&peer, first..first + EACH).await })
             })
             .collect();
         let mut incoming = listener.incoming();

@@ -28,15 +28,7 @@ fn a_lane_whose_messages_are_not_answered_holds_up_no_other() {
         assert_eq!(full.reason, RejectReason::QueueFull);
 
         let other = peer.lane(Lane(5));
-        let sending = async {
-            let mut receipts = Vec::new();
-            for number in 0..OTHERS {
-                receipts.push(other.send(numbered(number)).await.unwrap());
-            }
-            for receipt in receipts {
-                assert!(receipt.await.is_delivered());
-            }
-        };
+        let sending = send_all(&other, 0..OTHERS);
         let taking = async {
             for number in 0..OTHERS {
                 let message = incoming.next().await.unwrap();

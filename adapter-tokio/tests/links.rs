@@ -125,15 +125,7 @@ fn messages_arrive_once_and_in_order_over_connections_that_are_cut() {
         let peer = peer(&node, listener.local_addr());
         let sending = {
             let peer = peer.clone();
-            tokio::spawn(async move {
-                let mut receipts = Vec::new();
-                for number in 0..COUNT {
-                    receipts.push(peer.send(numbered(number)).await.unwrap());
-                }
-                for receipt in receipts {
-                    assert!(receipt.await.is_delivered());
-                }
-            })
+            tokio::spawn(async move { send_all(&peer, 0..COUNT).await })
         };
         let mut incoming = listener.incoming();
         for number in 0..COUNT {

@@ -58,15 +58,7 @@ fn what_one_node_began_another_goes_on_with_once_and_in_order() {
         });
         let sending = {
             let peer = peer.clone();
-            tokio::spawn(async move {
-                let mut receipts = Vec::new();
-                for number in 0..COUNT {
-                    receipts.push(peer.send(numbered(number)).await.unwrap());
-                }
-                for receipt in receipts {
-                    assert!(receipt.await.is_delivered());
-                }
-            })
+            tokio::spawn(async move { send_all(&peer, 0..COUNT).await })
         };
 
         let mut events = peer.events();

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::time::Duration;
 
 use peer_sender_tokio::{
@@ -127,4 +128,15 @@ pub(crate) async fn event_where(
 /// The payload of the message of this number.
 pub(crate) fn numbered(number: u64) -> Vec<u8> {
     number.to_be_bytes().to_vec()
+}
+
+/// Sends the messages of these numbers, and waits until each is delivered.
+pub(crate) async fn send_all(peer: &PeerSender, numbers: Range<u64>) {
+    let mut receipts = Vec::new();
+    for number in numbers {
+        receipts.push(peer.send(numbered(number)).await.unwrap());
+    }
+    for receipt in receipts {
+        assert!(receipt.await.is_delivered());
+    }
 }
