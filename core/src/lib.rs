@@ -57,7 +57,8 @@ pub use id::{
 pub use news::{PeerEvent, StopReason};
 pub use outcome::{FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason};
 pub use receiver::{
-    PeerReceiverMachine, ReceiverCanonical, SessionHandle, SessionNews, Sessions, SessionsConfig,
+    PeerReceiverMachine, ReceiverCanonical, SessionHandle, SessionNews, Sessions,
+    SessionsCanonical, SessionsConfig,
 };
 pub use sender::{Backoff, Canonical, Established, Link, PeerSenderMachine, Phase, State};
 pub use snapshot::{Holdup, Snapshot};

@@ -328,7 +328,8 @@ impl Outbound {
         }
     }
 
-    /// Renames everything relative to itself, for states to be compared across histories.
+    /// Names messages by their order and the connection as told, and counts times from `now`, for
+    /// states to be compared across histories.
     pub(crate) fn rename(&mut self, now: Time, attempt: Option<Attempt>) {
         let mut all: Vec<MessageId> = Vec::new();
         self.lanes
@@ -342,10 +343,16 @@ impl Outbound {
             }
         }
         self.last_id = self.last_id.map(|_| MessageId(all.len() as u64));
-        self.session = SessionId([0; 16]);
-        if let (Some(carrier), Some(attempt)) = (&mut self.carrier, attempt) {
-            carrier.attempt = attempt;
+        if let Some(carrier) = &mut self.carrier {
+            carrier.attempt = attempt.unwrap_or(carrier.attempt);
+            carrier.streams.iter_mut().for_each(|it| it.rename(now));
         }
+    }
+
+    /// Forgets what the other end knows as well: the session's name, and from where its numbers
+    /// are counted.
+    pub(crate) fn renumber(&mut self) {
+        self.session = SessionId([0; 16]);
         for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
             let streams = self.carrier.iter_mut().flat_map(|it| &mut it.streams);
             let mut stream = streams.into_iter().find(|stream| stream.lane == number);
@@ -354,7 +361,7 @@ impl Outbound {
             lane.renumber(origin);
             if let Some(stream) = &mut stream {
                 stream.open.session = SessionId([0; 16]);
-                stream.renumber(origin, now);
+                stream.renumber(origin);
             }
         }
     }

@@ -249,13 +249,16 @@ impl LaneStream {
         self.open.base.min(self.taken)
     }
 
-    /// Moves all numbers down by `origin`, which is at most the lowest in use; names of its writes
-    /// become that of a first one, and times count from `now`.
-    pub(super) fn renumber(&mut self, origin: u64, now: Time) {
+    /// Names of its writes become that of a first one, and times count from `now`.
+    pub(super) fn rename(&mut self, now: Time) {
         // Once it has come, when it was due makes no difference.
         let left = self.resume_due().map(|due| due.saturating_since(now));
         self.resume_due = Time::ZERO + left.unwrap_or_default();
         self.transfer = self.transfer.map(|_| TransferId(0));
+    }
+
+    /// Moves all numbers down by `origin`, which is at most the lowest in use.
+    pub(super) fn renumber(&mut self, origin: u64) {
         self.open.base -= origin;
         self.judged_below -= origin;
         self.position -= origin;

@@ -3,6 +3,7 @@
 use super::PeerReceiverMachine;
 use super::phase::Phase;
 use crate::Time;
+use crate::inbound::Allowance;
 
 /// A receiver's state without its history: times are relative to now, connections and writes are
 /// named by their order. Machines of one configuration, session and record with equal canonical
@@ -11,17 +12,31 @@ use crate::Time;
 pub struct ReceiverCanonical(PeerReceiverMachine);
 
 impl ReceiverCanonical {
-    pub(super) fn of(machine: &PeerReceiverMachine) -> Self {
+    pub(super) fn alone(machine: &PeerReceiverMachine) -> Self {
+        let Self(mut machine) = Self::at(machine, machine.now);
+        machine.outbound.renumber();
+        Self(machine)
+    }
+
+    /// The machine in a table of sessions whose last step was at `now`: what other ends know of
+    /// its replies is left as it is, and what the table sets anew for each step counts for nothing.
+    pub(super) fn in_table(machine: &PeerReceiverMachine, now: Time) -> Self {
+        let Self(mut machine) = Self::at(machine, now);
+        machine.allow(Allowance { bytes: 0, first: 0 });
+        Self(machine)
+    }
+
+    fn at(machine: &PeerReceiverMachine, now: Time) -> Self {
         let mut machine = machine.clone();
         if let Phase::Draining { deadline } = machine.phase {
-            let left = deadline.saturating_since(machine.now);
+            let left = deadline.saturating_since(now);
             machine.phase = Phase::Draining {
                 deadline: Time::ZERO + left,
             };
         }
         machine.transfers = 0;
         let carrier = machine.inbound.rename(machine.outbound.carrier());
-        machine.outbound.rename(machine.now, carrier);
+        machine.outbound.rename(now, carrier);
         machine.now = Time::ZERO;
         Self(machine)
     }

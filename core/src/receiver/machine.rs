@@ -127,7 +127,7 @@ impl PeerReceiverMachine {
     /// Its state with times relative to now and connections renamed, so that two histories that
     /// will go on alike compare as equal.
     pub fn canonical(&self) -> ReceiverCanonical {
-        ReceiverCanonical::of(self)
+        ReceiverCanonical::alone(self)
     }
 
     /// The end of a drain, if one is under way: the only timer there is.

@@ -12,4 +12,4 @@ mod unbound;
 
 pub use canonical::ReceiverCanonical;
 pub use machine::PeerReceiverMachine;
-pub use sessions::{SessionHandle, SessionNews, Sessions, SessionsConfig};
+pub use sessions::{SessionHandle, SessionNews, Sessions, SessionsCanonical, SessionsConfig};

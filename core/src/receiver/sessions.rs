@@ -1,5 +1,6 @@
 //! All sessions of an accepting node.
 
+mod canonical;
 mod check;
 mod room;
 mod table;
@@ -9,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use self::canonical::SessionsCanonical;
 use self::room::Room;
 use super::machine::PeerReceiverMachine;
 use super::unbound::Unbound;
@@ -65,7 +67,7 @@ impl Default for SessionsConfig {
 ///
 /// It keeps a connection that has sent no OPEN yet for as long as it stands; how many of these
 /// there may be is up to the node that accepts them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sessions {
     config: SessionsConfig,
     /// Names the replies of each session, and the epoch.
@@ -135,13 +137,13 @@ pub enum SessionNews {
 }
 
 /// To whom a connection belongs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Owner {
     Nobody(Unbound),
     Session(SessionHandle),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Session {
     name: (PeerKey, SessionId),
     machine: PeerReceiverMachine,
@@ -339,6 +341,12 @@ impl Sessions {
     /// What happened to sessions since the last call. To be called until it gives none.
     pub fn poll_news(&mut self) -> Option<SessionNews> {
         self.news.pop_front()
+    }
+
+    /// Its state with times relative to now, and sessions and connections named by their order, so
+    /// that two histories that will go on alike compare as equal.
+    pub fn canonical(&self) -> SessionsCanonical {
+        SessionsCanonical::of(self)
     }
 
     /// Sessions that are remembered.

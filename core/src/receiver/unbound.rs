@@ -14,7 +14,7 @@ const OPEN_BYTES_MAX: usize = 64;
 
 /// A connection that is not bound to a session yet. Of each stream it keeps the little that came
 /// of its OPEN.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Unbound {
     pub(super) key: PeerKey,
     streams: BTreeMap<StreamId, Vec<u8>>,

@@ -6,11 +6,21 @@ use crate::{Attempt, Config, Time};
 /// A sender's state without its history: times are relative to now, names and numbers are
 /// counted from the first in use. Machines of one configuration with equal canonical states
 /// answer the same further events alike, up to those names.
+///
+/// A joint one keeps what the other end knows as well: the session, and from where a lane's
+/// numbers are counted. Without them, two senders that differ in how much the receiver has taken
+/// may be equal, each taken alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Canonical(State);
 
 impl Canonical {
-    pub(super) fn of(state: &State, config: &Config) -> Self {
+    pub(super) fn alone(state: &State, config: &Config) -> Self {
+        let Self(mut state) = Self::joint(state, config);
+        state.outbound.renumber();
+        Self(state)
+    }
+
+    pub(super) fn joint(state: &State, config: &Config) -> Self {
         let mut state = state.clone();
         let now = state.now;
         let left = |until: Time| Time::ZERO + until.saturating_since(now);

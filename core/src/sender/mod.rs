@@ -108,7 +108,13 @@ impl PeerSenderMachine {
     /// Its state with times relative to now and names renumbered, so that two histories that
     /// will go on alike compare as equal.
     pub fn canonical(&self) -> Canonical {
-        Canonical::of(&self.state, &self.config)
+        Canonical::alone(&self.state, &self.config)
+    }
+
+    /// The same with what the other end knows as well left as it is, for states that are compared
+    /// together with those of the other end.
+    pub fn canonical_joint(&self) -> Canonical {
+        Canonical::joint(&self.state, &self.config)
     }
 
     /// Its counters. They take no part in its decisions.

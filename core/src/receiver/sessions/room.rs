@@ -9,7 +9,7 @@ use crate::inbound::Allowance;
 
 /// Bytes held by all sessions, against the limits of the node and of each key; and who waits for
 /// some to be given back.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Room {
     node_max: usize,
     key_max: usize,
@@ -125,6 +125,11 @@ impl Room {
                 return Some(waiting.session);
             }
         }
+    }
+
+    /// Who waits, longest first, and for how much.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (SessionHandle, usize)> + '_ {
+        self.waiting.values().map(|it| (it.session, it.need))
     }
 
     pub(super) fn held(&self) -> usize {

@@ -1,4 +1,5 @@
 mod binding;
+mod canonical;
 mod ending;
 mod room;
 
