@@ -82,6 +82,11 @@ impl LinkWatch {
                 self.trouble(error, lost, *retry_at, now)
             }
             PeerEvent::BackoffStarted { .. } | PeerEvent::AddressChanged { .. } => None,
+            PeerEvent::SlowPeer { since } => {
+                let waited = figures::duration(now.saturating_since(*since));
+                Some(format!("slow: the oldest message has waited for {waited}"))
+            }
+            PeerEvent::SlowPeerCleared => Some("no longer slow".to_owned()),
             PeerEvent::Idle => {
                 self.state = State::Idle;
                 None

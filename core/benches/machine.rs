@@ -10,8 +10,8 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput};
 use peer_sender_core::{
-    Action, Attempt, Config, Event, Lane, MessageId, Outcome, PeerKey, PeerSenderMachine,
-    SessionHandle, SessionNews, Sessions, SessionsConfig, Side, StreamId, Time,
+    Action, Attempt, Config, Event, Lane, MessageId, MessageOptions, Outcome, PeerKey,
+    PeerSenderMachine, SessionHandle, SessionNews, Sessions, SessionsConfig, Side, StreamId, Time,
 };
 
 /// Messages of one conversation.
@@ -114,6 +114,7 @@ impl Conversation {
             id: MessageId(id),
             lane: Lane((id % u64::from(lanes)) as u8),
             payload: payload.clone(),
+            options: MessageOptions::default(),
         };
         let mut ends = Ends {
             sender: sender(),
@@ -167,6 +168,7 @@ impl Ends {
                 transfer,
                 chunks,
                 fin,
+                ..
             } = action
             {
                 let mirrored = StreamId {
@@ -210,6 +212,7 @@ impl Ends {
                     transfer,
                     chunks,
                     fin,
+                    ..
                 } = action
                 {
                     let mirrored = StreamId {

@@ -9,8 +9,8 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    Attempt, Capacity, CloseCode, Lane, MessageId, Outcome, PeerEvent, RejectReason, StreamId,
-    Time, TransferId,
+    Attempt, Capacity, CloseCode, Lane, MessageId, Outcome, PeerEvent, Priority, RejectReason,
+    StreamId, Time, TransferId,
 };
 
 /// What the world must do; already decided.
@@ -36,6 +36,9 @@ pub enum Action {
         chunks: Vec<Bytes>,
         /// Whether the stream ends behind them.
         fin: bool,
+        /// The class in which the stream goes from here on; of streams that have something to
+        /// send, those of a higher class go first.
+        priority: Priority,
     },
     /// The machine waits before it dials again; `next_deadline` holds the same moment.
     ScheduleBackoff {
@@ -57,6 +60,10 @@ pub enum Action {
         /// What became of it.
         outcome: Outcome,
     },
+    /// The payload of a message that failed when the machine ended, for whoever wants to send it by
+    /// another way: it was not sent, or it is proven that it was not received. Comes after its
+    /// `Settle`, in the same step.
+    HandBack(Unsent),
     /// The message was not accepted.
     Reject {
         /// The name it would have had.
@@ -119,6 +126,28 @@ pub enum Action {
         /// Words for the other end's log.
         reason: String,
     },
+}
+
+/// A message that was accepted, and never sent or never received.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Unsent {
+    /// The message.
+    pub id: MessageId,
+    /// Its lane.
+    pub lane: Lane,
+    /// What was to be delivered.
+    pub payload: Bytes,
+}
+
+/// Tells the payload's size and not its bytes.
+impl fmt::Debug for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsent")
+            .field("id", &self.id)
+            .field("lane", &self.lane)
+            .field("payload_bytes", &self.payload.len())
+            .finish()
+    }
 }
 
 /// A message for the application.

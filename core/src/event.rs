@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Attempt, Lane, LinkError, MessageId, RefuseCode, StreamId, TransferId};
+use crate::{Attempt, Lane, LinkError, MessageId, RefuseCode, StreamId, Time, TransferId};
 
 /// A fact from outside. Exhaustive on purpose: a new one must break every match on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,9 +19,12 @@ pub enum Event {
         lane: Lane,
         /// What is to be delivered.
         payload: Bytes,
+        /// What is asked for it alone.
+        options: MessageOptions,
     },
     /// The user takes a message back. One that has not begun is cancelled in this step; one that
-    /// has begun is cancelled if a RESUME proves that it was not received, and else goes on.
+    /// has begun is cancelled if a RESUME proves that it was not received, unknown if the receiver
+    /// stays away for longer than the sender's patience, and else goes on.
     Cancel {
         /// The message.
         id: MessageId,
@@ -132,6 +135,15 @@ pub enum Event {
     TimerFired,
 }
 
+/// What is asked for one message alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MessageOptions {
+    /// When it expires, by the machine's clock; the peer's time to live
+    /// ([`SendPolicy::ttl`](crate::SendPolicy::ttl)) may end before. One that lies in the past expires
+    /// in the step that brings it.
+    pub expires_at: Option<Time>,
+}
+
 /// How to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StopMode {
@@ -139,6 +151,8 @@ pub enum StopMode {
     Drain(Duration),
     /// Settle everything now.
     Abort,
+    /// The peer is removed: as [`Abort`](Self::Abort), and outcomes and the last event say so.
+    Remove,
 }
 
 /// Why a sender that waits should dial now.

@@ -47,10 +47,13 @@ pub mod table;
 mod time;
 pub mod wire;
 
-pub use action::{Action, IncomingMessage};
-pub use config::{Config, ConfigBuilder, ConfigError, LANES_MAX, ReceiverConfig, SendLimits};
+pub use action::{Action, IncomingMessage, Unsent};
+pub use config::{
+    Config, ConfigBuilder, ConfigError, LANES_MAX, Priority, ReceiverConfig, Redelivery,
+    SendLimits, SendPolicy, WhenFull,
+};
 pub use error::{CertificateProblem, CloseCode, ErrorClass, LinkError, ProtocolError, Violation};
-pub use event::{Event, StopMode, WakeReason};
+pub use event::{Event, MessageOptions, StopMode, WakeReason};
 pub use id::{
     Attempt, Epoch, InvalidPeerKey, Lane, MessageId, PeerKey, SessionId, Side, StreamId, TransferId,
 };
@@ -60,7 +63,7 @@ pub use receiver::{
     PeerReceiverMachine, ReceiverCanonical, SessionHandle, SessionNews, Sessions,
     SessionsCanonical, SessionsConfig,
 };
-pub use sender::{Backoff, Canonical, Established, Link, PeerSenderMachine, Phase, State};
+pub use sender::{Backoff, Canonical, Ending, Established, Link, PeerSenderMachine, Phase, State};
 pub use snapshot::{Holdup, Snapshot};
 pub use stats::{Capacity, Deadline, ReceiverStats, Stats, Timer};
 pub use time::Time;

@@ -42,6 +42,16 @@ pub enum PeerEvent {
         /// The addresses from here on.
         addresses: Vec<SocketAddr>,
     },
+    /// The oldest message without an outcome is older than
+    /// [`slow_after`](crate::ConfigBuilder::slow_after): the peer does not take messages as fast as
+    /// they are handed over, or is not there.
+    SlowPeer {
+        /// When that message was accepted.
+        since: Time,
+    },
+    /// The oldest message without an outcome is younger than half of
+    /// [`slow_after`](crate::ConfigBuilder::slow_after) again, or there is none.
+    SlowPeerCleared,
     /// The connection was ended in good order because nothing was said on it for
     /// [`disconnect_after`](crate::ConfigBuilder::disconnect_after). The next message dials.
     Idle,
@@ -61,6 +71,8 @@ pub enum StopReason {
     DeadlineReached,
     /// It was told to stop at once.
     Aborted,
+    /// The peer was removed.
+    Removed,
     /// The configured limit of attempts or of time was reached.
     GaveUp,
     /// It answered a session that is forgotten: the peer's own process is gone, or did not come

@@ -13,6 +13,8 @@ pub enum Outcome {
     Delivered(Level),
     /// The receiver refused this message.
     Refused(RefuseCode),
+    /// Its time to live ended first: it never reached the receiver's application, and never will.
+    Expired,
     /// It was taken back in time: it never reached the receiver's application, and never will.
     Cancelled,
     /// It never reached the receiver's application, and never will.
@@ -33,6 +35,8 @@ impl Outcome {
 pub enum Level {
     /// The receiving application accepted it.
     Application,
+    /// The peer's transport holds all of it; nothing is known of its application.
+    Transport,
 }
 
 /// Why a receiver refused a message, on the wire as one number (`docs/wire.md`, REFUSE).
@@ -77,6 +81,12 @@ pub enum FailReason {
     Stopped,
     /// The sender gave the peer up before the message was sent.
     GaveUp,
+    /// The peer was removed before the message was sent.
+    Removed,
+    /// It was put out of a full queue by a newer one, as [`WhenFull::DropOldest`] says.
+    ///
+    /// [`WhenFull::DropOldest`]: crate::WhenFull::DropOldest
+    Displaced,
     /// It was a reply to a session that is forgotten, and had not been sent.
     SessionForgotten,
 }
@@ -88,11 +98,22 @@ pub enum UnknownReason {
     Stopped,
     /// The sender gave the peer up after the message had begun, before the receiver answered.
     GaveUp,
+    /// The peer was removed after the message had begun, before the receiver answered.
+    Removed,
+    /// It was cancelled, or its time to live had ended, after it had begun, and the receiver did not
+    /// come back within the sender's [`patience`](crate::SendPolicy::patience) to say what it has.
+    Patience,
+    /// The connection was lost after the message had begun, the protocol has no way to ask what
+    /// became of it, and it may be sent only once.
+    ConnectionLost,
     /// It was a reply, and the session that it answered was forgotten after it had begun, before
     /// the receiver answered.
     SessionForgotten,
-    /// The receiver that may have taken it no longer remembers, and the one that answers now takes
-    /// no message of its size, so that it cannot be sent again.
+    /// The receiver that may have taken it no longer remembers, and it cannot be sent again: it may
+    /// be sent only once ([`Redelivery::AtMostOnce`]), or the one that answers now takes no message
+    /// of its size.
+    ///
+    /// [`Redelivery::AtMostOnce`]: crate::Redelivery::AtMostOnce
     Forgotten,
 }
 
@@ -140,6 +161,12 @@ pub enum RejectReason {
         /// What was reserved.
         reserved: usize,
     },
+    /// Its time to live is zero: it could never be sent.
+    #[error("ttl: must be above 0")]
+    TtlZero,
+    /// Room cannot be reserved in a queue that puts out its oldest messages.
+    #[error("when_full: a queue that drops its oldest messages has no room to reserve; just send")]
+    NothingToReserve,
     /// As many outcomes of posted messages are unread as may be.
     #[error("{max} outcomes of posted messages are unread; read them, or drop their stream")]
     OutcomesUnread {

@@ -33,6 +33,12 @@ pub enum Timer {
     Backoff,
     /// The end of a drain.
     Drain,
+    /// The end of a message's time to live.
+    Expiry,
+    /// The receiver has stayed away for too long to be asked about a message that is given up.
+    Patience,
+    /// The oldest message has waited for so long that the peer is a slow one.
+    Slow,
     /// Nothing was said for so long that the connection is ended.
     Idle,
     /// The end in good order of an idle connection takes too long.
@@ -53,6 +59,8 @@ pub struct Stats {
     pub delivered: u64,
     /// Messages settled as refused by the receiver.
     pub refused: u64,
+    /// Messages settled as expired.
+    pub expired: u64,
     /// Messages settled as cancelled.
     pub cancelled: u64,
     /// Messages settled as failed.

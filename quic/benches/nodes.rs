@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput};
-use peer_sender_core::{Lane, MessageId, PeerEvent, Time};
+use peer_sender_core::{Lane, MessageId, MessageOptions, PeerEvent, Time};
 use peer_sender_quic::{
     DatagramMeta, Identity, NodeConfig, NodeEvent, NodeMachine, Output, PeerConfig, PeerHandle,
     Target, Trust,
@@ -102,7 +102,9 @@ impl Pair {
         let (to, lane) = (Target::Peer(self.peer), Lane(0));
         while self.settled < end {
             let last = end.min(self.next_id + BATCH as u64);
-            let batch = (self.next_id..last).map(|id| (MessageId(id), lane, payload.clone()));
+            let options = MessageOptions::default();
+            let batch =
+                (self.next_id..last).map(|id| (MessageId(id), lane, payload.clone(), options));
             self.dialler.queue(self.now, to, batch);
             self.next_id = last;
             self.turn();

@@ -36,6 +36,7 @@ impl Fate {
         match outcome {
             Outcome::Delivered(_) => Self::Delivered,
             Outcome::Refused(_) => Self::Refused,
+            Outcome::Expired => Self::Expired,
             Outcome::Cancelled => Self::Cancelled,
             Outcome::Failed(_) => Self::Failed,
             Outcome::Unknown(_) => Self::Unknown,

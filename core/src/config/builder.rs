@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Priority, Redelivery, WhenFull};
+use crate::Lane;
 
 /// Sets what differs from the defaults; [`build`](Self::build) checks the whole.
 ///
@@ -22,13 +23,15 @@ use super::{Config, ConfigError};
 #[must_use]
 pub struct ConfigBuilder {
     pub(super) config: Config,
+    /// A priority was given to a lane that no sender has.
+    pub(super) priority_misplaced: bool,
 }
 
 macro_rules! setters {
-    ($($(#[$doc:meta])* $([$path:ident])? $field:ident: $kind:ty,)*) => {$(
+    ($($(#[$doc:meta])* $([$($path:ident).+])? $field:ident: $kind:ty,)*) => {$(
         $(#[$doc])*
         pub fn $field(mut self, $field: $kind) -> Self {
-            self.config.$($path.)?$field = $field;
+            self.config.$($($path.)+)?$field = $field;
             self
         }
     )*};
@@ -49,6 +52,17 @@ impl ConfigBuilder {
     pub fn message_bytes_max(mut self, message_bytes_max: usize) -> Self {
         self.config.send.message_bytes_max = message_bytes_max;
         self.config.receive.message_bytes_max = message_bytes_max;
+        self
+    }
+
+    /// The class of a lane, normal by default: those of a higher class go first, see [`Priority`].
+    /// One for a lane beyond [`lanes`](Self::lanes) is refused by [`build`](Self::build).
+    pub fn priority(mut self, lane: Lane, priority: Priority) -> Self {
+        let classes = &mut self.config.send.policy.priorities;
+        match classes.get_mut(usize::from(lane.0)) {
+            Some(class) => *class = priority,
+            None => self.priority_misplaced = true,
+        }
         self
     }
 
@@ -103,6 +117,23 @@ impl ConfigBuilder {
         /// has ever replied is not parted from, since its replies need the connection; where the
         /// first reply may take longer than this, use none.
         disconnect_after: Option<Duration>,
+        /// After how long the oldest message that has no outcome makes the peer a slow one, which is
+        /// told as [`SlowPeer`](crate::PeerEvent::SlowPeer), and unsaid once the oldest is younger
+        /// than half of it: above 0, none for never, 10 s by default.
+        slow_after: Option<Duration>,
+        /// What becomes of a message whose connection was lost before it was answered: sent again
+        /// by default, see [`Redelivery`].
+        [send.policy] redelivery: Redelivery,
+        /// What becomes of a message for which a lane's queue has no room: handed back by default,
+        /// see [`WhenFull`].
+        [send.policy] when_full: WhenFull,
+        /// How long a message may wait to be sent, from its acceptance on: above 0, none by default,
+        /// which is for ever. It expires if it has not begun by then, or if the receiver proves that
+        /// it does not have it.
+        [send.policy] ttl: Option<Duration>,
+        /// How long the receiver may stay away while a message that has begun is cancelled or past
+        /// its time to live, before its fate is called unknown: 10 s by default.
+        [send.policy] patience: Duration,
     }
 
     /// Checks the values against their ranges and each other.
@@ -118,6 +149,15 @@ impl ConfigBuilder {
         }
         config.send.check()?;
         config.receive.check()?;
+        let classes = config.send.policy.priorities.iter();
+        let beyond = classes.skip(usize::from(config.send.lanes));
+        if self.priority_misplaced || beyond.clone().any(|class| *class != Priority::Normal) {
+            let problem = "must be of a lane below lanes";
+            return Err(ConfigError::new("priority", problem));
+        }
+        if config.slow_after == Some(Duration::ZERO) {
+            return Err(ConfigError::new("slow_after", "must be above 0"));
+        }
         if config.connect_timeout.is_zero() {
             return Err(ConfigError::new("connect_timeout", "must be above 0"));
         }

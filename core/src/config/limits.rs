@@ -1,6 +1,6 @@
 //! What a sending and a receiving half may hold.
 
-use super::ConfigError;
+use super::{ConfigError, SendPolicy};
 use crate::outbound::WRITE_BYTES_MAX;
 
 /// The most lanes that either end of a connection may open.
@@ -24,6 +24,8 @@ pub struct SendLimits {
     /// The most bytes of a lane's messages written and not yet answered; a message that is larger
     /// may still go alone. At least 1, 4 MiB by default.
     pub flight_bytes_max: usize,
+    /// What becomes of messages that cannot go at once, or whose fate is open.
+    pub policy: SendPolicy,
 }
 
 impl Default for SendLimits {
@@ -35,6 +37,7 @@ impl Default for SendLimits {
             queue_bytes_max: 16 << 20,
             flight_messages_max: 8_192,
             flight_bytes_max: 4 << 20,
+            policy: SendPolicy::default(),
         }
     }
 }
@@ -58,14 +61,14 @@ impl SendLimits {
         if self.flight_bytes_max == 0 {
             return refuse("flight_bytes_max", "must be at least 1");
         }
-        Ok(())
+        self.policy.check()
     }
 
     /// The most memory, in bytes, of a sending half: payloads queued and in flight (one message
     /// of a lane may exceed its flight's limit alone), the books of each message, and one write
     /// of each lane being composed.
     pub fn memory_max(&self) -> usize {
-        const BOOKS_PER_MESSAGE: usize = 160;
+        const BOOKS_PER_MESSAGE: usize = 320;
         let payloads = self
             .queue_bytes_max
             .saturating_add(self.flight_bytes_max)
@@ -82,8 +85,10 @@ impl SendLimits {
 
     pub(crate) fn actions_per_step_max(&self) -> usize {
         const OF_A_LANE: usize = 4;
+        const OF_A_MESSAGE: usize = 2;
         self.queue_messages_max
             .saturating_add(self.flight_messages_max)
+            .saturating_mul(OF_A_MESSAGE)
             .saturating_add(OF_A_LANE)
             .saturating_mul(usize::from(self.lanes))
     }

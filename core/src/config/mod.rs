@@ -2,6 +2,7 @@
 
 mod builder;
 mod limits;
+mod policy;
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use thiserror::Error;
 pub use self::builder::ConfigBuilder;
 pub(crate) use self::limits::ReceiveLimits;
 pub use self::limits::{LANES_MAX, ReceiverConfig, SendLimits};
+pub use self::policy::{Priority, Redelivery, SendPolicy, WhenFull};
 
 /// Everything a [`PeerSenderMachine`](crate::PeerSenderMachine) needs to know of its peer, and the
 /// limits that it keeps. Made by [`Config::builder`]; every value is usable.
@@ -32,6 +34,7 @@ pub struct Config {
     pub(crate) attempts_max: Option<u32>,
     pub(crate) give_up_after: Option<Duration>,
     pub(crate) disconnect_after: Option<Duration>,
+    pub(crate) slow_after: Option<Duration>,
 }
 
 impl Config {
@@ -48,6 +51,7 @@ impl Config {
     pub fn builder(address: SocketAddr) -> ConfigBuilder {
         ConfigBuilder {
             config: Self::with_defaults(vec![address]),
+            priority_misplaced: false,
         }
     }
 
@@ -66,6 +70,7 @@ impl Config {
             attempts_max: None,
             give_up_after: None,
             disconnect_after: Some(Duration::from_secs(300)),
+            slow_after: Some(Duration::from_secs(10)),
         }
     }
 
@@ -82,6 +87,11 @@ impl Config {
     /// The largest message accepted, in bytes.
     pub fn message_bytes_max(&self) -> usize {
         self.send.message_bytes_max
+    }
+
+    /// What becomes of messages that cannot go at once, or whose fate is open.
+    pub fn send_policy(&self) -> &SendPolicy {
+        &self.send.policy
     }
 
     /// The most messages of a lane that wait to be written.
@@ -110,7 +120,7 @@ impl Config {
 
     /// The most actions that one step appends, beside one `Reject` for each message, and what
     /// follows from each stream's bytes, that the step itself brought: every message may be
-    /// settled at once.
+    /// settled at once, and handed back if it was not sent.
     pub fn actions_per_step_max(&self) -> usize {
         const OF_THE_LINK: usize = 16;
         self.send.actions_per_step_max().saturating_add(OF_THE_LINK)

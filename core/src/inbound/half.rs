@@ -14,8 +14,8 @@ use super::{Allowance, Answer, Budget, InboundLane, Place, Reading};
 use crate::config::ReceiveLimits;
 use crate::stats::Aside;
 use crate::{
-    Action, Attempt, CloseCode, Epoch, LANES_MAX, Lane, LinkError, ProtocolError, ReceiverStats,
-    RefuseCode, SessionId, Side, StreamId, TransferId, Violation,
+    Action, Attempt, CloseCode, Epoch, LANES_MAX, Lane, LinkError, Priority, ProtocolError,
+    ReceiverStats, RefuseCode, SessionId, Side, StreamId, TransferId, Violation,
 };
 
 /// The lanes that the other end sends. It outlives connections, several of which may stand at
@@ -192,6 +192,8 @@ impl Inbound {
                 stream,
                 chunks,
                 fin,
+                // Few bytes, and the other end's flight waits for them.
+                priority: Priority::High,
             });
         }
     }

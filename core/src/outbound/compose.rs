@@ -4,9 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{
-    COPIED_BYTES_MAX, Evidence, Flow, LaneStream, OutboundLane, Queued, Slot, WRITE_BYTES_MAX,
-};
+use super::message::{Evidence, Slot};
+use super::{COPIED_BYTES_MAX, Flow, LaneStream, OutboundLane, WRITE_BYTES_MAX};
 use crate::wire::{Frame, MESSAGE_HEAD_MAX, encode_message_head};
 use crate::{Outcome, SendLimits, UnknownReason};
 
@@ -73,20 +72,19 @@ impl OutboundLane {
         while stream.position < self.next_number() {
             let number = stream.position;
             let index = self.index(number);
-            let Some(Slot::Open {
-                payload, evidence, ..
-            }) = index.and_then(|index| self.flight.get_mut(index))
-            else {
+            let slot = index.and_then(|index| self.flight.get_mut(index));
+            let Some(begun) = slot.and_then(Slot::begun_mut) else {
                 let gap = self.gap_from(number);
                 write.skip(gap);
                 stream.position += gap;
                 continue;
             };
+            let payload = &begun.message.payload;
             match stream.admits(payload.len()) {
                 Ok(true) if write.has_room(payload.len()) => {}
                 Ok(_) => return,
                 Err(code) => {
-                    let outcome = match evidence {
+                    let outcome = match begun.evidence {
                         Evidence::None | Evidence::NotReceived | Evidence::Unproven => {
                             Outcome::Refused(code)
                         }
@@ -96,8 +94,8 @@ impl OutboundLane {
                     continue;
                 }
             }
-            if *evidence == Evidence::NotReceived {
-                *evidence = Evidence::None;
+            if begun.evidence == Evidence::NotReceived {
+                begun.evidence = Evidence::None;
             }
             write.message(payload);
             stream.position += 1;
@@ -114,30 +112,21 @@ impl OutboundLane {
         composed: &mut Composed,
     ) {
         while stream.position == self.next_number() {
-            let Some(Queued { payload, .. }) = self.queue.front() else {
+            let Some(message) = self.queue.front() else {
                 return;
             };
-            let bytes = payload.len();
+            let bytes = message.payload.len();
             match stream.admits(bytes) {
                 Ok(true) if write.has_room(bytes) && self.flight_has_room(bytes, limits) => {}
                 Ok(_) => return,
-                Err(_) => {
-                    self.refuse_queued_front();
+                Err(code) => {
+                    self.unqueue(0, Outcome::Refused(code));
                     continue;
                 }
             }
-            let Some(Queued { id, payload }) = self.pop_queued() else {
-                return;
-            };
-            write.message(&payload);
-            self.in_flight += 1;
-            self.in_flight_bytes += bytes;
-            self.flight.push_back(Slot::Open {
-                id,
-                payload,
-                evidence: Evidence::None,
-                cancelled: false,
-            });
+            if let Some(payload) = self.begin() {
+                write.message(payload);
+            }
             stream.position += 1;
             composed.messages += 1;
         }

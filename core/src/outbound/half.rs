@@ -1,14 +1,16 @@
 //! A whole sending half: its lanes, and the connection that carries them now.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::message::Message;
 use super::{LaneStream, OutboundLane, StreamEnd};
 use crate::{
-    Action, Attempt, Capacity, FailReason, Holdup, Lane, MessageId, Outcome, ProtocolError,
-    RejectReason, SendLimits, SessionId, Side, StreamId, Time, TransferId, UnknownReason,
-    Violation,
+    Action, Attempt, Capacity, Deadline, FailReason, Holdup, Lane, MessageId, MessageOptions,
+    Outcome, Priority, ProtocolError, RejectReason, SendLimits, SessionId, Side, StreamId, Time,
+    Timer, TransferId, UnknownReason, Unsent, Violation,
 };
 
 /// The lanes that this end sends, under one session at a time.
@@ -76,7 +78,9 @@ impl Outbound {
     pub(crate) fn capacity(&self, lane: Lane) -> Capacity {
         match self.lanes.get(usize::from(lane.0)) {
             Some(known) => known.capacity(&self.limits),
-            None if lane.0 < self.limits.lanes => OutboundLane::new().capacity(&self.limits),
+            None if lane.0 < self.limits.lanes => {
+                OutboundLane::new(Time::ZERO).capacity(&self.limits)
+            }
             None => Capacity::default(),
         }
     }
@@ -84,19 +88,26 @@ impl Outbound {
     /// Queues a message, or says why not. Its id counts as offered in any case.
     pub(crate) fn queue(
         &mut self,
+        now: Time,
         id: MessageId,
         lane: Lane,
         payload: Bytes,
+        options: MessageOptions,
     ) -> Result<(), (RejectReason, Bytes)> {
         let admitted = self.admit(id, lane, payload.len());
         self.last_id = self.last_id.max(Some(id));
-        match admitted {
-            Ok(()) => {
-                self.lane_mut(lane).push(id, payload);
-                Ok(())
-            }
-            Err(reason) => Err((reason, payload)),
+        if let Err(reason) = admitted {
+            return Err((reason, payload));
         }
+        let of_peer = self.limits.policy.ttl.map(|ttl| now + ttl);
+        let message = Message {
+            id,
+            payload,
+            accepted_at: now,
+            expires_at: of_peer.into_iter().chain(options.expires_at).min(),
+        };
+        lane_mut(&mut self.lanes, lane, now).push(message, &self.limits);
+        Ok(())
     }
 
     /// Notes an id that was offered and handed back for another reason.
@@ -121,8 +132,34 @@ impl Outbound {
     }
 
     /// Takes a message back if it can be. False if it is not here.
-    pub(crate) fn cancel(&mut self, id: MessageId) -> bool {
-        self.lanes.iter_mut().any(|lane| lane.cancel(id))
+    pub(crate) fn cancel(&mut self, id: MessageId, now: Time) -> bool {
+        self.lanes.iter_mut().any(|lane| lane.cancel(id, now))
+    }
+
+    /// Does what is due to messages that expire, or are given up while the receiver stays away.
+    pub(crate) fn time_passes(&mut self, now: Time) {
+        for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
+            let heard = is_heard(&self.carrier, number);
+            lane.time_passes(now, &self.limits.policy, heard);
+        }
+    }
+
+    /// The earliest moment at which time does something to a message, or the first answer to an
+    /// OPEN is overdue.
+    pub(crate) fn next_deadline(&self) -> Option<Deadline> {
+        let lanes = (0..).map(Lane).zip(&self.lanes);
+        let of_lanes = lanes.filter_map(|(number, lane)| {
+            lane.next_deadline(&self.limits.policy, is_heard(&self.carrier, number))
+        });
+        let timer = Timer::Resume;
+        let of_streams = self.resume_due().map(|at| Deadline { at, timer });
+        let earliest = of_lanes.chain(of_streams).min();
+        earliest.filter(|deadline| deadline.at < Time::MAX)
+    }
+
+    /// When the oldest message without an outcome was accepted.
+    pub(crate) fn oldest(&self) -> Option<Time> {
+        self.lanes.iter().filter_map(OutboundLane::oldest).min()
     }
 
     /// This connection carries the lanes from here on.
@@ -134,8 +171,15 @@ impl Outbound {
     }
 
     /// The connection is gone, and what was heard on its streams with it.
-    pub(crate) fn detach(&mut self) {
-        self.carrier = None;
+    pub(crate) fn detach(&mut self, now: Time) {
+        let Some(carrier) = self.carrier.take() else {
+            return;
+        };
+        for stream in carrier.streams.iter().filter(|it| it.is_heard()) {
+            if let Some(lane) = self.lanes.get_mut(usize::from(stream.lane.0)) {
+                lane.due.silent_since = now;
+            }
+        }
     }
 
     /// The connection that carries the lanes.
@@ -168,9 +212,18 @@ impl Outbound {
     }
 
     /// The other end gave a stream of ours up. False if it is none.
-    pub(crate) fn cut(&mut self, attempt: Attempt, stream: StreamId) -> bool {
-        let carried = stream_mut(&mut self.carrier, attempt, stream);
-        carried.map(LaneStream::cut).is_some()
+    pub(crate) fn cut(&mut self, attempt: Attempt, stream: StreamId, now: Time) -> bool {
+        let Some(carried) = stream_mut(&mut self.carrier, attempt, stream) else {
+            return false;
+        };
+        if let (true, Some(lane)) = (
+            carried.is_heard(),
+            self.lanes.get_mut(usize::from(carried.lane.0)),
+        ) {
+            lane.due.silent_since = now;
+        }
+        carried.cut();
+        true
     }
 
     /// QUIC holds all of a write; whether it was one of ours.
@@ -192,7 +245,8 @@ impl Outbound {
             let binds = bind && lane.opened && carrier.streams.is_empty();
             let carried = carrier.streams.iter().any(|stream| stream.lane == number);
             if !carried && (binds || !lane.is_settled()) {
-                let stream = LaneStream::new(number, lane, self.session, resume_due);
+                let redelivery = self.limits.policy.redelivery;
+                let stream = LaneStream::new(number, lane, self.session, redelivery, resume_due);
                 carrier.streams.push(stream);
             }
         }
@@ -206,6 +260,7 @@ impl Outbound {
         actions: &mut Vec<Action>,
     ) -> Written {
         let mut written = Written::default();
+        let lowest = self.lowest_class();
         let Some(Carrier { attempt, streams }) = &mut self.carrier else {
             return written;
         };
@@ -219,6 +274,7 @@ impl Outbound {
             let Some(composed) = lane.compose(stream, &self.limits, flow) else {
                 continue;
             };
+            let priority = lane.turn(self.limits.policy.priority(stream.lane), lowest);
             let transfer = TransferId(*transfers);
             *transfers += 1;
             stream.write_began(transfer, composed.fin);
@@ -233,6 +289,7 @@ impl Outbound {
                 },
                 chunks: composed.chunks,
                 fin: composed.fin,
+                priority,
             });
         }
         written
@@ -268,7 +325,10 @@ impl Outbound {
     /// Goes on in a new session, of which no receiver knows anything.
     pub(crate) fn start_over(&mut self) {
         self.session = self.session.successor();
-        self.lanes.iter_mut().for_each(OutboundLane::start_over);
+        let redelivery = self.limits.policy.redelivery;
+        self.lanes
+            .iter_mut()
+            .for_each(|lane| lane.start_over(redelivery));
     }
 
     /// Settles everything, and starts anew.
@@ -318,6 +378,15 @@ impl Outbound {
         self.lanes.iter_mut().flat_map(OutboundLane::take_decided)
     }
 
+    /// Messages that failed because everything was abandoned, since the last call.
+    pub(crate) fn take_unsent(&mut self) -> impl Iterator<Item = Unsent> + '_ {
+        let lanes = (0..).map(Lane).zip(&mut self.lanes);
+        lanes.flat_map(|(lane, known)| {
+            let unsent = known.take_unsent().into_iter();
+            unsent.map(move |(id, payload)| Unsent { id, lane, payload })
+        })
+    }
+
     /// Says which lanes have room that they had not.
     pub(crate) fn tell_room(&mut self, actions: &mut Vec<Action>) {
         for (lane, known) in (0..).map(Lane).zip(&mut self.lanes) {
@@ -330,7 +399,7 @@ impl Outbound {
 
     /// Names messages by their order and the connection as told, and counts times from `now`, for
     /// states to be compared across histories.
-    pub(crate) fn rename(&mut self, now: Time, attempt: Option<Attempt>) {
+    pub(crate) fn rename(&mut self, now: Time, age_max: Duration, attempt: Option<Attempt>) {
         let mut all: Vec<MessageId> = Vec::new();
         self.lanes
             .iter_mut()
@@ -341,6 +410,7 @@ impl Outbound {
                 let rank = all.partition_point(|other| other < id);
                 *id = MessageId(rank as u64);
             }
+            lane.make_relative(now, &self.limits.policy, age_max);
         }
         self.last_id = self.last_id.map(|_| MessageId(all.len() as u64));
         if let Some(carrier) = &mut self.carrier {
@@ -373,20 +443,36 @@ impl Outbound {
             .try_for_each(|lane| lane.check(&self.limits))
     }
 
+    /// The lowest class of a lane that has something to send.
+    fn lowest_class(&self) -> Priority {
+        let lanes = (0..).map(Lane).zip(&self.lanes);
+        let busy = lanes.filter(|(_, lane)| !lane.is_settled());
+        let classes = busy.map(|(number, _)| self.limits.policy.priority(number));
+        classes.min().unwrap_or(Priority::High)
+    }
+
     fn streams(&self) -> impl Iterator<Item = &LaneStream> {
         self.carrier.iter().flat_map(|carrier| &carrier.streams)
     }
+}
 
-    /// The lane, which is made if there is none: those below it as well, since an unused one costs
-    /// little.
-    fn lane_mut(&mut self, lane: Lane) -> &mut OutboundLane {
-        let place = usize::from(lane.0);
-        if self.lanes.len() <= place {
-            self.lanes.reserve_exact(place + 1 - self.lanes.len());
-            self.lanes.resize_with(place + 1, OutboundLane::new);
-        }
-        &mut self.lanes[place]
+/// The lane, which is made if there is none: those below it as well, since an unused one costs
+/// little.
+fn lane_mut(lanes: &mut Vec<OutboundLane>, lane: Lane, now: Time) -> &mut OutboundLane {
+    let place = usize::from(lane.0);
+    if lanes.len() <= place {
+        lanes.reserve_exact(place + 1 - lanes.len());
+        lanes.resize_with(place + 1, || OutboundLane::new(now));
     }
+    &mut lanes[place]
+}
+
+/// Whether the lane's receiver has said on a connection that stands what it has.
+fn is_heard(carrier: &Option<Carrier>, lane: Lane) -> bool {
+    let streams = carrier.iter().flat_map(|carrier| &carrier.streams);
+    streams
+        .into_iter()
+        .any(|stream| stream.lane == lane && stream.is_heard())
 }
 
 /// The stream of ours by this name.

@@ -1,8 +1,9 @@
 //! What a RESUME proves of the messages that earlier connections left open.
 
-use super::{Evidence, OutboundLane, Slot};
+use super::OutboundLane;
+use super::message::{Evidence, Slot};
 use crate::wire::Resume;
-use crate::{Level, Outcome};
+use crate::{Level, Outcome, Redelivery, UnknownReason};
 
 impl OutboundLane {
     /// Judges each open number below `end`, all written on earlier connections (`docs/wire.md`,
@@ -11,7 +12,7 @@ impl OutboundLane {
     /// The receiver's word about what it has not received is proof only while its memory is the
     /// one that we were last told of: a record that was lost and made anew knows nothing of what
     /// its forerunner took.
-    pub(super) fn judge(&mut self, end: u64, resume: &Resume) {
+    pub(super) fn judge(&mut self, end: u64, resume: &Resume, redelivery: Redelivery) {
         self.decide_below(
             resume.taken.min(end),
             &Outcome::Delivered(Level::Application),
@@ -23,15 +24,10 @@ impl OutboundLane {
             let Some(index) = self.index(number) else {
                 continue;
             };
-            let Some(Slot::Open {
-                evidence,
-                cancelled,
-                ..
-            }) = self.flight.get_mut(index)
-            else {
+            let Some(begun) = self.flight.get_mut(index).and_then(Slot::begun_mut) else {
                 continue;
             };
-            *evidence = match *evidence {
+            begun.evidence = match begun.evidence {
                 // It was not written since, so that no other record can know of it either.
                 Evidence::NotReceived => Evidence::NotReceived,
                 _ if forgotten => Evidence::Forgotten,
@@ -39,8 +35,16 @@ impl OutboundLane {
                 Evidence::None => Evidence::Unproven,
                 lasting @ (Evidence::Unproven | Evidence::Forgotten) => lasting,
             };
-            if *cancelled && *evidence == Evidence::NotReceived {
-                self.decide(number, Outcome::Cancelled);
+            match (begun.evidence, begun.given_up) {
+                (Evidence::NotReceived, Some(given_up)) => {
+                    self.decide(number, given_up.why.outcome());
+                }
+                (Evidence::Unproven | Evidence::Forgotten, _)
+                    if redelivery == Redelivery::AtMostOnce =>
+                {
+                    self.decide(number, Outcome::Unknown(UnknownReason::Forgotten));
+                }
+                _ => {}
             }
         }
     }

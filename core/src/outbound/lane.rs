@@ -5,14 +5,21 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::{Capacity, Epoch, FailReason, MessageId, Outcome, RefuseCode, SendLimits};
-use crate::{UnknownReason, Violation};
+use super::due::Due;
+use super::message::{Begun, Evidence, GivenUp, Message, Slot, Why};
+use crate::{
+    Capacity, Epoch, FailReason, MessageId, Outcome, Priority, Redelivery, SendLimits, Time,
+    UnknownReason, Violation, WhenFull,
+};
+
+/// Of so many writes in a row, one goes out in the lowest class ([`Priority`]).
+const YIELDS_EVERY: u8 = 16;
 
 /// One lane's messages, from acceptance to outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct OutboundLane {
     /// Accepted, not begun, in order.
-    pub(super) queue: VecDeque<Queued>,
+    pub(super) queue: VecDeque<Message>,
     pub(super) queued_bytes: usize,
     /// Begun; the number of the front is `first`.
     pub(super) flight: VecDeque<Slot>,
@@ -23,49 +30,19 @@ pub(super) struct OutboundLane {
     pub(super) opened: bool,
     /// The receiver's record as the last RESUME told it.
     pub(super) record: Option<(Epoch, u64)>,
+    pub(super) due: Due,
+    /// Writes since the last one that went out in a lower class than the lane's own.
+    pub(super) unyielding: u8,
     /// Outcomes of this step.
     decided: Vec<(MessageId, Outcome)>,
+    /// Messages that failed in this step because the lane was abandoned.
+    unsent: Vec<(MessageId, Bytes)>,
     /// Messages left the queue in this step.
     room_made: bool,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Queued {
-    pub(super) id: MessageId,
-    pub(super) payload: Bytes,
-}
-
-/// One number of the lane.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) enum Slot {
-    /// Its message has begun and has no outcome.
-    Open {
-        id: MessageId,
-        payload: Bytes,
-        evidence: Evidence,
-        /// The user took it back, too late for it not to begin.
-        cancelled: bool,
-    },
-    /// Its message is settled; the number is passed over with SKIP where it comes up again.
-    Settled,
-}
-
-/// What RESUMEs have shown of a message that was written on an earlier connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Evidence {
-    /// Nothing: its fate is open.
-    None,
-    /// It was not received. Holds until its first byte is written again.
-    NotReceived,
-    /// No RESUME can prove that it was not received, since none came before it was written.
-    /// Holds for good.
-    Unproven,
-    /// A receiver that no longer remembers may have taken it. Holds for good.
-    Forgotten,
-}
-
 impl OutboundLane {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(now: Time) -> Self {
         Self {
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -75,23 +52,51 @@ impl OutboundLane {
             in_flight_bytes: 0,
             opened: false,
             record: None,
+            due: Due {
+                silent_since: now,
+                ..Due::default()
+            },
+            unyielding: 0,
             decided: Vec::new(),
+            unsent: Vec::new(),
             room_made: false,
         }
     }
 
     /// What the queue would take now.
     pub(super) fn capacity(&self, limits: &SendLimits) -> Capacity {
+        let (messages, bytes) = match limits.policy.when_full {
+            WhenFull::Reject => (self.queue.len(), self.queued_bytes),
+            // What is there makes room.
+            WhenFull::DropOldest => (0, 0),
+        };
         Capacity {
-            messages: limits.queue_messages_max - self.queue.len(),
-            bytes: limits.queue_bytes_max - self.queued_bytes,
+            messages: limits.queue_messages_max - messages,
+            bytes: limits.queue_bytes_max - bytes,
         }
     }
 
-    /// Queues a message that fits the capacity.
-    pub(super) fn push(&mut self, id: MessageId, payload: Bytes) {
-        self.queued_bytes += payload.len();
-        self.queue.push_back(Queued { id, payload });
+    /// Queues a message that fits the capacity. What it leaves no room for is put out.
+    pub(super) fn push(&mut self, message: Message, limits: &SendLimits) {
+        let bytes = message.payload.len();
+        while self.queue.len() >= limits.queue_messages_max
+            || self.queued_bytes + bytes > limits.queue_bytes_max
+        {
+            if self.queue.is_empty() {
+                break;
+            }
+            self.unqueue(0, Outcome::Failed(FailReason::Displaced));
+        }
+        self.queued_bytes += bytes;
+        self.due.accepted(&message);
+        self.queue.push_back(message);
+    }
+
+    /// When the oldest message without an outcome was accepted.
+    pub(super) fn oldest(&self) -> Option<Time> {
+        let begun = self.flight.front().and_then(Slot::begun);
+        let oldest = begun.map(|begun| &begun.message).or(self.queue.front())?;
+        Some(oldest.accepted_at)
     }
 
     pub(super) fn queued(&self) -> (usize, usize) {
@@ -116,67 +121,86 @@ impl OutboundLane {
         self.decided.drain(..)
     }
 
+    /// Messages that failed because the lane was abandoned, since the last call.
+    pub(super) fn take_unsent(&mut self) -> Vec<(MessageId, Bytes)> {
+        core::mem::take(&mut self.unsent)
+    }
+
     /// Takes a message back. One that waits is settled; one that has begun once it is proven that
     /// it was not received. False if it is not here.
-    pub(super) fn cancel(&mut self, id: MessageId) -> bool {
-        if let Ok(at) = self.queue.binary_search_by_key(&id, |queued| queued.id) {
-            if let Some(Queued { payload, .. }) = self.queue.remove(at) {
-                self.queued_bytes -= payload.len();
-                self.room_made = true;
-                self.decided.push((id, Outcome::Cancelled));
-            }
+    pub(super) fn cancel(&mut self, id: MessageId, now: Time) -> bool {
+        if let Ok(place) = self.queue.binary_search_by_key(&id, |queued| queued.id) {
+            self.unqueue(place, Outcome::Cancelled);
             return true;
         }
-        let Some(at) = self.flight.iter().position(|slot| slot.id() == Some(id)) else {
+        let is_it = |slot: &Slot| slot.begun().is_some_and(|begun| begun.message.id == id);
+        let Some(place) = self.flight.iter().position(is_it) else {
             return false;
         };
-        let number = self.first + at as u64;
-        match self.flight.get_mut(at) {
-            Some(Slot::Open {
-                evidence: Evidence::NotReceived,
-                ..
-            }) => self.decide(number, Outcome::Cancelled),
-            Some(Slot::Open { cancelled, .. }) => *cancelled = true,
-            Some(Slot::Settled) | None => {}
-        }
+        let given_up = GivenUp {
+            why: Why::Cancelled,
+            since: now,
+        };
+        self.give_up(self.first + place as u64, given_up);
         true
     }
 
-    /// Settles everything: what has provably not arrived failed, or was cancelled if that was
-    /// asked for; the rest is unknown.
-    pub(super) fn abandon(&mut self, failed: FailReason, unknown: UnknownReason) {
-        for number in self.first..self.next_number() {
-            let outcome = match self.slot(number) {
-                Some(Slot::Open {
-                    evidence: Evidence::NotReceived,
-                    cancelled,
-                    ..
-                }) => match cancelled {
-                    true => Outcome::Cancelled,
-                    false => Outcome::Failed(failed),
-                },
-                _ => Outcome::Unknown(unknown),
-            };
-            self.decide(number, outcome);
+    /// Settles a message that waits.
+    pub(super) fn unqueue(&mut self, place: usize, outcome: Outcome) {
+        if let Some(message) = self.queue.remove(place) {
+            self.queued_bytes -= message.payload.len();
+            self.room_made = true;
+            self.due.no_longer_expires(&message);
+            self.decided.push((message.id, outcome));
         }
-        for queued in core::mem::take(&mut self.queue) {
-            self.decided.push((queued.id, Outcome::Failed(failed)));
+    }
+
+    /// Settles everything: what has provably not arrived failed, or was given up if that was asked
+    /// for; the rest is unknown.
+    pub(super) fn abandon(&mut self, failed: FailReason, unknown: UnknownReason) {
+        for slot in core::mem::take(&mut self.flight) {
+            let Slot::Open(Begun {
+                message,
+                evidence,
+                given_up,
+            }) = slot
+            else {
+                continue;
+            };
+            let outcome = match (evidence, given_up) {
+                (Evidence::NotReceived, Some(given_up)) => given_up.why.outcome(),
+                (Evidence::NotReceived, None) => Outcome::Failed(failed),
+                (Evidence::None | Evidence::Unproven | Evidence::Forgotten, _) => {
+                    Outcome::Unknown(unknown)
+                }
+            };
+            if outcome == Outcome::Failed(failed) {
+                self.unsent.push((message.id, message.payload));
+            }
+            self.decided.push((message.id, outcome));
+        }
+        for message in core::mem::take(&mut self.queue) {
+            self.decided.push((message.id, Outcome::Failed(failed)));
+            self.unsent.push((message.id, message.payload));
         }
         *self = Self {
             decided: core::mem::take(&mut self.decided),
-            ..Self::new()
+            unsent: core::mem::take(&mut self.unsent),
+            ..Self::new(self.due.silent_since)
         };
     }
 
     /// Goes on in a new session, of which no receiver knows anything. Messages that have begun in
     /// the old one keep their order and are numbered anew; what the old session's receiver did
-    /// with them can no longer be asked.
-    pub(super) fn start_over(&mut self) {
-        self.flight.retain(|slot| matches!(slot, Slot::Open { .. }));
-        for slot in &mut self.flight {
-            if let Slot::Open { evidence, .. } = slot {
-                *evidence = Evidence::Unproven;
-            }
+    /// with them can no longer be asked, so that those which may be sent only once are unknown.
+    pub(super) fn start_over(&mut self, redelivery: Redelivery) {
+        if redelivery == Redelivery::AtMostOnce {
+            let unknown = Outcome::Unknown(UnknownReason::Forgotten);
+            self.decide_below(self.next_number(), &unknown);
+        }
+        self.flight.retain(|slot| slot.begun().is_some());
+        for begun in self.flight.iter_mut().filter_map(Slot::begun_mut) {
+            begun.evidence = Evidence::Unproven;
         }
         self.first = 0;
         self.opened = false;
@@ -205,10 +229,8 @@ impl OutboundLane {
         else {
             return;
         };
-        if let Slot::Open { id, payload, .. } = core::mem::replace(slot, Slot::Settled) {
-            self.in_flight -= 1;
-            self.in_flight_bytes -= payload.len();
-            self.decided.push((id, outcome));
+        if let Slot::Open(begun) = core::mem::replace(slot, Slot::Settled) {
+            self.settle(&begun, outcome);
         }
         while let Some(Slot::Settled) = self.flight.front() {
             self.flight.pop_front();
@@ -220,21 +242,50 @@ impl OutboundLane {
     pub(super) fn decide_below(&mut self, end: u64, outcome: &Outcome) {
         let end = end.min(self.next_number());
         while self.first < end || matches!(self.flight.front(), Some(Slot::Settled)) {
-            if let Some(Slot::Open { id, payload, .. }) = self.flight.pop_front() {
-                self.in_flight -= 1;
-                self.in_flight_bytes -= payload.len();
-                self.decided.push((id, outcome.clone()));
+            if let Some(Slot::Open(begun)) = self.flight.pop_front() {
+                self.settle(&begun, outcome.clone());
             }
             self.first += 1;
         }
     }
 
-    /// Takes the first message that waits.
-    pub(super) fn pop_queued(&mut self) -> Option<Queued> {
-        let queued = self.queue.pop_front()?;
-        self.queued_bytes -= queued.payload.len();
+    fn settle(&mut self, begun: &Begun, outcome: Outcome) {
+        self.in_flight -= 1;
+        self.in_flight_bytes -= begun.message.payload.len();
+        self.due.settled(&begun.message, begun.given_up);
+        self.decided.push((begun.message.id, outcome));
+    }
+
+    /// Begins the first message that waits, and shows its payload.
+    pub(super) fn begin(&mut self) -> Option<&Bytes> {
+        let message = self.queue.pop_front()?;
+        let bytes = message.payload.len();
+        self.queued_bytes -= bytes;
         self.room_made = true;
-        Some(queued)
+        self.in_flight += 1;
+        self.in_flight_bytes += bytes;
+        self.flight.push_back(Slot::Open(Begun {
+            message,
+            evidence: Evidence::None,
+            given_up: None,
+        }));
+        let begun = self.flight.back().and_then(Slot::begun)?;
+        Some(&begun.message.payload)
+    }
+
+    /// The class in which the lane's next write goes out: its own, or, every so often, the lowest of
+    /// those that have something to send, so that none of them starves.
+    pub(super) fn turn(&mut self, own: Priority, lowest: Priority) -> Priority {
+        if lowest >= own {
+            self.unyielding = 0;
+            return own;
+        }
+        self.unyielding += 1;
+        if self.unyielding < YIELDS_EVERY {
+            return own;
+        }
+        self.unyielding = 0;
+        lowest
     }
 
     /// Whether messages left the queue since the last call.
@@ -242,21 +293,11 @@ impl OutboundLane {
         core::mem::take(&mut self.room_made)
     }
 
-    /// Settles a message that is larger than the receiver takes, before it is written.
-    pub(super) fn refuse_queued_front(&mut self) {
-        if let Some(Queued { id, .. }) = self.pop_queued() {
-            self.decided
-                .push((id, Outcome::Refused(RefuseCode::TooLarge)));
-        }
-    }
-
     /// The ids in use.
     pub(super) fn ids(&mut self) -> impl Iterator<Item = &mut MessageId> {
-        let begun = self.flight.iter_mut().filter_map(|slot| match slot {
-            Slot::Open { id, .. } => Some(id),
-            Slot::Settled => None,
-        });
-        begun.chain(self.queue.iter_mut().map(|queued| &mut queued.id))
+        let begun = self.flight.iter_mut().filter_map(Slot::begun_mut);
+        let begun = begun.map(|begun| &mut begun.message);
+        begun.chain(&mut self.queue).map(|message| &mut message.id)
     }
 
     /// Moves all numbers down by `origin`, which is at most the lowest in use.
@@ -267,21 +308,29 @@ impl OutboundLane {
     /// Whether the books agree with what they count.
     pub(super) fn check(&self, limits: &SendLimits) -> Result<(), Violation> {
         let queued: usize = self.queue.iter().map(|queued| queued.payload.len()).sum();
-        let open = self.flight.iter().filter_map(|slot| match slot {
-            Slot::Open { id, payload, .. } => Some((*id, payload.len())),
-            Slot::Settled => None,
-        });
-        let ids = open
+        let open = self.flight.iter().filter_map(Slot::begun);
+        let begun = open.clone().map(|begun| &begun.message);
+        let ids = begun.clone().chain(&self.queue).map(|message| message.id);
+        let (messages, bytes) = begun
             .clone()
-            .map(|(id, _)| id)
-            .chain(self.queue.iter().map(|q| q.id));
-        let (messages, bytes) = open.fold((0, 0), |(m, b), (_, len)| (m + 1, b + len));
+            .fold((0, 0), |(m, b), it| (m + 1, b + it.payload.len()));
         if queued != self.queued_bytes
             || (messages, bytes) != (self.in_flight, self.in_flight_bytes)
         {
             return Err(Violation {
                 id: "I2",
                 what: "a lane's books differ from its messages",
+            });
+        }
+        let expires = |message: &&Message| message.expires_at.is_some();
+        let kept = open.clone().filter(|begun| begun.given_up.is_none());
+        let expiring = kept.map(|begun| &begun.message).chain(&self.queue);
+        if self.due.expiries.len() != expiring.filter(expires).count()
+            || self.due.given_up.len() != open.filter(|begun| begun.given_up.is_some()).count()
+        {
+            return Err(Violation {
+                id: "I15",
+                what: "a lane's moments differ from its messages",
             });
         }
         if self.queue.len() > limits.queue_messages_max || queued > limits.queue_bytes_max {
@@ -305,37 +354,5 @@ impl OutboundLane {
             id: "I7",
             what: "a lane's messages are not in the order of acceptance",
         })
-    }
-}
-
-impl Slot {
-    fn id(&self) -> Option<MessageId> {
-        match self {
-            Self::Open { id, .. } => Some(*id),
-            Self::Settled => None,
-        }
-    }
-}
-
-impl core::fmt::Debug for Queued {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}({} B)", self.id, self.payload.len())
-    }
-}
-
-impl core::fmt::Debug for Slot {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Open {
-                id,
-                payload,
-                evidence,
-                cancelled,
-            } => {
-                let cancelled = if *cancelled { ", cancelled" } else { "" };
-                write!(f, "{id}({} B, {evidence:?}{cancelled})", payload.len())
-            }
-            Self::Settled => write!(f, "settled"),
-        }
     }
 }

@@ -8,13 +8,15 @@
 //! - [`LaneStream`] is the lane's stream in one connection, and ends with it.
 
 mod compose;
+mod due;
 mod half;
 mod judge;
 mod lane;
+mod message;
 mod stream;
 
 pub(crate) use self::half::{Flow, Heard, Outbound};
-use self::lane::{Evidence, OutboundLane, Queued, Slot};
+use self::lane::OutboundLane;
 use self::stream::{LaneStream, StreamEnd};
 
 /// One write holds at most this many bytes, or one message.

@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::{OutboundLane, PIPELINED_BYTES_MAX};
 use crate::wire::{Decoder, Frame, Item, Open, Resume, VARINT_MAX};
-use crate::{Lane, Level, Outcome, ProtocolError, RefuseCode, SessionId, Time, TransferId};
+use crate::{
+    Lane, Level, Outcome, ProtocolError, Redelivery, RefuseCode, SessionId, Time, TransferId,
+};
 
 /// One lane's stream. Dropped with its connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +30,7 @@ pub(super) struct LaneStream {
     /// The way back has ended, or was cut: nothing more is written or heard.
     over: bool,
     way_back: Decoder,
+    redelivery: Redelivery,
 }
 
 /// How the way back ended.
@@ -45,6 +48,7 @@ impl LaneStream {
         lane: Lane,
         books: &OutboundLane,
         session: SessionId,
+        redelivery: Redelivery,
         resume_due: Time,
     ) -> Self {
         let fresh = !books.opened;
@@ -67,6 +71,7 @@ impl LaneStream {
             fin_written: false,
             over: false,
             way_back: Decoder::default(),
+            redelivery,
         }
     }
 
@@ -76,9 +81,16 @@ impl LaneStream {
         (self.resume.is_none() && !self.over).then_some(self.resume_due)
     }
 
-    /// Whether messages may be written: at once after a fresh OPEN, otherwise after RESUME.
+    /// Whether messages may be written: at once after a fresh OPEN, otherwise after RESUME. Under
+    /// at-most-once always after it, since what was written before can never be proven lost.
     pub(super) fn is_flowing(&self) -> bool {
-        !self.fin_written && !self.over && (self.open.fresh || self.resume.is_some())
+        let pipelines = self.open.fresh && self.redelivery == Redelivery::AtLeastOnce;
+        !self.fin_written && !self.over && (pipelines || self.resume.is_some())
+    }
+
+    /// Whether the receiver has said what it has, and will say what it takes.
+    pub(super) fn is_heard(&self) -> bool {
+        self.resume.is_some() && !self.over
     }
 
     /// Whether our FIN was written.
@@ -205,7 +217,7 @@ impl LaneStream {
         }
         self.resume = Some(resume);
         self.taken = resume.taken;
-        lane.judge(self.judged_below, &resume);
+        lane.judge(self.judged_below, &resume, self.redelivery);
         Ok(())
     }
 

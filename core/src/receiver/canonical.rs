@@ -1,5 +1,7 @@
 //! Receivers' states compared across histories.
 
+use core::time::Duration;
+
 use super::PeerReceiverMachine;
 use super::phase::Phase;
 use crate::Time;
@@ -36,7 +38,8 @@ impl ReceiverCanonical {
         }
         machine.transfers = 0;
         let carrier = machine.inbound.rename(machine.outbound.carrier());
-        machine.outbound.rename(now, carrier);
+        // Nobody is told how old replies are.
+        machine.outbound.rename(now, Duration::ZERO, carrier);
         machine.now = Time::ZERO;
         Self(machine)
     }

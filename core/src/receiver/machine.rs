@@ -15,8 +15,8 @@ use crate::stats::Aside;
 use crate::table::Standing;
 use crate::{
     Action, Attempt, Capacity, Deadline, Epoch, Event, FailReason, Holdup, Lane, MessageId,
-    ProtocolError, ReceiverConfig, ReceiverStats, RejectReason, SessionId, Side, Snapshot, Stats,
-    StopMode, StreamId, Time, Timer, UnknownReason, Violation,
+    MessageOptions, ProtocolError, ReceiverConfig, ReceiverStats, RejectReason, SessionId, Side,
+    Snapshot, Stats, StopMode, StreamId, Time, Timer, UnknownReason, Violation,
 };
 
 /// One session of one peer at an accepting node: takes its messages, hands each to the application
@@ -130,15 +130,17 @@ impl PeerReceiverMachine {
         ReceiverCanonical::alone(self)
     }
 
-    /// The end of a drain, if one is under way: the only timer there is.
+    /// The earliest armed timer: the end of a drain, or what time does to a reply.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        match self.phase {
+        let of_phase = match self.phase {
             Phase::Draining { deadline } => Some(Deadline {
                 at: deadline,
                 timer: Timer::Drain,
             }),
             Phase::Running | Phase::Closed => None,
-        }
+        };
+        let of_replies = self.outbound.next_deadline();
+        of_phase.into_iter().chain(of_replies).min()
     }
 
     /// Counters of what it took since it was made.
@@ -240,6 +242,7 @@ impl PeerReceiverMachine {
         let unknown = UnknownReason::SessionForgotten;
         self.outbound.abandon(FailReason::SessionForgotten, unknown);
         self.settle_outcomes(actions);
+        self.hand_back(actions);
     }
 
     /// The invariants of its state, between steps.
@@ -255,8 +258,12 @@ impl PeerReceiverMachine {
             return wrong("I18", "facts of a step were left undecided");
         }
         let stats = self.reply_stats();
-        let settled =
-            stats.delivered + stats.refused + stats.cancelled + stats.failed + stats.unknown;
+        let settled = stats.delivered
+            + stats.refused
+            + stats.expired
+            + stats.cancelled
+            + stats.failed
+            + stats.unknown;
         if stats.accepted != settled + stats.queued + stats.in_flight {
             return wrong("I2", "accepted replies are neither settled nor kept");
         }
@@ -274,11 +281,16 @@ impl PeerReceiverMachine {
     /// Records a fact. Decides nothing.
     fn apply(&mut self, event: Event) {
         let known = match event {
-            Event::MessageQueued { id, lane, payload } => {
-                self.message_queued(id, lane, payload);
+            Event::MessageQueued {
+                id,
+                lane,
+                payload,
+                options,
+            } => {
+                self.message_queued(id, lane, payload, options);
                 true
             }
-            Event::Cancel { id } => self.outbound.cancel(id),
+            Event::Cancel { id } => self.outbound.cancel(id, self.now),
             Event::Connected { attempt } => {
                 self.inbound.connected(attempt);
                 if self.outbound.carrier().is_none_or(|older| older < attempt) {
@@ -293,7 +305,7 @@ impl PeerReceiverMachine {
                         self.outbound.start_over();
                     }
                     self.tally.0.since = self.now;
-                    self.outbound.detach();
+                    self.outbound.detach(self.now);
                 }
                 self.inbound.lost(attempt)
             }
@@ -314,7 +326,7 @@ impl PeerReceiverMachine {
                 attempt, stream, ..
             } => match stream.opener {
                 Side::Remote => self.inbound.cut(attempt, stream),
-                Side::Local => self.outbound.cut(attempt, stream),
+                Side::Local => self.outbound.cut(attempt, stream, self.now),
             },
             Event::TransferFinished { transfer } => {
                 self.inbound.written(transfer) || self.outbound.written(transfer)
@@ -329,7 +341,7 @@ impl PeerReceiverMachine {
             Event::Stop { mode } => {
                 let by = match mode {
                     StopMode::Drain(wait) => self.now + wait,
-                    StopMode::Abort => self.now,
+                    StopMode::Abort | StopMode::Remove => self.now,
                 };
                 self.stop_by = Some(self.stop_by.map_or(by, |earlier| earlier.min(by)));
                 true
@@ -345,9 +357,17 @@ impl PeerReceiverMachine {
         }
     }
 
-    fn message_queued(&mut self, id: MessageId, lane: Lane, payload: Bytes) {
+    fn message_queued(
+        &mut self,
+        id: MessageId,
+        lane: Lane,
+        payload: Bytes,
+        options: MessageOptions,
+    ) {
         let queued = match self.phase {
-            Phase::Running if self.stop_by.is_none() => self.outbound.queue(id, lane, payload),
+            Phase::Running if self.stop_by.is_none() => {
+                self.outbound.queue(self.now, id, lane, payload, options)
+            }
             Phase::Running | Phase::Draining { .. } | Phase::Closed => {
                 self.outbound.offered(id);
                 Err((RejectReason::Stopped, payload))

@@ -17,7 +17,7 @@ use super::unbound::Unbound;
 use crate::{
     Action, Attempt, Capacity, CloseCode, Deadline, Epoch, Event, IncomingMessage, LANES_MAX, Lane,
     MessageId, Outcome, PeerKey, ReceiverConfig, ReceiverStats, Rejected, SessionId, Snapshot,
-    Stats, StopMode, Time, Timer,
+    Stats, StopMode, Time, Timer, Unsent,
 };
 
 /// Records that each session may make: one for each lane that it may open.
@@ -109,6 +109,14 @@ pub enum SessionNews {
         session: SessionHandle,
         /// Each reply with its only outcome, at least one.
         settled: Vec<(MessageId, Outcome)>,
+    },
+    /// Replies that were not sent, or are proven not to have been received, when their session
+    /// ended: after their outcomes.
+    HandedBack {
+        /// Their session.
+        session: SessionHandle,
+        /// The replies, at least one.
+        unsent: Vec<Unsent>,
     },
     /// A reply is not accepted, and handed back.
     Rejected {

@@ -2,21 +2,27 @@
 
 use bytes::Bytes;
 
-use super::state::{Failure, Phase};
+use super::state::{Ending, Failure, Phase};
 use super::{Link, PeerSenderMachine};
 use crate::inbound::Place;
 use crate::outbound::Heard;
 use crate::{
-    Attempt, Event, Lane, LinkError, MessageId, RejectReason, Side, StopMode, StreamId, TransferId,
+    Attempt, Event, Lane, LinkError, MessageId, MessageOptions, RejectReason, Side, StopMode,
+    StreamId, TransferId,
 };
 
 impl PeerSenderMachine {
     pub(super) fn apply(&mut self, event: Event) {
         let news = &mut self.state.news;
         match event {
-            Event::MessageQueued { id, lane, payload } => self.message_queued(id, lane, payload),
+            Event::MessageQueued {
+                id,
+                lane,
+                payload,
+                options,
+            } => self.message_queued(id, lane, payload, options),
             Event::Cancel { id } => {
-                if !self.state.outbound.cancel(id) {
+                if !self.state.outbound.cancel(id, self.state.now) {
                     self.stats.stale_events += 1;
                 }
             }
@@ -76,10 +82,17 @@ impl PeerSenderMachine {
         }
     }
 
-    fn message_queued(&mut self, id: MessageId, lane: Lane, payload: Bytes) {
+    fn message_queued(
+        &mut self,
+        id: MessageId,
+        lane: Lane,
+        payload: Bytes,
+        options: MessageOptions,
+    ) {
+        let now = self.state.now;
         let outbound = &mut self.state.outbound;
         let queued = match self.state.phase {
-            Phase::Running => outbound.queue(id, lane, payload),
+            Phase::Running => outbound.queue(now, id, lane, payload, options),
             Phase::Stopping { .. } | Phase::Closed => {
                 outbound.offered(id);
                 Err((RejectReason::Stopped, payload))
@@ -149,7 +162,8 @@ impl PeerSenderMachine {
         if stream.opener == Side::Remote {
             return self.state.inbound.cut(attempt, stream);
         }
-        let ours = self.state.outbound.cut(attempt, stream);
+        let now = self.state.now;
+        let ours = self.state.outbound.cut(attempt, stream, now);
         if ours {
             self.fail(LinkError::StreamCut { code }, true);
         }
@@ -177,18 +191,19 @@ impl PeerSenderMachine {
     /// A second stop may only shorten the first.
     fn stop(&mut self, mode: StopMode) {
         let now = self.state.now;
-        let (asked, abort) = match mode {
-            StopMode::Drain(within) => (now + within, false),
-            StopMode::Abort => (now, true),
+        let (asked, asked_as) = match mode {
+            StopMode::Drain(within) => (now + within, Ending::Drain),
+            StopMode::Abort => (now, Ending::Abort),
+            StopMode::Remove => (now, Ending::Remove),
         };
         self.state.phase = match self.state.phase {
             Phase::Running => Phase::Stopping {
                 until: asked,
-                aborted: abort,
+                ending: asked_as,
             },
-            Phase::Stopping { until, aborted } => Phase::Stopping {
+            Phase::Stopping { until, ending } => Phase::Stopping {
                 until: until.min(asked),
-                aborted: aborted || abort,
+                ending: ending.max(asked_as),
             },
             Phase::Closed => Phase::Closed,
         };

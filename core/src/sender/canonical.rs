@@ -46,7 +46,8 @@ impl Canonical {
         state.dial_after = left(state.dial_after);
         state.backoff.make_relative(now, config);
         let carrier = state.inbound.rename(state.outbound.carrier());
-        state.outbound.rename(now, carrier);
+        let age_max = config.slow_after.unwrap_or_default();
+        state.outbound.rename(now, age_max, carrier);
         state.now = Time::ZERO;
         state.next_attempt = u64::from(state.link.attempt().is_some());
         state.transfers = 0;

@@ -19,8 +19,12 @@ impl PeerSenderMachine {
     /// What can be checked at each step at no cost to speak of.
     pub(super) fn check_step(&self) -> Result<(), Violation> {
         let stats = self.stats();
-        let settled =
-            stats.delivered + stats.refused + stats.cancelled + stats.failed + stats.unknown;
+        let settled = stats.delivered
+            + stats.refused
+            + stats.expired
+            + stats.cancelled
+            + stats.failed
+            + stats.unknown;
         require("I2", "accepted messages are neither settled nor kept", {
             stats.accepted == settled + stats.queued + stats.in_flight
         })?;

@@ -76,7 +76,7 @@ impl PeerSenderMachine {
         if refuses_session(&error) && self.state.outbound.awaits_first_resume() {
             self.state.outbound.start_over();
         }
-        self.state.outbound.detach();
+        self.state.outbound.detach(self.state.now);
         self.state.inbound.part_from(attempt);
         self.last_error = Some((error.clone(), self.state.now));
         if self.is_healthy() {
@@ -192,7 +192,7 @@ impl PeerSenderMachine {
                 code: CloseCode::Done,
                 reason,
             });
-            self.state.outbound.detach();
+            self.state.outbound.detach(self.state.now);
             self.state.inbound.part_from(attempt);
             // What failed before it says nothing of the next one.
             self.state.backoff.reset();

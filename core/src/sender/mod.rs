@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 pub use self::backoff::Backoff;
 pub use self::canonical::Canonical;
 pub(crate) use self::linking::refuses_session;
-pub use self::state::{Established, Link, Phase, State};
+pub use self::state::{Ending, Established, Link, Phase, State};
 use crate::table::TRANSITIONS;
 use crate::{
     Action, Capacity, Config, Deadline, Event, Lane, LinkError, ReceiverStats, Stats, Time,
@@ -33,15 +33,15 @@ use crate::{
 /// caller executes the [`Action`]s and reports what comes of them as [`Event`]s.
 ///
 /// ```
-/// use peer_sender_core::{Action, Attempt, Config, Event, Lane, MessageId};
+/// use peer_sender_core::{Action, Attempt, Config, Event, Lane, MessageId, MessageOptions};
 /// use peer_sender_core::{PeerSenderMachine, StopMode, Time};
 ///
 /// let config = Config::new("192.0.2.1:4433".parse().unwrap()).unwrap();
 /// let mut machine = PeerSenderMachine::new(config, [7; 32]);
 /// let mut actions = Vec::new();
 ///
-/// let message =
-///     Event::MessageQueued { id: MessageId(0), lane: Lane(0), payload: "hello".into() };
+/// let (id, lane, options) = (MessageId(0), Lane(0), MessageOptions::default());
+/// let message = Event::MessageQueued { id, lane, payload: "hello".into(), options };
 /// machine.handle(Time::ZERO, [message], &mut actions);
 /// assert!(matches!(actions[1], Action::Connect { attempt: Attempt(0), .. }));
 ///

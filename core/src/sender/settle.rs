@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::state::{Established, Failure, Phase};
+use super::state::{Ending, Established, Failure, Phase};
 use super::{Link, PeerSenderMachine};
 use crate::outbound::Flow;
 use crate::table::{self, Cause, Standing};
@@ -23,6 +23,7 @@ impl PeerSenderMachine {
         }
         self.settle_moved(actions);
         self.settle_confirmed(actions);
+        self.state.outbound.time_passes(self.state.now);
         self.settle_outcomes(actions);
         self.settle_inbound(actions);
         self.settle_going_away();
@@ -35,6 +36,7 @@ impl PeerSenderMachine {
         self.settle_dial(actions);
         self.settle_writes(actions);
         self.settle_outcomes(actions);
+        self.settle_slow(actions);
         if self.state.phase == Phase::Running {
             self.state.outbound.tell_room(actions);
         }
@@ -59,6 +61,7 @@ impl PeerSenderMachine {
             let counter = match outcome {
                 Outcome::Delivered(_) => &mut self.stats.delivered,
                 Outcome::Refused(_) => &mut self.stats.refused,
+                Outcome::Expired => &mut self.stats.expired,
                 Outcome::Cancelled => &mut self.stats.cancelled,
                 Outcome::Failed(_) => &mut self.stats.failed,
                 Outcome::Unknown(_) => &mut self.stats.unknown,
@@ -140,17 +143,20 @@ impl PeerSenderMachine {
     }
 
     fn settle_stop(&mut self, actions: &mut Vec<Action>) {
-        let Phase::Stopping { until, aborted } = self.state.phase else {
+        let Phase::Stopping { until, ending } = self.state.phase else {
             return;
         };
         let overdue = until <= self.state.now;
-        if self.state.outbound.is_settled() && (overdue || self.has_said_all()) {
-            self.finish(StopReason::Drained, CloseCode::Done, actions);
+        let settled = self.state.outbound.is_settled();
+        let reason = match ending {
+            Ending::Remove => StopReason::Removed,
+            Ending::Drain | Ending::Abort if settled => StopReason::Drained,
+            Ending::Drain => StopReason::DeadlineReached,
+            Ending::Abort => StopReason::Aborted,
+        };
+        if settled && (overdue || self.has_said_all()) {
+            self.finish(reason, CloseCode::Done, actions);
         } else if overdue {
-            let reason = match aborted {
-                true => StopReason::Aborted,
-                false => StopReason::DeadlineReached,
-            };
             self.finish(reason, CloseCode::GoingAway, actions);
         }
     }
@@ -175,6 +181,7 @@ impl PeerSenderMachine {
     ) {
         let (failed, unknown) = match reason {
             StopReason::GaveUp => (FailReason::GaveUp, UnknownReason::GaveUp),
+            StopReason::Removed => (FailReason::Removed, UnknownReason::Removed),
             StopReason::SessionForgotten
             | StopReason::Drained
             | StopReason::DeadlineReached
@@ -190,6 +197,8 @@ impl PeerSenderMachine {
         };
         self.state.outbound.abandon(failed, unknown);
         self.settle_outcomes(actions);
+        let unsent = self.state.outbound.take_unsent();
+        actions.extend(unsent.map(Action::HandBack));
         if let Some(attempt) = self.state.link.attempt() {
             let reason = String::new();
             actions.push(Action::Close {
@@ -204,6 +213,23 @@ impl PeerSenderMachine {
         self.state.phase = Phase::Closed;
         self.since = self.state.now;
         actions.push(Action::Emit(PeerEvent::SenderStopped { reason }));
+    }
+
+    /// Tells that the peer has become slow, or is no longer. Between the two ages lies the hysteresis:
+    /// a queue that moves slowly must not tell it again and again.
+    fn settle_slow(&mut self, actions: &mut Vec<Action>) {
+        let (Some(after), false) = (self.config.slow_after, self.is_closed()) else {
+            return;
+        };
+        let oldest = self.state.outbound.oldest();
+        let older_than = |age| oldest.filter(|&since| since + age <= self.state.now);
+        if self.state.slow && older_than(after / 2).is_none() {
+            self.state.slow = false;
+            actions.push(Action::Emit(PeerEvent::SlowPeerCleared));
+        } else if let (false, Some(since)) = (self.state.slow, older_than(after)) {
+            self.state.slow = true;
+            actions.push(Action::Emit(PeerEvent::SlowPeer { since }));
+        }
     }
 
     /// Writes what may be written, and answers what was answered.

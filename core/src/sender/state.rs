@@ -74,11 +74,22 @@ pub enum Phase {
     Stopping {
         /// When the rest is settled as it is.
         until: Time,
-        /// Whether the user asked for the end at once.
-        aborted: bool,
+        /// How it was asked for.
+        ending: Ending,
     },
     /// Everything is settled and `SenderStopped` was emitted.
     Closed,
+}
+
+/// How the end of a sender was asked for; of several the last in this order counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ending {
+    /// What can be finished is finished.
+    Drain,
+    /// At once.
+    Abort,
+    /// At once, because the peer is removed.
+    Remove,
 }
 
 /// Everything that a sender's decisions depend on.
@@ -97,6 +108,8 @@ pub struct State {
     pub(super) inbound: Inbound,
     /// Something of the peer's was cut short when the last connection was ended for want of traffic.
     pub(super) recall: bool,
+    /// The user was told that the peer is slow.
+    pub(super) slow: bool,
     pub(super) next_attempt: u64,
     pub(super) transfers: u64,
     pub(super) news: News,
@@ -157,6 +170,7 @@ impl State {
             outbound: Outbound::new(config.send.clone(), SessionId::nth(seed, 0)),
             inbound: Inbound::new(config.receive.clone(), Epoch(epoch), 0, other),
             recall: false,
+            slow: false,
             next_attempt: 0,
             transfers: 0,
             news: News::default(),
@@ -203,13 +217,19 @@ impl State {
                 .and_then(|at| deadline(at, Timer::Idle)),
             Link::Down | Link::Draining(_) | Link::Idle => None,
         };
-        let resume_due = self.outbound.resume_due();
-        let of_streams = resume_due.and_then(|at| deadline(at, Timer::Resume));
+        let of_messages = self.outbound.next_deadline();
+        let oldest = self.outbound.oldest().filter(|_| !self.slow);
+        let of_oldest = oldest
+            .zip(config.slow_after)
+            .and_then(|(oldest, after)| deadline(oldest + after, Timer::Slow));
         let of_phase = match self.phase {
             Phase::Stopping { until, .. } => deadline(until, Timer::Drain),
             Phase::Running | Phase::Closed => None,
         };
-        [of_link, of_streams, of_phase].into_iter().flatten().min()
+        [of_link, of_messages, of_oldest, of_phase]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When the connection has been without traffic for long enough to be ended, if nothing comes

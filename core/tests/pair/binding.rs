@@ -139,6 +139,7 @@ impl World {
         }
         let mut verdicts = Vec::new();
         let mut forgotten = Vec::new();
+        let mut handed_back = Vec::new();
         for one in news {
             match one {
                 SessionNews::Delivered { session, messages } => {
@@ -169,6 +170,9 @@ impl World {
                     let oracle = oracle.expect("A room for replies that nobody sent");
                     oracle.rooms.push((lane, capacity));
                 }
+                SessionNews::HandedBack { session, unsent } => {
+                    handed_back.extend(unsent.into_iter().map(|it| (session, it)));
+                }
                 SessionNews::Forgotten { session } => forgotten.push(session),
             }
         }
@@ -181,6 +185,11 @@ impl World {
             oracle.answered(now, ours);
         }
         assert!(verdicts.is_empty(), "I5 {verdicts:?} of no replies");
+        for (session, unsent) in handed_back {
+            let oracle = self.replies.get_mut(&(life, session));
+            let oracle = oracle.expect("A replies that nobody sent");
+            oracle.handed_back(unsent);
+        }
         for session in forgotten {
             self.forgets(session);
         }
@@ -213,6 +222,7 @@ fn of(news: &SessionNews) -> SessionHandle {
     match news {
         SessionNews::Delivered { session, .. }
         | SessionNews::Settled { session, .. }
+        | SessionNews::HandedBack { session, .. }
         | SessionNews::Rejected { session, .. }
         | SessionNews::Room { session, .. }
         | SessionNews::Forgotten { session } => *session,

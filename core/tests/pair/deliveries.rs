@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Event, IncomingMessage, Lane, MessageId, SessionHandle, Time};
+use peer_sender_core::{
+    Event, IncomingMessage, Lane, MessageId, MessageOptions, SessionHandle, Time,
+};
 
 use crate::application::Delivery;
 use crate::happening::{Happening, Notice};
@@ -225,6 +227,14 @@ impl World {
         let bytes = self.rng.scale(self.plan.reply_bytes_max) as usize;
         let lane = Lane(self.rng.below(self.plan.reply_lanes) as u8);
         let payload = crate::sending::payload(!self.plan.seed ^ handle.0, id, bytes);
-        (id, Event::MessageQueued { id, lane, payload })
+        (
+            id,
+            Event::MessageQueued {
+                id,
+                lane,
+                payload,
+                options: MessageOptions::default(),
+            },
+        )
     }
 }

@@ -23,6 +23,7 @@ impl World {
                 stream,
                 chunks,
                 fin,
+                priority: _,
             } => {
                 let conn = self.conn(end, attempt);
                 self.wrote(conn, end, stream, &chunks, fin);
@@ -31,6 +32,7 @@ impl World {
                 }
                 self.write((conn, end), stream, (transfer, chunks, fin));
             }
+            Action::HandBack(unsent) => self.oracle.handed_back(unsent),
             Action::PauseReading { attempt, stream } => {
                 let conn = self.conn(end, attempt);
                 self.pause(conn, end, stream, true);

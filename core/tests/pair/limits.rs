@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer_sender_core::{Config, ReceiverConfig, SendLimits, SessionsConfig};
+use peer_sender_core::{Config, ReceiverConfig, SendLimits, SendPolicy, SessionsConfig};
 
 use crate::faults::on;
 use crate::rng::Rng;
@@ -38,6 +38,10 @@ impl Limits {
             queue_bytes_max: self.queue_bytes_max,
             flight_messages_max: self.flight_messages_max,
             flight_bytes_max: self.flight_bytes_max,
+            policy: SendPolicy {
+                patience: Duration::MAX,
+                ..SendPolicy::default()
+            },
         }
     }
 
@@ -50,6 +54,8 @@ impl Limits {
             .queue_bytes_max(self.queue_bytes_max)
             .flight_messages_max(self.flight_messages_max)
             .flight_bytes_max(self.flight_bytes_max)
+            .patience(Duration::MAX)
+            .slow_after(None)
             .connect_timeout(self.connect_timeout)
             .backoff_min(self.backoff.0)
             .backoff_max(self.backoff.1)

@@ -42,7 +42,7 @@ impl World {
         log::line(self.now, || format!("R -> stop {mode:?}"));
         self.receiver_stop_at = match mode {
             StopMode::Drain(within) => Some(self.receiver_clock.latest + within),
-            StopMode::Abort => None,
+            StopMode::Abort | StopMode::Remove => None,
         };
         let now = self.receiver_clock.latest;
         for (_, oracle) in self.replies_of_this_life() {
@@ -53,7 +53,7 @@ impl World {
         self.execute_for_receiver(news, actions);
         let grace = match mode {
             StopMode::Drain(within) => within + self.plan.timer_late_max,
-            StopMode::Abort => {
+            StopMode::Abort | StopMode::Remove => {
                 assert_eq!(
                     self.accepted_conns(),
                     [],

@@ -68,6 +68,7 @@ pub(crate) fn brief_action(action: &Action) -> String {
             stream,
             chunks,
             fin,
+            priority: _,
         } => {
             let bytes: usize = chunks.iter().map(bytes::Bytes::len).sum();
             let end = if *fin { ", FIN" } else { "" };

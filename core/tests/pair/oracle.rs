@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use peer_sender_core::{
     Capacity, Epoch, Lane, MessageId, Outcome, RefuseCode, RejectReason, SendLimits, SessionId,
-    StopMode, Time,
+    StopMode, Time, Unsent,
 };
 
 use crate::receiver_log::{Log, Receiver};
@@ -111,9 +111,11 @@ pub(crate) struct Oracle {
     pub(crate) closed: bool,
     /// Whether the one message of this step must be accepted.
     pub(crate) alone_fits: Option<bool>,
+    /// Messages that failed, and were not handed back yet.
+    pub(crate) unsent: BTreeSet<MessageId>,
     /// What this step says of its lanes' room.
     pub(crate) rooms: Vec<(Lane, Capacity)>,
-    pub(crate) counts: [u64; 5],
+    pub(crate) counts: [u64; 6],
     pub(crate) rejected: u64,
 }
 
@@ -146,7 +148,8 @@ impl Oracle {
             rooms: Vec::new(),
             ending: None,
             closed: false,
-            counts: [0; 5],
+            counts: [0; 6],
+            unsent: BTreeSet::new(),
             rejected: 0,
         }
     }
@@ -176,13 +179,31 @@ impl Oracle {
     pub(crate) fn stops(&mut self, now: Time, mode: StopMode) {
         let at = match mode {
             StopMode::Drain(within) => now + within,
-            StopMode::Abort => now,
+            StopMode::Abort | StopMode::Remove => now,
         };
         self.stop_at = Some(self.stop_at.map_or(at, |earlier| earlier.min(at)));
     }
 
+    /// What failed at the end is handed back, in the same step.
+    pub(crate) fn handed_back(&mut self, unsent: Unsent) {
+        let Unsent { id, lane, payload } = unsent;
+        let failed = self.unsent.remove(&id);
+        assert!(failed, "I4 {id} is handed back, and has not failed");
+        let message = &self.messages[&id];
+        assert_eq!(
+            (message.lane, &message.payload),
+            (lane.0, &payload),
+            "I5 {id}"
+        );
+    }
+
     /// Judges one step's answer; what it wrote is judged by the witnesses afterwards.
     pub(crate) fn answered(&mut self, now: Time, verdicts: Vec<Verdict>) {
+        let unsent = &self.unsent;
+        assert!(
+            unsent.is_empty(),
+            "I28 {unsent:?} failed, and are not handed back"
+        );
         let alone = self.alone_fits.take();
         let mut settled = Vec::new();
         let mut rejected = Vec::new();

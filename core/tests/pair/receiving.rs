@@ -127,7 +127,12 @@ impl World {
         if let Some(oracle) = self.replies.get_mut(&(self.incarnation, handle)) {
             for event in &events {
                 match event {
-                    Event::MessageQueued { id, lane, payload } => {
+                    Event::MessageQueued {
+                        id,
+                        lane,
+                        payload,
+                        options: _,
+                    } => {
                         oracle.offered(*id, lane.0, payload);
                     }
                     Event::Cancel { id } => oracle.cancelled(*id),

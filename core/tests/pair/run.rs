@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peer_sender_core::table::TRANSITIONS;
 use peer_sender_core::{
-    Action, Event, Lane, MessageId, Outcome, StopMode, Time, Timer, WakeReason,
+    Action, Event, Lane, MessageId, MessageOptions, Outcome, StopMode, Time, Timer, WakeReason,
 };
 
 use crate::faults::IDLE;
@@ -203,6 +203,7 @@ fn stay_closed(world: &mut World) {
         id,
         lane: Lane(0),
         payload: payload.clone(),
+        options: MessageOptions::default(),
     };
     let stop = Event::Stop {
         mode: StopMode::Drain(Duration::from_secs(1)),

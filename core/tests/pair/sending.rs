@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Action, CloseCode, Event, Lane, LinkError, MessageId, PeerEvent, Side, StopMode, StopReason,
-    Time,
+    Action, CloseCode, Event, Lane, LinkError, MessageId, MessageOptions, PeerEvent, Side,
+    StopMode, StopReason, Time,
 };
 
 use crate::happening::{Happening, Notice};
@@ -43,7 +43,12 @@ impl World {
         let id = MessageId(self.next_id);
         let payload = payload(self.plan.seed, id, bytes);
         let lane = Lane(self.offer_rng.below(self.plan.lanes) as u8);
-        let event = Event::MessageQueued { id, lane, payload };
+        let event = Event::MessageQueued {
+            id,
+            lane,
+            payload,
+            options: MessageOptions::default(),
+        };
         self.sender_inbox.push((None, Notice::Event(event)));
         if self.offer_rng.chance(self.plan.cancels) {
             let after = self.offer_rng.wait(self.plan.delay_max * 3);
@@ -236,7 +241,12 @@ impl World {
         for event in events {
             log::line(self.now, || format!("S -> {}", brief_event(event)));
             match event {
-                Event::MessageQueued { id, lane, payload } => {
+                Event::MessageQueued {
+                    id,
+                    lane,
+                    payload,
+                    options: _,
+                } => {
                     self.oracle.offered(*id, lane.0, payload);
                 }
                 Event::Cancel { id } => self.oracle.cancelled(*id),

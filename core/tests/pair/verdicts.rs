@@ -26,8 +26,12 @@ impl Oracle {
             Outcome::Cancelled => 2,
             Outcome::Failed(_) => 3,
             Outcome::Unknown(_) => 4,
+            Outcome::Expired => 5,
         };
         self.counts[kind] += 1;
+        if let Outcome::Failed(_) = outcome {
+            self.unsent.insert(id);
+        }
         let message = self.messages.get_mut(&id).expect("it is open");
         message.outcome = Some(outcome.clone());
         let bytes = message.payload.len() as u64;
@@ -64,6 +68,7 @@ impl Oracle {
                 let why = match reason {
                     FailReason::Stopped => stopped,
                     FailReason::GaveUp => self.ending == Some(Ending::GaveUp),
+                    FailReason::Removed | FailReason::Displaced => false,
                     FailReason::SessionForgotten => self.ending == Some(Ending::SessionForgotten),
                 };
                 assert!(why, "I4 {id} failed without a cause: {reason:?}");
@@ -76,12 +81,15 @@ impl Oracle {
                     UnknownReason::SessionForgotten => {
                         self.ending == Some(Ending::SessionForgotten)
                     }
-                    UnknownReason::Forgotten => false,
+                    UnknownReason::Forgotten
+                    | UnknownReason::Removed
+                    | UnknownReason::Patience
+                    | UnknownReason::ConnectionLost => false,
                 };
                 assert!(why, "I4 {id} unknown without a cause: {reason:?}");
                 assert!(!lost, "I4 {id} has surely not arrived");
             }
-            Outcome::Delivered(_) | Outcome::Refused(_) => {
+            Outcome::Delivered(_) | Outcome::Refused(_) | Outcome::Expired => {
                 panic!("I1 nothing shows that {id} is {outcome:?}")
             }
         }
@@ -107,7 +115,10 @@ impl Oracle {
                     "I3 nobody refused {id} with {code:?}"
                 );
             }
-            Outcome::Cancelled | Outcome::Failed(_) => {
+            Outcome::Delivered(Level::Transport) => {
+                panic!("I3 {id} has no transport alone")
+            }
+            Outcome::Cancelled | Outcome::Expired | Outcome::Failed(_) => {
                 assert_eq!(
                     message.handed, 0,
                     "I4 {id} is {outcome:?}, and the application has seen it"
@@ -142,6 +153,7 @@ impl Oracle {
             stats.cancelled,
             stats.failed,
             stats.unknown,
+            stats.expired,
         ];
         assert_eq!(theirs, self.counts, "I2 outcomes are counted otherwise");
         assert_eq!(stats.accepted, self.messages.len() as u64, "I2 accepted");

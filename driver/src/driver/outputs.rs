@@ -154,6 +154,8 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
                 tracing::debug!(%id, reason = %rejected.reason, "accepted, but too late");
                 self.peers.settle(to, vec![(id, failed(self.end_of(to)))]);
             }
+            // The payloads of what failed at the end; its outcomes were told.
+            NodeEvent::HandedBack { .. } => {}
             NodeEvent::Room { to, lane, .. } => self.peers.make_room(&self.machine, to, lane),
             NodeEvent::Peer { peer, event } => self.tell_of_peer(peer, event),
             NodeEvent::Incoming {

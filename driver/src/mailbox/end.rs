@@ -48,6 +48,7 @@ impl Mailbox {
     pub(crate) fn reason_or(&self, other: StopReason) -> StopReason {
         match self.asked {
             None => other,
+            Some(StopMode::Remove) => StopReason::Removed,
             Some(StopMode::Abort) => StopReason::Aborted,
             Some(StopMode::Drain(_)) if self.cut || !self.slots.is_empty() => {
                 StopReason::DeadlineReached
@@ -100,6 +101,7 @@ pub(crate) fn failed(reason: StopReason) -> Outcome {
             FailReason::Stopped
         }
         StopReason::GaveUp => FailReason::GaveUp,
+        StopReason::Removed => FailReason::Removed,
         StopReason::SessionForgotten => FailReason::SessionForgotten,
     })
 }
@@ -110,6 +112,7 @@ fn unknown_reason(reason: StopReason) -> UnknownReason {
             UnknownReason::Stopped
         }
         StopReason::GaveUp => UnknownReason::GaveUp,
+        StopReason::Removed => UnknownReason::Removed,
         StopReason::SessionForgotten => UnknownReason::SessionForgotten,
     }
 }
@@ -122,6 +125,7 @@ fn shorter_of(earlier: Option<StopMode>, mode: StopMode) -> StopMode {
 pub(crate) fn shorter(one: StopMode, other: StopMode) -> StopMode {
     match (one, other) {
         (StopMode::Drain(one), StopMode::Drain(other)) => StopMode::Drain(one.min(other)),
+        (StopMode::Remove, _) | (_, StopMode::Remove) => StopMode::Remove,
         (StopMode::Abort, _) | (_, StopMode::Abort) => StopMode::Abort,
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use peer_sender_core::{
     Action, Attempt, CloseCode, Event, IncomingMessage, LinkError, MessageId, Outcome, PeerEvent,
-    Rejected, Time,
+    Rejected, Time, Unsent,
 };
 
 use super::link::Owner;
@@ -64,9 +64,11 @@ impl<P: PeerId> NodeMachine<P> {
     fn execute_of_peer(&mut self, now: Time, handle: PeerHandle, actions: &mut Vec<Action>) {
         let to = Target::Peer(handle);
         let (mut settled, mut messages) = (Vec::new(), Vec::new());
+        let mut unsent = Vec::new();
         for action in actions.drain(..) {
             match action {
                 Action::Settle { id, outcome } => settled.push((id, outcome)),
+                Action::HandBack(message) => unsent.push(message),
                 Action::Deliver(message) => messages.push(message),
                 Action::ForgetDelivered => {
                     self.report_incoming(handle, &mut messages);
@@ -87,6 +89,7 @@ impl<P: PeerId> NodeMachine<P> {
                 }
                 Action::Emit(event) => {
                     self.report_settled(handle, &mut settled);
+                    self.report_unsent(to, &mut unsent);
                     self.report_incoming(handle, &mut messages);
                     self.emit(handle, event);
                 }
@@ -111,6 +114,14 @@ impl<P: PeerId> NodeMachine<P> {
         }
         self.report_settled(handle, &mut settled);
         self.report_incoming(handle, &mut messages);
+    }
+
+    /// Messages that are handed back at the end. They leave the list.
+    fn report_unsent(&mut self, to: Target, unsent: &mut Vec<Unsent>) {
+        if !unsent.is_empty() {
+            let unsent = std::mem::take(unsent);
+            self.events.push_back(NodeEvent::HandedBack { to, unsent });
+        }
     }
 
     /// Messages that came from a peer, its replies. They leave the list.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use peer_sender_core::{
     Capacity, IncomingMessage, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected,
-    SessionHandle, Time,
+    SessionHandle, Time, Unsent,
 };
 use thiserror::Error;
 
@@ -31,6 +31,14 @@ pub enum NodeEvent<P> {
         to: Target,
         /// Each message with its only outcome.
         settled: Vec<(MessageId, Outcome)>,
+    },
+    /// Messages that failed when their machine ended, without having been sent or received: after
+    /// their outcomes, and before the last word of the machine.
+    HandedBack {
+        /// Whom they were for.
+        to: Target,
+        /// The messages, at least one.
+        unsent: Vec<Unsent>,
     },
     /// A message that was queued is not accepted, and handed back.
     Rejected {

@@ -224,9 +224,10 @@ impl Link {
                 stream,
                 chunks,
                 fin,
+                priority,
                 ..
             } => {
-                let write = (transfer, chunks, fin);
+                let write = (transfer, chunks, fin, priority);
                 self.streams
                     .write(&mut self.connection, stream, write, &mut self.events);
             }
@@ -244,6 +245,7 @@ impl Link {
             | Action::Emit(_)
             | Action::Deliver(_)
             | Action::Settle { .. }
+            | Action::HandBack(_)
             | Action::Room { .. }
             | Action::ForgetDelivered
             | Action::Reject { .. } => {}

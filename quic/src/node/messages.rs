@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Capacity, Event, Lane, MessageId, RefuseCode, RejectReason, Rejected, Time,
+    Capacity, Event, Lane, MessageId, MessageOptions, RefuseCode, RejectReason, Rejected, Time,
 };
 
 use super::link::{Link, LinkId};
@@ -17,16 +17,22 @@ impl<P: PeerId> NodeMachine<P> {
         &mut self,
         now: Time,
         to: Target,
-        messages: impl IntoIterator<Item = (MessageId, Lane, Bytes)>,
+        messages: impl IntoIterator<Item = (MessageId, Lane, Bytes, MessageOptions)>,
     ) {
         let now = self.net.clock.advance(now);
         if self.is_there(to) {
-            let queued = messages
-                .into_iter()
-                .map(|(id, lane, payload)| Event::MessageQueued { id, lane, payload });
+            let queued =
+                messages
+                    .into_iter()
+                    .map(|(id, lane, payload, options)| Event::MessageQueued {
+                        id,
+                        lane,
+                        payload,
+                        options,
+                    });
             self.step(now, to, queued);
         } else {
-            let rejected = messages.into_iter().map(|(id, _, payload)| {
+            let rejected = messages.into_iter().map(|(id, _, payload, _)| {
                 let reason = RejectReason::Stopped;
                 let rejected = Rejected { reason, payload };
                 NodeEvent::Rejected { to, id, rejected }

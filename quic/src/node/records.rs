@@ -417,6 +417,7 @@ impl Books {
                 SessionNews::Forgotten { .. } => self.homes.remove(&session),
                 SessionNews::Delivered { .. }
                 | SessionNews::Settled { .. }
+                | SessionNews::HandedBack { .. }
                 | SessionNews::Rejected { .. }
                 | SessionNews::Room { .. } => self.homes.get(&session).copied(),
             }
@@ -461,6 +462,7 @@ fn session_of(news: &SessionNews) -> SessionHandle {
     match *news {
         SessionNews::Delivered { session, .. }
         | SessionNews::Settled { session, .. }
+        | SessionNews::HandedBack { session, .. }
         | SessionNews::Rejected { session, .. }
         | SessionNews::Room { session, .. }
         | SessionNews::Forgotten { session } => session,
@@ -482,6 +484,7 @@ fn connection_of(action: &Action) -> Option<Attempt> {
         | Action::Emit(_)
         | Action::Deliver(_)
         | Action::Settle { .. }
+        | Action::HandBack(_)
         | Action::Room { .. }
         | Action::ForgetDelivered
         | Action::Reject { .. } => None,

@@ -157,6 +157,7 @@ impl<P: PeerId> NodeMachine<P> {
                 | Action::Emit(_)
                 | Action::Deliver(_)
                 | Action::Settle { .. }
+                | Action::HandBack(_)
                 | Action::Room { .. }
                 | Action::ForgetDelivered
                 | Action::Reject { .. } => {}
@@ -172,6 +173,10 @@ impl<P: PeerId> NodeMachine<P> {
             SessionNews::Settled { session, settled } => {
                 let to = Target::Session(session);
                 NodeEvent::Settled { to, settled }
+            }
+            SessionNews::HandedBack { session, unsent } => {
+                let to = Target::Session(session);
+                NodeEvent::HandedBack { to, unsent }
             }
             SessionNews::Rejected {
                 session,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use peer_sender_core::{Attempt, CloseCode, Event, Side, StreamId, TransferId};
+use peer_sender_core::{Attempt, CloseCode, Event, Priority, Side, StreamId, TransferId};
 use quinn_proto::{Connection, Dir, ReadError, StreamEvent, VarInt, WriteError};
 
 /// Names of streams follow the machines: by opener and place.
@@ -44,6 +44,7 @@ struct Write {
     /// What QUIC has not taken.
     chunks: VecDeque<Bytes>,
     fin: bool,
+    priority: Priority,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +82,10 @@ impl Streams {
         &mut self,
         connection: &mut Connection,
         id: StreamId,
-        write: (TransferId, Vec<Bytes>, bool),
+        write: (TransferId, Vec<Bytes>, bool, Priority),
         events: &mut Vec<Event>,
     ) {
-        let (transfer, chunks, fin) = write;
+        let (transfer, chunks, fin, priority) = write;
         let stream = self.open.entry(id).or_insert(Stream {
             sending: Sending::Idle,
             reading: Reading::Blocked,
@@ -97,6 +98,7 @@ impl Streams {
                 transfer,
                 chunks: chunks.into(),
                 fin,
+                priority,
             });
             self.flush(connection, id, events);
         }
@@ -284,6 +286,8 @@ impl Streams {
         }
         let quic_id = quic_id(connection, id);
         let mut stream = connection.send_stream(quic_id);
+        // It fails only for a stream that is closed, which the writing below finds out.
+        let _ = stream.set_priority(quic_priority(write.priority));
         while !write.chunks.is_empty() {
             match stream.write_chunks(write.chunks.make_contiguous()) {
                 Ok(written) => drop(write.chunks.drain(..written.chunks)),
@@ -404,6 +408,15 @@ fn machine_id(connection: &Connection, id: quinn_proto::StreamId) -> StreamId {
     StreamId {
         opener,
         index: id.index(),
+    }
+}
+
+/// Of streams that have something to send, QUIC serves those of the highest number, in turn.
+fn quic_priority(priority: Priority) -> i32 {
+    match priority {
+        Priority::Low => -1,
+        Priority::Normal => 0,
+        Priority::High => 1,
     }
 }
 

@@ -15,6 +15,7 @@ impl PeerReceiverMachine {
         self.settle_rejected(actions);
         self.settle_phase(actions);
         self.settle_reads(actions);
+        self.outbound.time_passes(self.now);
         self.settle_outcomes(actions);
         if self.phase != Phase::Closed {
             self.settle_writes(actions);
@@ -23,6 +24,7 @@ impl PeerReceiverMachine {
             self.end_connections(actions);
         }
         self.settle_outcomes(actions);
+        self.hand_back(actions);
         if self.phase == Phase::Running {
             self.outbound.tell_room(actions);
         }
@@ -69,7 +71,7 @@ impl PeerReceiverMachine {
         actions.extend(closings.iter().map(|(attempt, it)| it.close(*attempt)));
         if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
             self.tally.0.since = self.now;
-            self.outbound.detach();
+            self.outbound.detach(self.now);
         }
     }
 
@@ -79,6 +81,7 @@ impl PeerReceiverMachine {
             let counter = match outcome {
                 Outcome::Delivered(_) => &mut stats.delivered,
                 Outcome::Refused(_) => &mut stats.refused,
+                Outcome::Expired => &mut stats.expired,
                 Outcome::Cancelled => &mut stats.cancelled,
                 Outcome::Failed(_) => &mut stats.failed,
                 Outcome::Unknown(_) => &mut stats.unknown,
@@ -86,6 +89,12 @@ impl PeerReceiverMachine {
             *counter += 1;
             actions.push(Action::Settle { id, outcome });
         }
+    }
+
+    /// Hands back what was not sent and never will be.
+    pub(super) fn hand_back(&mut self, actions: &mut Vec<Action>) {
+        let unsent = self.outbound.take_unsent();
+        actions.extend(unsent.map(Action::HandBack));
     }
 
     /// Writes the replies, and what the other end's lanes must be told. An end that stops says its
@@ -136,7 +145,7 @@ impl PeerReceiverMachine {
             self.outbound
                 .abandon(FailReason::Stopped, UnknownReason::Stopped);
         } else if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
-            self.outbound.detach();
+            self.outbound.detach(self.now);
         }
     }
 }

@@ -151,10 +151,12 @@ impl Sessions {
     fn sort_out(&mut self, session: SessionHandle, actions: &mut Vec<Action>) {
         let mut messages = Vec::new();
         let mut settled = Vec::new();
+        let mut unsent = Vec::new();
         for action in self.scratch.drain(..) {
             match action {
                 Action::Deliver(message) => messages.push(message),
                 Action::Settle { id, outcome } => settled.push((id, outcome)),
+                Action::HandBack(message) => unsent.push(message),
                 Action::Reject {
                     id,
                     reason,
@@ -184,6 +186,10 @@ impl Sessions {
         if !settled.is_empty() {
             self.news
                 .push_back(SessionNews::Settled { session, settled });
+        }
+        if !unsent.is_empty() {
+            self.news
+                .push_back(SessionNews::HandedBack { session, unsent });
         }
         if !messages.is_empty() {
             self.news

@@ -20,6 +20,8 @@ pub(super) struct Bench {
     attempt: Attempt,
     last_transfer: TransferId,
     written: Decoder,
+    /// Messages that came back unsent.
+    pub(super) handed_back: Vec<MessageId>,
 }
 
 impl Bench {
@@ -35,6 +37,7 @@ impl Bench {
             attempt: Attempt(0),
             last_transfer: TransferId(0),
             written: Decoder::default(),
+            handed_back: Vec::new(),
         }
     }
 
@@ -50,11 +53,16 @@ impl Bench {
         let mut actions = Vec::new();
         self.machine.handle(self.now, events, &mut actions);
         self.machine.check().unwrap();
-        // Room follows from what is written or settled, which is told.
-        let telling = actions
-            .into_iter()
-            .filter(|action| !matches!(action, Action::Room { .. }));
-        telling.map(|action| self.in_words(action)).collect()
+        let mut words = Vec::new();
+        for action in actions {
+            match action {
+                // It follows from what is written or settled, which is told.
+                Action::Room { .. } => {}
+                Action::HandBack(Unsent { id, .. }) => self.handed_back.push(id),
+                action => words.push(self.in_words(action)),
+            }
+        }
+        words
     }
 
     pub(super) fn wait(&mut self, wait: Duration) -> Vec<String> {
@@ -70,6 +78,20 @@ impl Bench {
         let mut words = self.step([Event::TimerFired]);
         words.insert(0, format!("after {slept:?}"));
         words
+    }
+
+    /// Hands over one message that expires so long from now.
+    pub(super) fn queue_for(&mut self, ttl: Duration) -> Vec<String> {
+        let expires_at = Some(self.now + ttl);
+        let mut event = self.message(&[]);
+        if let Event::MessageQueued { options, .. } = &mut event {
+            *options = MessageOptions { expires_at };
+        }
+        self.step([event])
+    }
+
+    pub(super) fn cancel(&mut self, id: u64) -> Vec<String> {
+        self.step([Event::Cancel { id: MessageId(id) }])
     }
 
     /// Hands over messages whose payloads are their ids.
@@ -90,6 +112,7 @@ impl Bench {
             id,
             lane: Lane(0),
             payload,
+            options: MessageOptions::default(),
         }
     }
 
@@ -183,6 +206,8 @@ impl Bench {
                 format!("{} addresses", addresses.len())
             }
             Action::Emit(PeerEvent::Idle) => "idle".into(),
+            Action::Emit(PeerEvent::SlowPeer { since }) => format!("slow since {since}"),
+            Action::Emit(PeerEvent::SlowPeerCleared) => "no longer slow".into(),
             Action::Emit(PeerEvent::SenderStopped { reason }) => format!("stopped: {reason:?}"),
             Action::Settle { id, outcome } => format!("{id}: {outcome:?}"),
             Action::Reject { id, reason, .. } => format!("{id} rejected: {reason}"),
@@ -213,8 +238,10 @@ impl Bench {
     }
 }
 
+/// The defaults, and silence about slow peers.
 pub(super) fn config() -> Config {
-    Config::new("192.0.2.1:4433".parse().unwrap()).unwrap()
+    let builder = Config::builder("192.0.2.1:4433".parse().unwrap());
+    builder.slow_after(None).build().unwrap()
 }
 
 /// The defaults with other limits of what is sent.

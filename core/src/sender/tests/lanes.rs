@@ -16,6 +16,7 @@ fn message(id: u64, lane: u8) -> Event {
         id: MessageId(id),
         lane: Lane(lane),
         payload: Bytes::from(alloc::format!("{id}")),
+        options: MessageOptions::default(),
     }
 }
 

@@ -7,8 +7,10 @@
 
 mod bench;
 mod connecting;
+mod giving_up;
 mod lanes;
 mod moving;
+mod policies;
 mod redelivery;
 mod resting;
 mod sending;

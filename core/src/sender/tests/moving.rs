@@ -120,7 +120,7 @@ fn without_an_address_messages_wait_until_there_is_one() {
     let mut bench = Bench::with(with_addresses(&[]));
     assert!(bench.step([]).is_empty());
     assert!(bench.queue(2).is_empty());
-    assert_eq!(bench.machine.next_deadline(), None);
+    assert_eq!(bench.machine.next_deadline().unwrap().timer, Timer::Slow);
     assert_eq!(bench.machine.snapshot().holdup, Holdup::NoAddress);
     let words = bench.step([moved(&[4])]);
     assert_eq!(words, ["1 addresses", "connecting", "dial 0"]);

@@ -112,6 +112,7 @@ fn what_is_not_accepted_is_handed_back_at_once() {
         id: MessageId(3),
         lane,
         payload: payload.clone(),
+        options: MessageOptions::default(),
     };
     assert_eq!(
         bench.step([again]),
@@ -121,6 +122,7 @@ fn what_is_not_accepted_is_handed_back_at_once() {
         id: MessageId(9),
         lane: Lane(8),
         payload,
+        options: MessageOptions::default(),
     };
     assert_eq!(
         bench.step([other]),

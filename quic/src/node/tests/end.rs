@@ -66,6 +66,10 @@ impl End {
                 self.settled.entry(to).or_default().extend(settled);
             }
             NodeEvent::Rejected { id, rejected, .. } => self.rejected.push((id, rejected)),
+            NodeEvent::HandedBack { to, unsent } => {
+                assert!(!unsent.is_empty());
+                self.assert_is_heard_of(to);
+            }
             NodeEvent::Room { to, lane, capacity } => {
                 self.assert_is_heard_of(to);
                 self.room.insert((to, lane), capacity);

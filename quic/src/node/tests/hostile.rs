@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use peer_sender_core::{
-    CloseCode, Lane, LinkError, MessageId, Outcome, StopMode, Time, UnknownReason,
+    CloseCode, Lane, LinkError, MessageId, MessageOptions, Outcome, StopMode, Time, UnknownReason,
 };
 use quinn_proto::{
     Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, Event, StreamId, VarInt,
@@ -285,7 +285,11 @@ fn a_dialler_that_cuts_every_reply_harms_only_its_own() {
     duel.write(stream, &[3, 1, b'a']);
     duel.exchange();
     let back = duel.source.expect("the message arrived").target();
-    let replies = (0..8).map(|lane| (MessageId(lane), Lane(lane as u8), Bytes::from("reply")));
+    let replies = (0..8).map(|lane| {
+        let payload = Bytes::from("reply");
+        let options = MessageOptions::default();
+        (MessageId(lane), Lane(lane as u8), payload, options)
+    });
     duel.node.queue(duel.now, back, replies);
     duel.exchange();
     let mut cut = 0;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use peer_sender_core::{Config, Lane, MessageId, PeerKey, Time};
+use peer_sender_core::{Config, Lane, MessageId, MessageOptions, PeerKey, Time};
 
 use super::end::End;
 use super::nodes::*;
@@ -134,7 +134,8 @@ impl World {
     ) {
         let now = self.now;
         let messages = messages.into_iter();
-        let messages = messages.map(|(id, payload)| (MessageId(id), lane, payload));
+        let messages =
+            messages.map(|(id, payload)| (MessageId(id), lane, payload, MessageOptions::default()));
         self.end(from).node.queue(now, to, messages);
     }
 

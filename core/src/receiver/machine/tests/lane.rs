@@ -258,6 +258,7 @@ fn a_reply_on_no_lane_is_handed_back() {
         id,
         lane: Lane(8),
         payload: payload.clone(),
+        options: MessageOptions::default(),
     };
     let mut actions = Vec::new();
     rig.machine.handle(Time::ZERO, [queued], &mut actions);

@@ -1,0 +1,93 @@
+//! How a sending half treats its messages.
+
+use core::time::Duration;
+
+use super::ConfigError;
+use crate::{LANES_MAX, Lane};
+
+/// What a sending half does with messages that cannot go at once, or whose fate is open.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SendPolicy {
+    /// What becomes of a message whose connection was lost before it was answered:
+    /// [`Redelivery::AtLeastOnce`] by default.
+    pub redelivery: Redelivery,
+    /// What becomes of a message for which a lane's queue has no room: [`WhenFull::Reject`] by
+    /// default.
+    pub when_full: WhenFull,
+    /// How long a message may wait to be sent, from its acceptance on: above 0, none by default,
+    /// which is for ever. A message may bring an earlier end of its own
+    /// ([`MessageOptions::expires_at`](crate::MessageOptions::expires_at)).
+    pub ttl: Option<Duration>,
+    /// How long the receiver may stay away while a message that has begun is given up (cancelled,
+    /// or past its time to live), before its fate is called unknown: 10 s by default. Zero is legal,
+    /// and means that such a message is unknown as soon as there is no connection to ask on.
+    pub patience: Duration,
+    /// The class of each lane: [`Priority::Normal`] by default.
+    pub priorities: [Priority; LANES_MAX as usize],
+}
+
+impl Default for SendPolicy {
+    fn default() -> Self {
+        Self {
+            redelivery: Redelivery::default(),
+            when_full: WhenFull::default(),
+            ttl: None,
+            patience: Duration::from_secs(10),
+            priorities: [Priority::Normal; LANES_MAX as usize],
+        }
+    }
+}
+
+impl SendPolicy {
+    /// The class of a lane.
+    pub fn priority(&self, lane: Lane) -> Priority {
+        let class = self.priorities.get(usize::from(lane.0));
+        class.copied().unwrap_or_default()
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match self.ttl {
+            Some(Duration::ZERO) => Err(ConfigError::new("ttl", "must be above 0")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// What becomes of a message whose connection was lost before it was answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Redelivery {
+    /// It is sent again unless the receiver is known to have it. While the receiver remembers, its
+    /// application sees the message once; one that has lost its memory may see it again.
+    #[default]
+    AtLeastOnce,
+    /// It is sent again only where the receiver has proven that it does not have it, and else ends
+    /// as unknown. Costs one round trip at the first use of each lane.
+    AtMostOnce,
+}
+
+/// What becomes of a message for which the queue has no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenFull {
+    /// It is handed back.
+    #[default]
+    Reject,
+    /// It is accepted, and the oldest messages that wait in its lane make room: each fails at once
+    /// as [`Displaced`](crate::FailReason::Displaced). What has begun is never put out.
+    DropOldest,
+}
+
+/// A lane's class. While several lanes have something to send, those of a higher class go first.
+///
+/// No lane starves: each sixteenth write of a lane goes out in the lowest class that has something
+/// to send, where it takes turns with the lanes of that class. A write is up to 256 KiB, or one
+/// message. So of what a lane sends, at least a sixteenth leaves room for every other lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// After all others: bulk.
+    Low,
+    /// Lanes are equal unless told otherwise.
+    #[default]
+    Normal,
+    /// Before all others: what others wait for.
+    High,
+}
