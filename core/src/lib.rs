@@ -30,7 +30,20 @@
 
 extern crate alloc;
 
+/// Whether a deliberately broken variant of the machines is in force, see `broken`.
+macro_rules! broken {
+    ($variant:ident) => {{
+        #[cfg(feature = "broken")]
+        let broken = crate::broken::is(crate::broken::Variant::$variant);
+        #[cfg(not(feature = "broken"))]
+        let broken = false;
+        broken
+    }};
+}
+
 mod action;
+#[cfg(feature = "broken")]
+pub mod broken;
 mod config;
 mod error;
 mod event;

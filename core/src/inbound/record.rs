@@ -58,7 +58,8 @@ impl Record {
     /// The lowest number that is held, else `next`: every number below it that was sent is
     /// decided.
     pub(super) fn taken(&self) -> u64 {
-        self.held.front().map_or(self.next, |held| held.number)
+        let held = self.held.front().filter(|_| !broken!(TakenWhenHeld));
+        held.map_or(self.next, |held| held.number)
     }
 
     /// What a RESUME may call taken: no refusal below it that the other end may not know of.
@@ -72,6 +73,13 @@ impl Record {
 
     /// A further OPEN of the lane. All below its base is settled at the other end.
     pub(super) fn reopen(&mut self, base: u64) {
+        if broken!(RecordForgotten) {
+            self.next = base;
+            self.held.retain(|held| held.number < base);
+        }
+        if broken!(RefusalsForgotten) {
+            self.refused.clear();
+        }
         self.pass(base);
         self.refused = self.refused.split_off(&base);
     }

@@ -75,7 +75,9 @@ impl OutboundLane {
             let slot = index.and_then(|index| self.flight.get_mut(index));
             let Some(begun) = slot.and_then(Slot::begun_mut) else {
                 let gap = self.gap_from(number);
-                write.skip(gap);
+                if !broken!(GapsNotSkipped) {
+                    write.skip(gap);
+                }
                 stream.position += gap;
                 continue;
             };
@@ -94,7 +96,7 @@ impl OutboundLane {
                     continue;
                 }
             }
-            if begun.evidence == Evidence::NotReceived {
+            if begun.evidence == Evidence::NotReceived && !broken!(ProofNeverEnds) {
                 begun.evidence = Evidence::None;
             }
             write.message(payload);
@@ -137,7 +139,7 @@ impl OutboundLane {
     /// make the flight grow without end.
     fn flight_has_room(&self, bytes: usize, limits: &SendLimits) -> bool {
         self.in_flight == 0
-            || self.flight.len() < limits.flight_messages_max
+            || self.flight.len() < limits.flight_messages_max + usize::from(broken!(FlightOffByOne))
                 && self.in_flight_bytes.saturating_add(bytes) <= limits.flight_bytes_max
     }
 

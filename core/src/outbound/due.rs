@@ -109,12 +109,16 @@ impl OutboundLane {
         else {
             return;
         };
-        if begun.evidence == Evidence::NotReceived {
+        let lost = begun.evidence == Evidence::NotReceived;
+        if lost || given_up.why == Why::Expired && broken!(ExpiredInFlight) {
             self.decide(number, given_up.why.outcome());
         } else if begun.given_up.is_none() {
             begun.given_up = Some(given_up);
             self.due.no_longer_expires(&begun.message);
             self.due.given_up.insert((given_up.since, begun.message.id));
+            if given_up.why == Why::Cancelled && broken!(CancelledTwice) {
+                self.decided.push((begun.message.id, Outcome::Cancelled));
+            }
         }
     }
 

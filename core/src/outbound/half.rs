@@ -8,9 +8,9 @@ use bytes::Bytes;
 use super::message::Message;
 use super::{LaneStream, OutboundLane, StreamEnd};
 use crate::{
-    Action, Attempt, Capacity, Deadline, FailReason, Holdup, Lane, MessageId, MessageOptions,
-    Outcome, Priority, ProtocolError, RejectReason, SendLimits, SessionId, Side, StreamId, Time,
-    Timer, TransferId, UnknownReason, Unsent, Violation,
+    Action, Attempt, Capacity, Deadline, FailReason, Holdup, Lane, Level, MessageId,
+    MessageOptions, Outcome, Priority, ProtocolError, RejectReason, SendLimits, SessionId, Side,
+    StreamId, Time, Timer, TransferId, UnknownReason, Unsent, Violation,
 };
 
 /// The lanes that this end sends, under one session at a time.
@@ -139,7 +139,7 @@ impl Outbound {
     /// Does what is due to messages that expire, or are given up while the receiver stays away.
     pub(crate) fn time_passes(&mut self, now: Time) {
         for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
-            let heard = is_heard(&self.carrier, number);
+            let heard = is_heard(&self.carrier, number) && !broken!(PatienceWhileConnected);
             lane.time_passes(now, &self.limits.policy, heard);
         }
     }
@@ -175,6 +175,9 @@ impl Outbound {
         let Some(carrier) = self.carrier.take() else {
             return;
         };
+        if broken!(FlightLostOnReconnect) {
+            self.lanes.iter_mut().for_each(OutboundLane::lose_flight);
+        }
         for stream in carrier.streams.iter().filter(|it| it.is_heard()) {
             if let Some(lane) = self.lanes.get_mut(usize::from(stream.lane.0)) {
                 lane.due.silent_since = now;
@@ -229,9 +232,17 @@ impl Outbound {
     /// QUIC holds all of a write; whether it was one of ours.
     pub(crate) fn written(&mut self, transfer: TransferId) -> bool {
         let streams = self.carrier.iter_mut().flat_map(|it| &mut it.streams);
-        streams
-            .into_iter()
-            .any(|stream| stream.write_finished(transfer))
+        let written = streams.into_iter().find_map(|it| {
+            it.write_finished(transfer)
+                .then_some((it.lane, it.position))
+        });
+        if broken!(DeliveredOnWrite)
+            && let Some((lane, position)) = written
+            && let Some(lane) = self.lanes.get_mut(usize::from(lane.0))
+        {
+            lane.decide_below(position, &Outcome::Delivered(Level::Application));
+        }
+        written.is_some()
     }
 
     /// Opens the lanes that have something to say and no stream in this connection. With `bind`,

@@ -19,7 +19,7 @@ impl OutboundLane {
         );
         let record = (resume.epoch, resume.record);
         let known = self.record.replace(record);
-        let forgotten = known.is_some_and(|known| known != record);
+        let forgotten = known.is_some_and(|known| known != record) && !broken!(RecordIgnored);
         for number in resume.next.max(self.first)..end {
             let Some(index) = self.index(number) else {
                 continue;
@@ -40,7 +40,7 @@ impl OutboundLane {
                     self.decide(number, given_up.why.outcome());
                 }
                 (Evidence::Unproven | Evidence::Forgotten, _)
-                    if redelivery == Redelivery::AtMostOnce =>
+                    if redelivery == Redelivery::AtMostOnce && !broken!(AtMostOnceRepeats) =>
                 {
                     self.decide(number, Outcome::Unknown(UnknownReason::Forgotten));
                 }

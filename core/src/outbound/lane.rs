@@ -34,7 +34,7 @@ pub(super) struct OutboundLane {
     /// Writes since the last one that went out in a lower class than the lane's own.
     pub(super) unyielding: u8,
     /// Outcomes of this step.
-    decided: Vec<(MessageId, Outcome)>,
+    pub(super) decided: Vec<(MessageId, Outcome)>,
     /// Messages that failed in this step because the lane was abandoned.
     unsent: Vec<(MessageId, Bytes)>,
     /// Messages left the queue in this step.
@@ -70,6 +70,12 @@ impl OutboundLane {
             // What is there makes room.
             WhenFull::DropOldest => (0, 0),
         };
+        if broken!(QueueUnbounded) {
+            return Capacity {
+                messages: limits.queue_messages_max,
+                bytes: limits.queue_bytes_max,
+            };
+        }
         Capacity {
             messages: limits.queue_messages_max - messages,
             bytes: limits.queue_bytes_max - bytes,
@@ -82,10 +88,13 @@ impl OutboundLane {
         while self.queue.len() >= limits.queue_messages_max
             || self.queued_bytes + bytes > limits.queue_bytes_max
         {
-            if self.queue.is_empty() {
+            if self.queue.is_empty() || broken!(QueueUnbounded) {
                 break;
             }
             self.unqueue(0, Outcome::Failed(FailReason::Displaced));
+            if broken!(DisplacedInSilence) {
+                self.decided.pop();
+            }
         }
         self.queued_bytes += bytes;
         self.due.accepted(&message);
@@ -170,8 +179,13 @@ impl OutboundLane {
             let outcome = match (evidence, given_up) {
                 (Evidence::NotReceived, Some(given_up)) => given_up.why.outcome(),
                 (Evidence::NotReceived, None) => Outcome::Failed(failed),
-                (Evidence::None | Evidence::Unproven | Evidence::Forgotten, _) => {
+                (Evidence::None | Evidence::Unproven | Evidence::Forgotten, _)
+                    if !broken!(UnknownAsFailed) =>
+                {
                     Outcome::Unknown(unknown)
+                }
+                (Evidence::None | Evidence::Unproven | Evidence::Forgotten, _) => {
+                    Outcome::Failed(failed)
                 }
             };
             if outcome == Outcome::Failed(failed) {
@@ -205,6 +219,14 @@ impl OutboundLane {
         self.first = 0;
         self.opened = false;
         self.record = None;
+    }
+
+    /// A broken variant: what has begun is forgotten.
+    pub(super) fn lose_flight(&mut self) {
+        self.first = self.next_number();
+        self.flight.clear();
+        (self.in_flight, self.in_flight_bytes) = (0, 0);
+        self.due.given_up.clear();
     }
 
     /// The number that the next new message takes.
@@ -258,7 +280,10 @@ impl OutboundLane {
 
     /// Begins the first message that waits, and shows its payload.
     pub(super) fn begin(&mut self) -> Option<&Bytes> {
-        let message = self.queue.pop_front()?;
+        let message = match broken!(NewestFirst) {
+            false => self.queue.pop_front()?,
+            true => self.queue.pop_back()?,
+        };
         let bytes = message.payload.len();
         self.queued_bytes -= bytes;
         self.room_made = true;
@@ -276,7 +301,7 @@ impl OutboundLane {
     /// The class in which the lane's next write goes out: its own, or, every so often, the lowest of
     /// those that have something to send, so that none of them starves.
     pub(super) fn turn(&mut self, own: Priority, lowest: Priority) -> Priority {
-        if lowest >= own {
+        if lowest >= own || broken!(LaneNeverYields) {
             self.unyielding = 0;
             return own;
         }

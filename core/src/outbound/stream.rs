@@ -230,7 +230,8 @@ impl LaneStream {
             return Err(ProtocolError::ReceiptBack);
         }
         self.taken = taken;
-        lane.decide_below(taken, &Outcome::Delivered(Level::Application));
+        let settled = taken + u64::from(broken!(ReceiptCoversOneMore));
+        lane.decide_below(settled, &Outcome::Delivered(Level::Application));
         Ok(())
     }
 

@@ -123,7 +123,7 @@ impl PeerSenderMachine {
     }
 
     fn connection_lost(&mut self, attempt: Attempt, error: LinkError) {
-        let current = self.state.link.attempt() == Some(attempt);
+        let current = self.state.link.attempt() == Some(attempt) || broken!(NoGenerationCheck);
         if current {
             self.state.inbound.lost(attempt);
         }
@@ -191,6 +191,10 @@ impl PeerSenderMachine {
     /// A second stop may only shorten the first.
     fn stop(&mut self, mode: StopMode) {
         let now = self.state.now;
+        if broken!(StopIgnoredWhileConnecting) && matches!(self.state.link, Link::Connecting { .. })
+        {
+            return;
+        }
         let (asked, asked_as) = match mode {
             StopMode::Drain(within) => (now + within, Ending::Drain),
             StopMode::Abort => (now, Ending::Abort),
@@ -202,7 +206,10 @@ impl PeerSenderMachine {
                 ending: asked_as,
             },
             Phase::Stopping { until, ending } => Phase::Stopping {
-                until: until.min(asked),
+                until: match broken!(SecondStopProlongs) {
+                    false => until.min(asked),
+                    true => until.max(asked),
+                },
                 ending: ending.max(asked_as),
             },
             Phase::Closed => Phase::Closed,

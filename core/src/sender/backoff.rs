@@ -60,7 +60,11 @@ impl Backoff {
             ),
         };
         *failures = failures.saturating_add(1);
-        let wait = min.saturating_mul(fibonacci(*failures)).min(max);
+        let times = match broken!(BackoffDoubles) {
+            false => fibonacci(*failures),
+            true => 1_u32.checked_shl(*failures - 1).unwrap_or(u32::MAX),
+        };
+        let wait = min.saturating_mul(times).min(max);
         match config.jitter {
             true => spread(wait, min, max, draw(seed, self.failures())),
             false => wait,

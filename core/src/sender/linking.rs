@@ -59,6 +59,9 @@ impl PeerSenderMachine {
             };
             self.go(Cause::Confirmed, Link::Up(connection));
             self.stats.connected += 1;
+            if broken!(BackoffResetOnConnect) {
+                self.state.backoff.reset();
+            }
             actions.push(Action::Emit(PeerEvent::Connected { attempt }));
         }
     }
@@ -70,7 +73,7 @@ impl PeerSenderMachine {
         let Some(attempt) = self.state.link.attempt() else {
             return;
         };
-        if open {
+        if open && !broken!(ConnectionKept) {
             actions.push(close_after(attempt, &error));
         }
         if refuses_session(&error) && self.state.outbound.awaits_first_resume() {

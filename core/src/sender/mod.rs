@@ -156,7 +156,10 @@ impl PeerSenderMachine {
         events: impl IntoIterator<Item = Event>,
         actions: &mut Vec<Action>,
     ) {
-        self.state.now = self.state.now.max(now);
+        self.state.now = match broken!(TimeGoesBack) {
+            false => self.state.now.max(now),
+            true => now,
+        };
         for event in events {
             self.apply(event);
         }

@@ -102,7 +102,9 @@ impl PeerSenderMachine {
         let now = self.state.now;
         let unanswered = self.state.outbound.resume_due();
         let error = match self.state.link {
-            Link::Connecting { until, .. } if until <= now => LinkError::ConnectTimeout,
+            Link::Connecting { until, .. } if until <= now && !broken!(ConnectNeverGivenUp) => {
+                LinkError::ConnectTimeout
+            }
             Link::Up(_) | Link::Draining(_) | Link::Parting { .. }
                 if unanswered.is_some_and(|due| due <= now) =>
             {
@@ -146,7 +148,8 @@ impl PeerSenderMachine {
         let Phase::Stopping { until, ending } = self.state.phase else {
             return;
         };
-        let overdue = until <= self.state.now;
+        let overdue =
+            until <= self.state.now && !(ending == Ending::Drain && broken!(DrainWithoutEnd));
         let settled = self.state.outbound.is_settled();
         let reason = match ending {
             Ending::Remove => StopReason::Removed,
@@ -195,6 +198,9 @@ impl PeerSenderMachine {
         } else {
             Cause::Stopped
         };
+        if broken!(StoppedTooSoon) {
+            actions.push(Action::Emit(PeerEvent::SenderStopped { reason }));
+        }
         self.state.outbound.abandon(failed, unknown);
         self.settle_outcomes(actions);
         let unsent = self.state.outbound.take_unsent();
@@ -212,7 +218,9 @@ impl PeerSenderMachine {
         self.state.link = Link::Down;
         self.state.phase = Phase::Closed;
         self.since = self.state.now;
-        actions.push(Action::Emit(PeerEvent::SenderStopped { reason }));
+        if !broken!(StoppedTooSoon) {
+            actions.push(Action::Emit(PeerEvent::SenderStopped { reason }));
+        }
     }
 
     /// Tells that the peer has become slow, or is no longer. Between the two ages lies the hysteresis:

@@ -209,6 +209,7 @@ impl State {
     pub(super) fn next_deadline(&self, config: &Config) -> Option<Deadline> {
         let deadline = |at, timer| Some(Deadline { at, timer });
         let of_link = match self.link {
+            Link::Connecting { .. } if broken!(ConnectNeverGivenUp) => None,
             Link::Connecting { until, .. } => deadline(until, Timer::Connect),
             Link::Backoff { until } => deadline(until, Timer::Backoff),
             Link::Parting { until, .. } => deadline(until, Timer::Parting),
@@ -223,6 +224,10 @@ impl State {
             .zip(config.slow_after)
             .and_then(|(oldest, after)| deadline(oldest + after, Timer::Slow));
         let of_phase = match self.phase {
+            Phase::Stopping {
+                ending: Ending::Drain,
+                ..
+            } if broken!(DrainWithoutEnd) => None,
             Phase::Stopping { until, .. } => deadline(until, Timer::Drain),
             Phase::Running | Phase::Closed => None,
         };
