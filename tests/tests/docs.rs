@@ -47,6 +47,7 @@ fn every_place_that_a_document_names_is_there() -> TestResult {
         "docs/",
         "driver/",
         "quic/",
+        "sim/",
         "tests/",
     ];
     let mut missing = BTreeSet::new();

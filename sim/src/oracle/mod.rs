@@ -1,0 +1,232 @@
+//! The judge of a world: it owns what the users were told and what the application did, and knows
+//! by itself what the contract makes of that. Written from the contract and the invariants, not
+//! from the machines. What it keeps is as little as its judgement needs, since it is a part of the
+//! states that an exploration tells apart.
+
+mod books;
+mod outcomes;
+mod sightings;
+mod waits;
+
+use std::time::Duration;
+
+use peer_sender_core::{Outcome, Time};
+
+pub use self::books::Violation;
+pub(crate) use self::books::{Before, violated};
+pub(crate) use self::sightings::payload;
+use self::waits::Row;
+use crate::settings::Settings;
+
+/// What the oracle knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Oracle {
+    /// By id: every message that was ever offered.
+    pub(crate) messages: Vec<Message>,
+    lanes: Vec<Lane>,
+    row: Row,
+    /// The connection that stands at the dialling end: since when, and whether the receiver has
+    /// answered a message on it.
+    up: Option<(Time, bool)>,
+    /// When a stop that was asked for has to be over.
+    pub(crate) stop_at: Option<Time>,
+    pub(crate) closed: bool,
+    /// The stop that was asked for removes the peer.
+    removed: bool,
+    /// Messages that failed in this step, and are not handed back yet; empty between steps.
+    unreturned: Vec<u64>,
+}
+
+/// One message, from all sides.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Message {
+    pub(crate) lane: u8,
+    pub(crate) bytes: u32,
+    pub(crate) fate: Fate,
+    /// A byte of it was in a write.
+    pub(crate) begun: bool,
+    /// When the user took it back.
+    pub(crate) cancelled: Option<Time>,
+    /// When it is of no use any more.
+    pub(crate) expires_at: Option<Time>,
+    /// The receiver may have taken it and forgotten: its memory was lost after it had begun.
+    pub(crate) excused: bool,
+    /// The application was handed it ever, and by the receiver's present memory.
+    pub(crate) seen: bool,
+    seen_in_memory: bool,
+    /// How often it may still be handed.
+    spare: u8,
+    /// The application has accepted it.
+    pub(crate) accepted: bool,
+    /// The application has refused it, with this code.
+    pub(crate) refused: Option<u64>,
+}
+
+/// Where a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fate {
+    /// It was not accepted.
+    Rejected,
+    /// It was accepted, and has no outcome.
+    Live,
+    /// Its outcome was told.
+    Settled(Kind),
+}
+
+/// An outcome without its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Delivered,
+    Refused,
+    Cancelled,
+    Expired,
+    Failed,
+    Unknown,
+}
+
+impl Kind {
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Delivered(_) => Self::Delivered,
+            Outcome::Refused(_) => Self::Refused,
+            Outcome::Cancelled => Self::Cancelled,
+            Outcome::Expired => Self::Expired,
+            Outcome::Failed(_) => Self::Failed,
+            Outcome::Unknown(_) => Self::Unknown,
+        }
+    }
+}
+
+/// What the application has seen of a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Lane {
+    /// The last message that it was handed by the receiver's present memory.
+    last_in_memory: Option<u64>,
+    /// The latest message that it ever was handed.
+    latest: Option<u64>,
+}
+
+impl Oracle {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            messages: Vec::new(),
+            lanes: Vec::new(),
+            row: Row::new(settings),
+            up: None,
+            stop_at: None,
+            closed: false,
+            removed: false,
+            unreturned: Vec::new(),
+        }
+    }
+
+    /// The user is about to offer a message, whose id is the next.
+    pub(crate) fn offered(&mut self, lane: u8, bytes: u32, expires_at: Option<Time>) -> u64 {
+        self.messages.push(Message {
+            lane,
+            bytes,
+            fate: Fate::Live,
+            begun: false,
+            cancelled: None,
+            expires_at,
+            excused: false,
+            seen: false,
+            seen_in_memory: false,
+            spare: 1,
+            accepted: false,
+            refused: None,
+        });
+        self.messages.len() as u64 - 1
+    }
+
+    /// The user is about to take a message back.
+    pub(crate) fn cancelled(&mut self, id: u64, now: Time) {
+        if let Some(message) = self.message_mut(id)
+            && message.fate == Fate::Live
+        {
+            message.cancelled.get_or_insert(now);
+        }
+    }
+
+    /// The user is about to end the sender.
+    pub(crate) fn stops(&mut self, at: Time, removed: bool) {
+        if !self.closed {
+            self.removed |= removed;
+            self.stop_at = Some(self.stop_at.map_or(at, |earlier| earlier.min(at)));
+        }
+    }
+
+    /// The receiver's memory is gone.
+    pub(crate) fn memory_lost(&mut self) {
+        for message in &mut self.messages {
+            message.seen_in_memory = false;
+            message.excused |= message.begun && message.fate == Fate::Live;
+        }
+        for lane in &mut self.lanes {
+            lane.last_in_memory = None;
+        }
+    }
+
+    /// The sender's connection is gone: what was in flight may be sent again.
+    pub(crate) fn connection_lost(&mut self) {
+        for message in &mut self.messages {
+            if message.begun && message.fate == Fate::Live {
+                message.spare = message.spare.saturating_add(1);
+            }
+        }
+    }
+
+    /// Messages without an outcome.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (u64, &Message)> {
+        let all = (0..).zip(&self.messages);
+        all.filter(|(_, message)| message.fate == Fate::Live)
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.live().next().is_none()
+    }
+
+    pub(crate) fn message(&self, id: u64) -> Option<&Message> {
+        self.messages.get(usize::try_from(id).ok()?)
+    }
+
+    fn message_mut(&mut self, id: u64) -> Option<&mut Message> {
+        self.messages.get_mut(usize::try_from(id).ok()?)
+    }
+
+    fn lane_mut(&mut self, lane: u8) -> &mut Lane {
+        let place = usize::from(lane);
+        if self.lanes.len() <= place {
+            self.lanes.resize_with(place + 1, Lane::default);
+        }
+        &mut self.lanes[place]
+    }
+
+    /// The same with times relative to now, and without what can make no difference any more.
+    pub(crate) fn canonical(&self, now: Time, settings: &Settings) -> Self {
+        let left = |at: Time| Time::ZERO + at.saturating_since(now);
+        let age = |since: Time, most: Duration| Time::ZERO + now.saturating_since(since).min(most);
+        let mut all = self.clone();
+        all.up = self
+            .up
+            .map(|(since, answered)| (age(since, settings.health_after), answered));
+        all.stop_at = self.stop_at.map(left);
+        all.row.make_relative(now, settings);
+        for message in &mut all.messages {
+            // One that has expired counts on for as long as the sender may be patient.
+            message.expires_at = message.expires_at.map(|at| left(at + settings.patience));
+            let given_up = message.cancelled;
+            message.cancelled = given_up.map(|since| age(since, settings.patience));
+            if message.fate != Fate::Live {
+                // Whether it may still be seen is all that counts.
+                message.begun = false;
+                message.cancelled = None;
+                message.expires_at = None;
+                message.excused = false;
+                message.accepted = false;
+                message.refused = None;
+            }
+        }
+        all
+    }
+}

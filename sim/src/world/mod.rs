@@ -1,0 +1,261 @@
+//! Both machines, what is between them and around them, and the oracle that judges them.
+
+mod key;
+mod network;
+mod receiving;
+mod sending;
+mod stale;
+
+use std::sync::Arc;
+
+use peer_sender_core::{
+    Action, ConfigError, PeerKey, PeerSenderMachine, SessionHandle, Sessions, Time,
+};
+
+use crate::op::{End, Op};
+use crate::oracle::{Before, Oracle, Violation};
+use crate::settings::{Settings, Transfers};
+use crate::transport::{Connection, Stand};
+
+pub use self::key::Fingerprint;
+
+/// The dialling end's key.
+const KEY: PeerKey = PeerKey([1; 32]);
+
+/// One sender, one accepting node, the connections between them, the receiving application, and
+/// virtual time: all of it moved by operations alone.
+#[derive(Clone, Debug)]
+pub struct World {
+    settings: Arc<Settings>,
+    sender: PeerSenderMachine,
+    sessions: Sessions,
+    sender_clock: Clock,
+    receiver_clock: Clock,
+    /// Lives of the accepting process so far.
+    lives: u8,
+    /// By the number of the sender's attempt.
+    connections: Vec<Connection>,
+    /// Connections that were accepted so far.
+    accepted: u64,
+    /// What the application was handed and has not answered, in order.
+    held: Vec<Held>,
+    oracle: Oracle,
+    /// Lines of what the last operation led to; none are kept where nobody reads them.
+    log: Option<Vec<String>>,
+    /// Empty between steps.
+    actions: Vec<Action>,
+}
+
+/// An end's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clock {
+    now: Time,
+    /// When its machine was stepped last.
+    stepped: Time,
+}
+
+/// A message that the application was handed.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    session: SessionHandle,
+    lane: u8,
+    number: u64,
+    id: u64,
+}
+
+/// Why an operation did not end well.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// It makes no sense as the world stands: a fault of the scenario.
+    #[error("this cannot happen here: {0}")]
+    Impossible(&'static str),
+    /// It broke an invariant: a fault of the machines, or of the oracle.
+    #[error(transparent)]
+    Violated(#[from] Violation),
+}
+
+pub(crate) fn impossible<T>(why: &'static str) -> Result<T, Trouble> {
+    Err(Trouble::Impossible(why))
+}
+
+/// The seed of a machine: any, as long as no two are the same.
+fn seed(of: u8) -> [u8; 32] {
+    let mut seed = [of; 32];
+    seed[16] = of.wrapping_add(0x80);
+    seed
+}
+
+impl World {
+    /// A world in which nothing has happened but the sender's first step.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is out of range.
+    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let mut world = Self {
+            sender: PeerSenderMachine::new(settings.sender()?, seed(0)),
+            sessions: Sessions::new(settings.receiver()?, seed(1)),
+            sender_clock: Clock::default(),
+            receiver_clock: Clock::default(),
+            lives: 1,
+            connections: Vec::new(),
+            accepted: 0,
+            held: Vec::new(),
+            oracle: Oracle::new(settings),
+            log: None,
+            actions: Vec::new(),
+            settings: Arc::new(settings.clone()),
+        };
+        // It dials; nothing can go wrong yet that the next operation would not show.
+        let _first = world.step_sender([]);
+        Ok(world)
+    }
+
+    /// Keeps lines of what operations lead to from here on.
+    pub fn keep_log(&mut self) {
+        self.log = Some(Vec::new());
+    }
+
+    /// The lines since the last call.
+    pub fn take_log(&mut self) -> Vec<String> {
+        self.log.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The sender.
+    pub fn sender(&self) -> &PeerSenderMachine {
+        &self.sender
+    }
+
+    /// The accepting end.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// How it was set up.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Lets one thing happen, and judges all that follows from it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot happen here, or it broke an invariant. The world is of no use after the latter.
+    pub fn apply(&mut self, op: &Op) -> Result<(), Trouble> {
+        match *op {
+            Op::Send { lane, bytes, ttl } => self.send(lane, bytes, ttl),
+            Op::Cancel { id } => self.cancel(id),
+            Op::Stop { mode } => self.stop(mode),
+            Op::Wake { reason } => self.wake(reason),
+            Op::Addresses { ref places } => self.move_to(places),
+            Op::Accept { conn } => self.accept(conn),
+            Op::Confirm { conn } => self.confirm(conn),
+            Op::Fail { conn, why } => self.fail(conn, why),
+            Op::Lose { conn, end, why } => self.lose(conn, end, why),
+            Op::Deliver {
+                conn,
+                from,
+                stream,
+                amount,
+            } => self.deliver(conn, from, stream, amount),
+            Op::Written { conn, from, stream } => self.written(conn, from, stream),
+            Op::Reset {
+                conn,
+                from,
+                stream,
+                code,
+            } => self.cut(conn, from.other(), stream, code, from),
+            Op::Halt {
+                conn,
+                from,
+                stream,
+                code,
+            } => self.cut(conn, from, stream, code, from),
+            Op::Take { lane } => self.answer(lane, None),
+            Op::Refuse { lane, code } => self.answer(lane, Some(code)),
+            Op::Advance { by } => {
+                self.sender_clock.now = self.sender_clock.now + by;
+                self.receiver_clock.now = self.receiver_clock.now + by;
+                Ok(())
+            }
+            Op::Fire { end } => self.fire(end),
+            Op::Tick { end } => self.tick(end),
+            Op::Back { end, by } => self.go_back(end, by),
+            Op::Restart => self.restart(),
+            Op::Forget => self.forget(),
+            Op::Leave { mode } => self.leave(mode),
+            Op::Stale { end, kind, number } => self.stale(end, kind, number),
+        }
+    }
+
+    /// Everything that can be seen to be wrong with both machines as they stand.
+    ///
+    /// # Errors
+    ///
+    /// The first invariant that does not hold.
+    pub fn check(&self) -> Result<(), Violation> {
+        self.sender.check()?;
+        self.sessions.check()?;
+        let before = Before::of(&self.sender);
+        self.oracle
+            .check_sender(self.sender_clock.stepped, &before, &self.sender)
+    }
+
+    /// The next deadline of a machine.
+    fn deadline(&self, end: End) -> Option<Time> {
+        let deadline = match end {
+            End::Dialler => self.sender.next_deadline(),
+            End::Acceptor => self.sessions.next_deadline(),
+        };
+        deadline.map(|it| it.at)
+    }
+
+    fn clock(&mut self, end: End) -> &mut Clock {
+        match end {
+            End::Dialler => &mut self.sender_clock,
+            End::Acceptor => &mut self.receiver_clock,
+        }
+    }
+
+    fn fire(&mut self, end: Option<End>) -> Result<(), Trouble> {
+        let Some(end) = end else {
+            let mut left = [End::Dialler, End::Acceptor].map(|end| {
+                let now = self.clock(end).now;
+                Some(self.deadline(end)?.saturating_since(now))
+            });
+            let Some(by) = left.into_iter().flatten().min() else {
+                return impossible("no timer is armed");
+            };
+            for (end, left) in [End::Dialler, End::Acceptor].into_iter().zip(&mut left) {
+                let clock = self.clock(end);
+                clock.now = clock.now + by;
+                if *left == Some(by) {
+                    self.tick(end)?;
+                }
+            }
+            return Ok(());
+        };
+        let Some(at) = self.deadline(end) else {
+            return impossible("that end has no timer armed");
+        };
+        let clock = self.clock(end);
+        clock.now = clock.now.max(at);
+        self.tick(end)
+    }
+
+    /// Whether the world lets QUIC take each write at once.
+    fn takes_at_once(&self) -> bool {
+        self.settings.transfers == Transfers::Automatic
+    }
+
+    fn is_up(&self, place: usize, end: End) -> bool {
+        let connection = self.connections.get(place);
+        connection.is_some_and(|it| it.stand(end) == Stand::Up)
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(log) = &mut self.log {
+            log.push(line());
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The dialling end: what its user asks for, and what its machine does.
+
+use std::time::Duration;
+
+use peer_sender_core::wire::{Decoder, Frame, Item};
+use peer_sender_core::{
+    Action, Event, Lane, MessageId, MessageOptions, StopMode, StreamId, TransferId, Unsent,
+    WakeReason,
+};
+
+use super::{Trouble, World, impossible};
+use crate::op::End;
+use crate::oracle::{Before, Violation, payload, violated};
+use crate::print;
+use crate::settings::address;
+use crate::transport::{Connection, Stand};
+
+impl World {
+    pub(super) fn send(
+        &mut self,
+        lane: u8,
+        bytes: u32,
+        ttl: Option<Duration>,
+    ) -> Result<(), Trouble> {
+        let room = self.sender.capacity(Lane(lane));
+        let fits = room.messages > 0
+            && room.bytes >= bytes as usize
+            && u64::from(bytes) <= self.settings.message_bytes_max;
+        let now = self.sender_clock.now;
+        let ends = ttl.into_iter().chain(self.settings.ttl);
+        let expires_at = ends.map(|ttl| now + ttl).min();
+        let id = self.oracle.offered(lane, bytes, expires_at);
+        let queued = Event::MessageQueued {
+            id: MessageId(id),
+            lane: Lane(lane),
+            payload: payload(id, bytes),
+            options: MessageOptions {
+                expires_at: ttl.map(|ttl| now + ttl),
+            },
+        };
+        self.step_sender([queued])?;
+        let message = self.oracle.message(id);
+        let accepted = message.is_some_and(|it| it.fate != crate::oracle::Fate::Rejected);
+        match accepted == fits {
+            true => Ok(()),
+            false if fits => Ok(violated(
+                "I8",
+                "there was room, and a message is handed back",
+            )?),
+            false => Ok(violated(
+                "I8",
+                "there was no room, and a message is accepted",
+            )?),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, id: u64) -> Result<(), Trouble> {
+        let Some(message) = self.oracle.message(id) else {
+            return impossible("there is no such message");
+        };
+        let waits = message.fate == crate::oracle::Fate::Live && !message.begun;
+        let now = self.sender_clock.now;
+        self.oracle.cancelled(id, now);
+        self.step_sender([Event::Cancel { id: MessageId(id) }])?;
+        let live = self.oracle.live().any(|(live, _)| live == id);
+        if waits && live {
+            violated(
+                "I1",
+                "a message that has not begun is not cancelled at once",
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop(&mut self, mode: StopMode) -> Result<(), Trouble> {
+        let now = self.sender_clock.now;
+        let at = match mode {
+            StopMode::Drain(within) => now + within,
+            StopMode::Abort | StopMode::Remove => now,
+        };
+        self.oracle.stops(at, mode == StopMode::Remove);
+        Ok(self.step_sender([Event::Stop { mode }])?)
+    }
+
+    pub(super) fn wake(&mut self, reason: WakeReason) -> Result<(), Trouble> {
+        Ok(self.step_sender([Event::Wake { reason }])?)
+    }
+
+    pub(super) fn move_to(&mut self, places: &[u8]) -> Result<(), Trouble> {
+        let addresses = places.iter().map(|it| address(*it)).collect();
+        Ok(self.step_sender([Event::AddressesChanged { addresses }])?)
+    }
+
+    /// One step of the sender, and what follows from it at once.
+    pub(super) fn step_sender(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<(), Violation> {
+        self.sender_handles(events)?;
+        while self.takes_at_once() {
+            let taken = self.take_writes(End::Dialler);
+            if taken.is_empty() {
+                break;
+            }
+            let finished = taken.into_iter();
+            self.sender_handles(
+                finished.map(|(_, transfer)| Event::TransferFinished { transfer }),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn sender_handles(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), Violation> {
+        let now = self.sender_clock.now;
+        let before = Before::of(&self.sender);
+        let mut actions = std::mem::take(&mut self.actions);
+        self.sender.handle(now, events, &mut actions);
+        self.sender_clock.stepped = now;
+        for action in actions.drain(..) {
+            self.sender_does(action)?;
+        }
+        self.actions = actions;
+        self.oracle.check_sender(now, &before, &self.sender)
+    }
+
+    fn sender_does(&mut self, action: Action) -> Result<(), Violation> {
+        let now = self.sender_clock.now;
+        self.oracle.told(now, &action, &self.settings)?;
+        self.note_unless_write(End::Dialler, &action);
+        match action {
+            Action::Connect { attempt, .. } => {
+                if self.connections.iter().any(|it| it.dialler != Stand::Gone) {
+                    return violated("I9", "it dials while it has a connection");
+                }
+                if attempt.0 != self.connections.len() as u64 {
+                    return violated("I10", "an attempt's name is not new");
+                }
+                self.connections.push(Connection::default());
+                Ok(())
+            }
+            Action::Write {
+                transfer,
+                attempt,
+                stream,
+                chunks,
+                fin,
+                priority: _,
+            } => {
+                let place = self.place(End::Dialler, attempt)?;
+                self.write((place, End::Dialler), stream, (transfer, chunks, fin))
+            }
+            Action::Close { attempt, code, .. } => {
+                let place = self.place(End::Dialler, attempt)?;
+                self.close(place, End::Dialler, code)
+            }
+            Action::PauseReading { attempt, stream } => {
+                let place = self.place(End::Dialler, attempt)?;
+                self.pause(place, End::Dialler, stream, true)
+            }
+            Action::ResumeReading { attempt, stream } => {
+                let place = self.place(End::Dialler, attempt)?;
+                self.pause(place, End::Dialler, stream, false)
+            }
+            Action::ResetStream {
+                attempt,
+                stream,
+                code,
+            } => {
+                let place = self.place(End::Dialler, attempt)?;
+                self.sever((place, End::Dialler), stream, code, End::Dialler)
+            }
+            Action::StopSending {
+                attempt,
+                stream,
+                code,
+            } => {
+                let place = self.place(End::Dialler, attempt)?;
+                self.sever((place, End::Dialler), stream, code, End::Acceptor)
+            }
+            Action::Room { lane, capacity } => match self.sender.capacity(lane) == capacity {
+                true => Ok(()),
+                false => violated("I8", "the room that is told is not what there is"),
+            },
+            Action::HandBack(Unsent {
+                id, payload: back, ..
+            })
+            | Action::Reject {
+                id, payload: back, ..
+            } => {
+                let message = self.oracle.message(id.0);
+                match message.is_some_and(|it| payload(id.0, it.bytes) == back) {
+                    true => Ok(()),
+                    false => violated("I8", "another message is handed back"),
+                }
+            }
+            Action::ScheduleBackoff { .. }
+            | Action::Emit(_)
+            | Action::Deliver(_)
+            | Action::Settle { .. }
+            | Action::ForgetDelivered => Ok(()),
+        }
+    }
+
+    /// What a write of the sender says: its lane's OPEN, and which messages it begins.
+    pub(super) fn sender_says(
+        &mut self,
+        place: usize,
+        stream: StreamId,
+        bytes: bytes::Bytes,
+    ) -> Result<Vec<print::Said>, Violation> {
+        let Some(connection) = self.connections.get_mut(place) else {
+            return Ok(Vec::new());
+        };
+        let outlived = connection.outlived;
+        let Some(written) = connection.stream_for(End::Dialler, stream) else {
+            return violated("A", "a write on a stream that nobody opened");
+        };
+        let mut said = Vec::new();
+        let mut rest = bytes;
+        let mut decoder = Decoder::default();
+        loop {
+            let lane = written.lane;
+            match decoder.next(&mut rest) {
+                Ok(Some(Item::Frame(frame))) => {
+                    if let Frame::Open(open) = frame {
+                        written.lane = u8::try_from(open.lane).unwrap_or(u8::MAX);
+                    }
+                    said.push(print::Said::Frame(frame));
+                }
+                Ok(Some(Item::MessageBegins { .. })) => {}
+                Ok(Some(Item::Message(body))) => {
+                    let id = self.oracle.begins(lane, &body, outlived)?;
+                    said.push(print::Said::Message(Some(id), body.len()));
+                }
+                Ok(None) => break,
+                Err(_) => return violated("A", "a write of what is no frame"),
+            }
+        }
+        match decoder.finish() {
+            Ok(()) => Ok(said),
+            Err(_) => violated("A", "a write that ends inside a frame"),
+        }
+    }
+
+    pub(super) fn transfer_finished(&mut self, transfer: TransferId) -> Result<(), Violation> {
+        self.step_sender([Event::TransferFinished { transfer }])
+    }
+}
