@@ -68,6 +68,8 @@ pub enum Action {
     Reject {
         /// The name it would have had.
         id: MessageId,
+        /// The lane that it was for.
+        lane: Lane,
         /// Why.
         reason: RejectReason,
         /// The message, handed back.

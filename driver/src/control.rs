@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
-use std::time::{Duration, Instant};
 
-use peer_sender_core::{LinkError, PeerKey, SendLimits, StopMode, Time};
+use peer_sender_core::{LinkError, PeerKey, SendLimits, StopMode};
 use peer_sender_quic::{AddPeerError, NodeStats, PeerConfig, PeerId, Trust};
 
 use crate::bell::{Bell, lock};
+use crate::clock::Clock;
 use crate::incoming::Inbox;
 use crate::mailbox::shorter;
 use crate::peer::{Kind, PeerShared};
@@ -37,8 +37,7 @@ pub(crate) struct NodeShared<P: PeerId> {
     pub(crate) turned_away: Mutex<VecDeque<TurnedAway>>,
     pub(crate) address: SocketAddr,
     pub(crate) buffers: (usize, usize),
-    /// The moment that is `Time::ZERO`.
-    pub(crate) base: Instant,
+    pub(crate) clock: Clock,
 }
 
 /// The node's life, its peers by name, and what the driver is asked to do.
@@ -79,12 +78,12 @@ impl<P: PeerId> NodeShared<P> {
     pub(crate) fn new(
         address: SocketAddr,
         buffers: (usize, usize),
-        base: Instant,
+        clock: Clock,
         replies: SendLimits,
     ) -> Self {
         let bell = Arc::new(Bell::new());
         Self {
-            inbox: Arc::new(Inbox::new(Arc::clone(&bell), replies)),
+            inbox: Arc::new(Inbox::new(Arc::clone(&bell), replies, clock)),
             bell,
             control: Mutex::new(Control {
                 phase: Phase::Running,
@@ -96,18 +95,8 @@ impl<P: PeerId> NodeShared<P> {
             turned_away: Mutex::default(),
             address,
             buffers,
-            base,
+            clock,
         }
-    }
-
-    /// The reading of the node's clock at that moment.
-    pub(crate) fn time(&self, at: Instant) -> Time {
-        Time::ZERO + at.saturating_duration_since(self.base)
-    }
-
-    /// The moment of that reading.
-    pub(crate) fn instant(&self, time: Time) -> Option<Instant> {
-        self.base.checked_add(Duration::from_nanos(time.as_nanos()))
     }
 
     /// Asks for the end, and for that of every peer.
@@ -160,6 +149,7 @@ impl<P: PeerId> Control<P> {
         name: P,
         config: PeerConfig,
         bell: &Arc<Bell>,
+        clock: Clock,
     ) -> Result<Arc<PeerShared>, AddPeerError> {
         if self.phase != Phase::Running {
             return Err(AddPeerError::Stopped);
@@ -168,7 +158,7 @@ impl<P: PeerId> Control<P> {
             return Err(AddPeerError::Duplicate);
         }
         let limits = config.machine().send_limits().clone();
-        let shared = PeerShared::new(Kind::Dialled, Arc::clone(bell), limits);
+        let shared = PeerShared::new(Kind::Dialled, Arc::clone(bell), limits, clock);
         let shared = Arc::new(shared);
         self.peers.insert(name.clone(), Arc::clone(&shared));
         self.commands.added.push(Added {

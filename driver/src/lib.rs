@@ -25,6 +25,7 @@
 
 mod bell;
 mod bind;
+mod clock;
 mod control;
 mod driver;
 mod events;
@@ -45,8 +46,8 @@ pub use peer_sender_core::table::Standing;
 pub use peer_sender_core::{
     Attempt, CertificateProblem, CloseCode, Config, ConfigBuilder, ConfigError, ErrorClass,
     FailReason, Holdup, InvalidPeerKey, LANES_MAX, Lane, Level, LinkError, MessageId, Outcome,
-    PeerEvent, PeerKey, ProtocolError, RefuseCode, RejectReason, Rejected, SendLimits, Snapshot,
-    Stats, StopMode, StopReason, Time, UnknownReason,
+    PeerEvent, PeerKey, Priority, ProtocolError, Redelivery, RefuseCode, RejectReason, Rejected,
+    SendLimits, SendPolicy, Snapshot, Stats, StopMode, StopReason, Time, UnknownReason, WhenFull,
 };
 pub use peer_sender_quic::{
     AddPeerError, Authority, AuthorityError, Expected, Identity, IdentityError, InvalidPeerName,

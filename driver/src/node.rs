@@ -17,6 +17,7 @@ use peer_sender_quic::{
 
 use crate::bell::lock;
 use crate::bind::{self, BindError};
+use crate::clock::Clock;
 use crate::control::{NodeShared, TurnedAway};
 use crate::driver::Driver;
 use crate::incoming::Incoming;
@@ -66,9 +67,10 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
         })?;
         let now = R::now();
         let base = config.records().map_or(now, Records::base);
+        let clock = Clock::new(base, R::now);
         let replies = config.replies().clone();
         let (address, buffers) = (bound.address, bound.buffers);
-        let shared = Arc::new(NodeShared::new(address, buffers, base, replies));
+        let shared = Arc::new(NodeShared::new(address, buffers, clock, replies));
         #[expect(
             clippy::disallowed_methods,
             reason = "the date, for certificates; read once, and counted on by the node's clock"
@@ -142,7 +144,7 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     /// ([`Stopped`](AddPeerError::Stopped)).
     pub fn peer(&self, id: P, config: PeerConfig) -> Result<PeerSender, AddPeerError> {
         let shared = self.shared();
-        let peer = lock(&shared.control).add(id, config, &shared.bell)?;
+        let peer = lock(&shared.control).add(id, config, &shared.bell, shared.clock)?;
         shared.bell.ring();
         Ok(PeerSender::new(peer))
     }
@@ -232,7 +234,7 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     /// Now, on the node's own clock, which began when it was bound; or when the records were made
     /// that it shares with others.
     pub fn now(&self) -> Time {
-        self.shared().time(R::now())
+        self.shared().clock.now()
     }
 
     /// Stops every peer and all accepting. Resolves when every accepted message has its outcome

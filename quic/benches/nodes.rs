@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput};
-use peer_sender_core::{Lane, MessageId, MessageOptions, PeerEvent, Time};
+use peer_sender_core::{Lane, MessageId, PeerEvent, Time};
 use peer_sender_quic::{
-    DatagramMeta, Identity, NodeConfig, NodeEvent, NodeMachine, Output, PeerConfig, PeerHandle,
-    Target, Trust,
+    DatagramMeta, Identity, NodeConfig, NodeEvent, NodeMachine, OutgoingMessage, Output,
+    PeerConfig, PeerHandle, Target, Trust,
 };
 
 /// Messages of one measurement.
@@ -102,9 +102,8 @@ impl Pair {
         let (to, lane) = (Target::Peer(self.peer), Lane(0));
         while self.settled < end {
             let last = end.min(self.next_id + BATCH as u64);
-            let options = MessageOptions::default();
-            let batch =
-                (self.next_id..last).map(|id| (MessageId(id), lane, payload.clone(), options));
+            let ids = self.next_id..last;
+            let batch = ids.map(|id| OutgoingMessage::new(MessageId(id), lane, payload.clone()));
             self.dialler.queue(self.now, to, batch);
             self.next_id = last;
             self.turn();

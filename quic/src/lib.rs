@@ -49,8 +49,9 @@ pub use authority::{Authority, AuthorityError, InvalidPeerName, Members, PeerNam
 pub use config::{NodeConfig, NodeConfigBuilder};
 pub use identity::{Identity, IdentityError};
 pub use node::{
-    AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, Output, PeerConfig,
-    PeerHandle, PeerId, PeerSnapshot, PeerStats, Records, Sender, Source, Target, Transmit,
+    AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, OutgoingMessage, Output,
+    PeerConfig, PeerHandle, PeerId, PeerSnapshot, PeerStats, Records, Sender, Source, Target,
+    Transmit,
 };
 pub use trust::{Expected, Trust};
 

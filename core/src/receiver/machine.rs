@@ -69,7 +69,7 @@ pub struct PeerReceiverMachine {
     /// The replies.
     pub(super) outbound: Outbound,
     /// Messages of this step that are not accepted.
-    rejected: Vec<(MessageId, RejectReason, Bytes)>,
+    rejected: Vec<(MessageId, Lane, RejectReason, Bytes)>,
     /// Connections whose other end broke the protocol on a way back, in this step.
     broken: Vec<(Attempt, ProtocolError)>,
     pub(super) transfers: u64,
@@ -377,7 +377,7 @@ impl PeerReceiverMachine {
             Ok(()) => self.tally.0.stats.accepted += 1,
             Err((reason, payload)) => {
                 self.tally.0.stats.rejected += 1;
-                self.rejected.push((id, reason, payload));
+                self.rejected.push((id, lane, reason, payload));
             }
         }
     }

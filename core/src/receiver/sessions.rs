@@ -124,6 +124,8 @@ pub enum SessionNews {
         session: SessionHandle,
         /// The name it would have had.
         id: MessageId,
+        /// The lane that it was for.
+        lane: Lane,
         /// Why, and the reply.
         rejected: Rejected,
     },

@@ -105,7 +105,8 @@ impl PeerSenderMachine {
             }
             Err((reason, payload)) => {
                 self.stats.rejected += 1;
-                self.state.news.rejected.push((id, reason, payload));
+                let rejected = (id, lane, reason, payload);
+                self.state.news.rejected.push(rejected);
             }
         }
     }

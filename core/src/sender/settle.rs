@@ -47,8 +47,9 @@ impl PeerSenderMachine {
         actions.extend(
             rejected
                 .into_iter()
-                .map(|(id, reason, payload)| Action::Reject {
+                .map(|(id, lane, reason, payload)| Action::Reject {
                     id,
+                    lane,
                     reason,
                     payload,
                 }),

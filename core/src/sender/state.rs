@@ -10,8 +10,8 @@ use crate::inbound::{Inbound, OtherHalf};
 use crate::outbound::Outbound;
 use crate::table::Standing;
 use crate::{
-    Attempt, Config, Deadline, Epoch, LinkError, MessageId, RejectReason, SessionId, Time, Timer,
-    WakeReason,
+    Attempt, Config, Deadline, Epoch, Lane, LinkError, MessageId, RejectReason, SessionId, Time,
+    Timer, WakeReason,
 };
 
 /// The connection to the peer. Each variant holds its own deadline and attempt.
@@ -126,7 +126,7 @@ pub(super) struct News {
     pub(super) woken: Option<WakeReason>,
     /// The application has answered something.
     pub(super) consumed: bool,
-    pub(super) rejected: Vec<(MessageId, RejectReason, Bytes)>,
+    pub(super) rejected: Vec<(MessageId, Lane, RejectReason, Bytes)>,
 }
 
 /// Why the connection is of no use any more.

@@ -157,6 +157,7 @@ impl World {
                     session,
                     id,
                     rejected,
+                    ..
                 } => {
                     let verdict = Verdict::Rejected(id, rejected.reason, rejected.payload);
                     verdicts.push((session, verdict));

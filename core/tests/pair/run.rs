@@ -217,6 +217,7 @@ fn stay_closed(world: &mut World) {
         actions,
         [Action::Reject {
             id,
+            lane: Lane(0),
             reason,
             payload
         }],

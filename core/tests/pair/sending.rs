@@ -195,6 +195,7 @@ impl World {
                     id,
                     reason,
                     payload,
+                    ..
                 } => verdicts.push(Verdict::Rejected(*id, *reason, payload.clone())),
                 Action::Emit(PeerEvent::SenderStopped { .. }) => stopped = true,
                 Action::Room { lane, capacity } => self.oracle.rooms.push((*lane, *capacity)),

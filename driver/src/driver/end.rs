@@ -116,12 +116,12 @@ impl<P: PeerId> Drop for Ending<P> {
 mod tests {
     use std::sync::{Mutex, MutexGuard};
     use std::task::{Wake, Waker};
-    use std::time::Instant;
 
     use peer_sender_core::{PeerKey, SendLimits};
     use peer_sender_quic::PeerConfig;
 
     use super::*;
+    use crate::testing;
 
     /// Notes when it is woken how the peer stands then.
     struct Onlooker {
@@ -143,17 +143,15 @@ mod tests {
     }
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a node must have some clock; this one never reads it"
-    )]
     fn who_hears_of_the_end_finds_every_peer_ended() {
         let address = "127.0.0.1:1".parse().unwrap();
         let limits = SendLimits::default();
-        let shared = NodeShared::<u8>::new(address, (0, 0), Instant::now(), limits);
+        let shared = NodeShared::<u8>::new(address, (0, 0), testing::clock(), limits);
         let shared = Arc::new(shared);
         let config = PeerConfig::new(PeerKey([1; 32]), address).unwrap();
-        let peer = lock(&shared.control).add(1, config, &shared.bell).unwrap();
+        let peer = lock(&shared.control)
+            .add(1, config, &shared.bell, shared.clock)
+            .unwrap();
         let onlooker = Arc::new(Onlooker {
             peer,
             seen: Mutex::default(),

@@ -259,7 +259,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             .into_iter()
             .flatten()
             .fold(latest.min(now + SLEEP_MAX), Time::min);
-        if let Some(at) = self.shared.instant(latest) {
+        if let Some(at) = self.shared.clock.instant(latest) {
             self.alarm.at_latest(at);
         }
         if self.alarm.poll(cx).is_ready() {
@@ -300,6 +300,6 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
     }
 
     fn now(&self) -> Time {
-        self.shared.time(R::now())
+        self.shared.clock.now()
     }
 }

@@ -150,7 +150,9 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         told.events += 1;
         match event {
             NodeEvent::Settled { to, settled } => self.peers.settle(to, settled),
-            NodeEvent::Rejected { to, id, rejected } => {
+            NodeEvent::Rejected {
+                to, id, rejected, ..
+            } => {
                 tracing::debug!(%id, reason = %rejected.reason, "accepted, but too late");
                 self.peers.settle(to, vec![(id, failed(self.end_of(to)))]);
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
-use peer_sender_core::{Lane, MessageId, MessageOptions, Outcome, SessionHandle, Time, WakeReason};
+use peer_sender_core::{Lane, MessageId, Outcome, SessionHandle, Time, WakeReason};
 use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, Target};
 
 use crate::bell::lock;
@@ -105,8 +105,7 @@ impl<P: PeerId> Peers<P> {
         } = lock(&peer.shared.mailbox).take(&mut self.messages);
         let count = self.messages.len();
         if count > 0 {
-            let plain = |(id, lane, payload)| (id, lane, payload, MessageOptions::default());
-            machine.queue(now, target, self.messages.drain(..).map(plain));
+            machine.queue(now, target, self.messages.drain(..));
         }
         for id in cancels {
             machine.cancel(now, target, id);

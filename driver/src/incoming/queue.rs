@@ -11,6 +11,7 @@ use peer_sender_quic::{PeerStats, Sender, Source};
 
 use super::ledger::Ledger;
 use crate::bell::{Bell, lock};
+use crate::clock::Clock;
 use crate::mailbox::shorter;
 use crate::peer::{Kind, PeerShared};
 use crate::wait::WaitSet;
@@ -21,6 +22,7 @@ pub(crate) struct Inbox<P> {
     pub(super) bell: Arc<Bell>,
     /// The limits of the replies to each session.
     replies: SendLimits,
+    clock: Clock,
 }
 
 /// The queues. Each is bounded by the inbound budget that the machine gives each session, in
@@ -91,7 +93,7 @@ impl<P> Taken<P> {
 }
 
 impl<P> Inbox<P> {
-    pub(crate) fn new(bell: Arc<Bell>, replies: SendLimits) -> Self {
+    pub(crate) fn new(bell: Arc<Bell>, replies: SendLimits, clock: Clock) -> Self {
         let state = InboxState {
             sessions: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -105,6 +107,7 @@ impl<P> Inbox<P> {
             state: Mutex::new(state),
             bell,
             replies,
+            clock,
         }
     }
 
@@ -179,7 +182,7 @@ impl<P> Inbox<P> {
 
     fn new_back(&self) -> Arc<PeerShared> {
         let (bell, limits) = (Arc::clone(&self.bell), self.replies.clone());
-        Arc::new(PeerShared::new(Kind::Replies, bell, limits))
+        Arc::new(PeerShared::new(Kind::Replies, bell, limits, self.clock))
     }
 
     /// Senders of replies that were made since the last call.

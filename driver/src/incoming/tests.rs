@@ -10,7 +10,7 @@ use peer_sender_quic::{Sender, Source};
 use super::*;
 use crate::bell::Bell;
 use crate::peer::{Kind, PeerShared};
-use crate::testing::CountingWaker;
+use crate::testing::{CountingWaker, clock};
 
 const SESSION: SessionHandle = SessionHandle(7);
 
@@ -19,7 +19,7 @@ fn inbox() -> Arc<Inbox<String>> {
         lanes: 1,
         ..SendLimits::default()
     };
-    Arc::new(Inbox::new(Arc::new(Bell::new()), limits))
+    Arc::new(Inbox::new(Arc::new(Bell::new()), limits, clock()))
 }
 
 fn deliver(inbox: &Inbox<String>, number: u64, back: Option<&Arc<PeerShared>>) {
@@ -152,7 +152,7 @@ fn a_reply_of_a_peer_is_answered_through_the_sender_to_that_peer() {
     let inbox = inbox();
     let limits = SendLimits::default();
     let bell = Arc::new(Bell::new());
-    let back = Arc::new(PeerShared::new(Kind::Dialled, bell, limits));
+    let back = Arc::new(PeerShared::new(Kind::Dialled, bell, limits, clock()));
     deliver(&inbox, 0, Some(&back));
     let message = Incoming::new(Arc::clone(&inbox)).try_next().unwrap();
     inbox.forget(Source::Session(SESSION));

@@ -67,8 +67,8 @@ impl Mailbox {
     ) -> Vec<Queued> {
         self.close(wakers);
         let messages = std::mem::take(&mut self.messages);
-        for (id, _, _) in &messages {
-            self.settle(*id, failed(reason), wakers);
+        for message in &messages {
+            self.settle(message.id, failed(reason), wakers);
         }
         for id in self.slots.live_ids() {
             self.settle(id, Outcome::Unknown(unknown_reason(reason)), wakers);

@@ -12,16 +12,19 @@ mod posted;
 
 use std::collections::VecDeque;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Capacity, Lane, MessageId, Outcome, RejectReason, SendLimits, StopMode, StopReason,
+    Capacity, Lane, MessageId, MessageOptions, Outcome, RejectReason, SendLimits, StopMode,
+    StopReason,
 };
 use peer_sender_quic::PeerStats;
 
 use self::flush::Flushes;
 use self::line::Desk;
 use self::posted::Posted;
+use crate::clock::Clock;
 use crate::slots::Slots;
 use crate::wait::{Replaced, WaitSet};
 
@@ -31,7 +34,7 @@ pub(crate) use self::news::News;
 pub(crate) use self::posted::{Reader, UNREAD_MAX};
 
 /// A message on its way from a caller to the driver.
-pub(crate) type Queued = (MessageId, Lane, Bytes);
+pub(crate) use peer_sender_quic::OutgoingMessage as Queued;
 
 /// What a caller gets for an accepted message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,7 @@ pub(crate) struct Ticket {
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     limits: SendLimits,
+    clock: Clock,
     /// By lane, each made when it is first used.
     desks: Vec<Desk>,
     /// What was accepted and the driver has not taken, in the order of the ids.
@@ -94,9 +98,10 @@ impl Places {
 
 impl Mailbox {
     /// An empty mailbox of a sender with these limits.
-    pub(crate) fn new(limits: SendLimits) -> Self {
+    pub(crate) fn new(limits: SendLimits, clock: Clock) -> Self {
         Self {
             limits,
+            clock,
             desks: Vec::new(),
             messages: Vec::new(),
             phase: Phase::Running,
@@ -193,17 +198,22 @@ impl Mailbox {
         ]
     }
 
-    /// Accepts a message, in room that its caller took.
-    pub(crate) fn put(&mut self, lane: Lane, payload: Bytes) -> Ticket {
+    /// Accepts a message, in room that its caller took. Its time to live begins now.
+    pub(crate) fn put(&mut self, lane: Lane, ttl: Option<Duration>, payload: Bytes) -> Ticket {
         let (id, slot) = self.slots.open();
-        self.put_as(id, lane, payload);
+        self.put_as(id, lane, ttl, payload);
         Ticket { id, slot }
     }
 
     /// As [`put`](Self::put), without a receipt.
-    pub(crate) fn put_posted(&mut self, lane: Lane, payload: Bytes) -> MessageId {
+    pub(crate) fn put_posted(
+        &mut self,
+        lane: Lane,
+        ttl: Option<Duration>,
+        payload: Bytes,
+    ) -> MessageId {
         let id = self.slots.open_unheld(self.posted.is_read());
-        self.put_as(id, lane, payload);
+        self.put_as(id, lane, ttl, payload);
         id
     }
 
@@ -317,6 +327,12 @@ impl Mailbox {
         self.flushes.leave(place)
     }
 
+    /// What the clock shows.
+    #[cfg(test)]
+    pub(crate) fn now(&self) -> peer_sender_core::Time {
+        self.clock.now()
+    }
+
     /// How many places are taken by those who wait, or have room and have not used it.
     #[cfg(test)]
     pub(crate) fn places(&self) -> usize {
@@ -349,11 +365,21 @@ impl Mailbox {
         self.desks.get_mut(place).ok_or(unknown)
     }
 
-    fn put_as(&mut self, id: MessageId, lane: Lane, payload: Bytes) {
+    fn put_as(&mut self, id: MessageId, lane: Lane, ttl: Option<Duration>, payload: Bytes) {
         if let Some(desk) = self.desks.get_mut(usize::from(lane.0)) {
             desk.put(payload.len());
         }
-        self.messages.push((id, lane, payload));
+        // The machine counts the peer's own from when it is handed the message, which is later.
+        let ttl = ttl.into_iter().chain(self.limits.policy.ttl).min();
+        let options = MessageOptions {
+            expires_at: ttl.map(|ttl| self.clock.now() + ttl),
+        };
+        self.messages.push(Queued {
+            id,
+            lane,
+            payload,
+            options,
+        });
     }
 }
 

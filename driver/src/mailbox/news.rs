@@ -29,15 +29,15 @@ impl Mailbox {
     pub(crate) fn cancel(&mut self, id: MessageId, wakers: &mut Vec<Waker>) -> Option<Queued> {
         match self
             .messages
-            .binary_search_by_key(&id, |(queued, _, _)| *queued)
+            .binary_search_by_key(&id, |message| message.id)
         {
             Ok(place) => {
                 // Moves what is behind it, which is no more than the lanes' limits of a queue
                 // allow, and is short where the driver has had its turn.
                 let message = self.messages.remove(place);
-                let Lane(lane) = message.1;
+                let Lane(lane) = message.lane;
                 if let Some(desk) = self.desks.get_mut(usize::from(lane)) {
-                    desk.take_out(message.2.len(), wakers);
+                    desk.take_out(message.payload.len(), wakers);
                 }
                 self.cancelled += 1;
                 self.settle(id, Outcome::Cancelled, wakers);

@@ -4,12 +4,11 @@ mod outcomes;
 
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use peer_sender_core::{FailReason, Level, UnknownReason};
 
 use super::*;
-use crate::testing::CountingWaker;
+use crate::testing::{CountingWaker, clock};
 
 const DELIVERED: Outcome = Outcome::Delivered(Level::Application);
 const ZERO: Lane = Lane(0);
@@ -26,7 +25,7 @@ fn limits(messages: usize, bytes: usize) -> SendLimits {
 }
 
 fn mailbox(messages: usize, bytes: usize) -> Mailbox {
-    Mailbox::new(limits(messages, bytes))
+    Mailbox::new(limits(messages, bytes), clock())
 }
 
 fn payload(bytes: usize) -> Bytes {
@@ -36,7 +35,7 @@ fn payload(bytes: usize) -> Bytes {
 /// As a sender does it.
 fn push_on(mailbox: &mut Mailbox, lane: Lane, bytes: usize) -> Result<Ticket, RejectReason> {
     mailbox.take_room(lane, bytes)?;
-    Ok(mailbox.put(lane, payload(bytes)))
+    Ok(mailbox.put(lane, None, payload(bytes)))
 }
 
 fn push(mailbox: &mut Mailbox, bytes: usize) -> Result<Ticket, RejectReason> {
@@ -45,7 +44,7 @@ fn push(mailbox: &mut Mailbox, bytes: usize) -> Result<Ticket, RejectReason> {
 
 fn post(mailbox: &mut Mailbox) -> Result<MessageId, RejectReason> {
     mailbox.take_room_to_post(ZERO, 1)?;
-    Ok(mailbox.put_posted(ZERO, payload(1)))
+    Ok(mailbox.put_posted(ZERO, None, payload(1)))
 }
 
 fn settle(mailbox: &mut Mailbox, id: MessageId, outcome: Outcome) {
@@ -90,7 +89,7 @@ impl Caller {
             false => mailbox.poll_room(lane, bytes, places, &self.waker, wakers),
         });
         match polled {
-            Ok(Ok(())) => Poll::Ready(Ok(mailbox.put(lane, payload(bytes)).id)),
+            Ok(Ok(())) => Poll::Ready(Ok(mailbox.put(lane, None, payload(bytes)).id)),
             Ok(Err(reason)) => Poll::Ready(Err(reason)),
             Err(_replaced) => Poll::Pending,
         }
@@ -119,5 +118,5 @@ fn credit(mailbox: &Mailbox) -> (usize, usize) {
 fn handed_over(mailbox: &mut Mailbox) -> Vec<u64> {
     let mut messages = Vec::new();
     mailbox.take(&mut messages);
-    messages.into_iter().map(|(id, _, _)| id.0).collect()
+    messages.into_iter().map(|message| message.id.0).collect()
 }

@@ -11,7 +11,7 @@ use crate::wait::wake_all;
 
 /// A caller that waits for room for one message. Dropped, it leaves the line.
 pub(super) struct Standing<'a> {
-    peer: &'a PeerShared,
+    peer: &'a PeerSender,
     turn: Turn,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Turn {
 impl<'a> Standing<'a> {
     pub(super) fn new(peer: &'a PeerSender, bytes: usize) -> Self {
         Self {
-            peer: &peer.shared,
+            peer,
             turn: Turn::new(peer.lane, bytes, false),
         }
     }
@@ -44,13 +44,14 @@ impl<'a> Standing<'a> {
         cx: &mut Context<'_>,
         accept: impl FnOnce(&mut Mailbox) -> T,
     ) -> Poll<Result<T, RejectReason>> {
-        self.turn.poll(self.peer, cx, accept)
+        self.peer.check()?;
+        self.turn.poll(&self.peer.shared, cx, accept)
     }
 }
 
 impl Drop for Standing<'_> {
     fn drop(&mut self) {
-        self.turn.leave(self.peer);
+        self.turn.leave(&self.peer.shared);
     }
 }
 

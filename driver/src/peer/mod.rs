@@ -12,6 +12,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{Lane, MessageId, RejectReason, Rejected, StopMode, StopReason};
@@ -33,7 +34,8 @@ pub use self::sink::PeerSink;
 /// same sender.
 ///
 /// It takes messages into a bounded queue, its mailbox, and never waits behind the driver's work.
-/// It sends on one lane, lane 0 unless [`lane`](Self::lane) chose another. Messages of a lane
+/// It sends on one lane, lane 0 unless [`lane`](Self::lane) chose another, and messages that live
+/// for as long as the peer allows, unless [`ttl`](Self::ttl) chose less. Messages of a lane
 /// arrive in the order in which they were accepted; each lane has its own limits, and one whose
 /// messages are not taken holds up no other.
 ///
@@ -56,20 +58,56 @@ pub use self::sink::PeerSink;
 pub struct PeerSender {
     shared: Arc<PeerShared>,
     lane: Lane,
+    /// Of each message; that of the peer may be shorter.
+    ttl: Option<Duration>,
 }
 
 impl PeerSender {
     pub(crate) fn new(shared: Arc<PeerShared>) -> Self {
-        let lane = Lane(0);
-        Self { shared, lane }
+        Self {
+            shared,
+            lane: Lane(0),
+            ttl: None,
+        }
     }
 
     /// The same sender on this lane. What it sends on a lane that it was not configured to have
     /// ([`lanes`](crate::ConfigBuilder::lanes)) is refused as
     /// [`UnknownLane`](RejectReason::UnknownLane).
     pub fn lane(&self, lane: Lane) -> Self {
-        let shared = Arc::clone(&self.shared);
-        Self { shared, lane }
+        Self {
+            lane,
+            ..self.clone()
+        }
+    }
+
+    /// The same sender, whose messages live for this long: one that has not begun to be sent by
+    /// then, or is proven not to have been received, becomes [`Expired`](crate::Outcome::Expired).
+    /// Replaces what an earlier call has set; where the peer's own time to live
+    /// ([`ConfigBuilder::ttl`](crate::ConfigBuilder::ttl)) is shorter, that one counts.
+    ///
+    /// A message's time begins when it is accepted, and is kept by the node's own clock: neither
+    /// the wait of [`send`](Self::send) for room is a part of it, nor is a [`Permit`]'s life before
+    /// its message comes.
+    ///
+    /// With a time of zero nothing is accepted: every message is handed back as
+    /// [`TtlZero`](RejectReason::TtlZero).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use peer_sender_driver::{PeerSender, Receipt, Rejected};
+    ///
+    /// /// A price that nobody wants any more in two seconds.
+    /// async fn quote(peer: &PeerSender, price: String) -> Result<Receipt, Rejected> {
+    ///     peer.ttl(Duration::from_secs(2)).send(price).await
+    /// }
+    /// ```
+    pub fn ttl(&self, ttl: Duration) -> Self {
+        Self {
+            ttl: Some(ttl),
+            ..self.clone()
+        }
     }
 
     /// Hands a message over, once there is room for it. Callers are served in the order in which
@@ -81,8 +119,9 @@ impl PeerSender {
     ///
     /// The message is handed back if it is larger than the configured `message_bytes_max`
     /// ([`TooLarge`](RejectReason::TooLarge)), if the sender has no such lane
-    /// ([`UnknownLane`](RejectReason::UnknownLane)), or if it was stopped, before or while the
-    /// message waited ([`Stopped`](RejectReason::Stopped)).
+    /// ([`UnknownLane`](RejectReason::UnknownLane)), if its [time to live](Self::ttl) is zero
+    /// ([`TtlZero`](RejectReason::TtlZero)), or if it was stopped, before or while the message
+    /// waited ([`Stopped`](RejectReason::Stopped)).
     ///
     /// # Cancel safety
     ///
@@ -95,7 +134,8 @@ impl PeerSender {
     pub async fn send(&self, payload: impl Into<Bytes>) -> Result<Receipt, Rejected> {
         let mut payload = payload.into();
         let mut standing = Standing::new(self, payload.len());
-        let accept = |mailbox: &mut Mailbox| mailbox.put(self.lane, std::mem::take(&mut payload));
+        let accept =
+            |mailbox: &mut Mailbox| mailbox.put(self.lane, self.ttl, std::mem::take(&mut payload));
         match standing.accepted(accept).await {
             Ok(ticket) => Ok(Receipt::new(Arc::clone(&self.shared), ticket)),
             Err(reason) => Err(Rejected { reason, payload }),
@@ -111,8 +151,9 @@ impl PeerSender {
     pub fn try_send(&self, payload: impl Into<Bytes>) -> Result<Receipt, Rejected> {
         let payload = payload.into();
         let ticket = self.shared.accept(payload, |mailbox, payload| {
+            self.check()?;
             mailbox.take_room(self.lane, payload.len())?;
-            Ok(mailbox.put(self.lane, std::mem::take(payload)))
+            Ok(mailbox.put(self.lane, self.ttl, std::mem::take(payload)))
         })?;
         Ok(Receipt::new(Arc::clone(&self.shared), ticket))
     }
@@ -144,8 +185,9 @@ impl PeerSender {
     pub async fn post(&self, payload: impl Into<Bytes>) -> Result<MessageId, Rejected> {
         let mut payload = payload.into();
         let mut standing = Standing::new(self, payload.len()).posting();
-        let accept =
-            |mailbox: &mut Mailbox| mailbox.put_posted(self.lane, std::mem::take(&mut payload));
+        let accept = |mailbox: &mut Mailbox| {
+            mailbox.put_posted(self.lane, self.ttl, std::mem::take(&mut payload))
+        };
         let accepted = standing.accepted(accept).await;
         accepted.map_err(|reason| Rejected { reason, payload })
     }
@@ -159,8 +201,9 @@ impl PeerSender {
     /// `post` would wait for outcomes to be read.
     pub fn try_post(&self, payload: impl Into<Bytes>) -> Result<MessageId, Rejected> {
         self.shared.accept(payload.into(), |mailbox, payload| {
+            self.check()?;
             mailbox.take_room_to_post(self.lane, payload.len())?;
-            Ok(mailbox.put_posted(self.lane, std::mem::take(payload)))
+            Ok(mailbox.put_posted(self.lane, self.ttl, std::mem::take(payload)))
         })
     }
 
@@ -170,7 +213,8 @@ impl PeerSender {
     /// # Errors
     ///
     /// No message of that size is ever taken ([`TooLarge`](RejectReason::TooLarge)), the sender
-    /// has no such lane ([`UnknownLane`](RejectReason::UnknownLane)), or it was stopped
+    /// has no such lane ([`UnknownLane`](RejectReason::UnknownLane)), its
+    /// [time to live](Self::ttl) is zero ([`TtlZero`](RejectReason::TtlZero)), or it was stopped
     /// ([`Stopped`](RejectReason::Stopped)).
     ///
     /// # Cancel safety
@@ -191,6 +235,7 @@ impl PeerSender {
     /// As [`reserve`](Self::reserve), and [`QueueFull`](RejectReason::QueueFull).
     pub fn try_reserve(&self, bytes: usize) -> Result<Permit, RejectReason> {
         self.shared.with(|mailbox| {
+            self.check()?;
             mailbox.take_room(self.lane, bytes)?;
             mailbox.hold(self.lane, bytes);
             Ok(())
@@ -294,6 +339,14 @@ impl PeerSender {
         self.shared.stop(mode);
         ask::Stopped::new(&self.shared).await
     }
+
+    /// Whether what it was asked to do with its messages can be done at all.
+    fn check(&self) -> Result<(), RejectReason> {
+        match self.ttl {
+            Some(Duration::ZERO) => Err(RejectReason::TtlZero),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -319,6 +372,7 @@ impl fmt::Debug for PeerSender {
         f.debug_struct("PeerSender")
             .field("place", &self.shared.place())
             .field("lane", &self.lane)
+            .field("ttl", &self.ttl)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{Lane, MessageId, RejectReason, Rejected};
@@ -20,6 +21,7 @@ use crate::receipt::Receipt;
 pub struct Permit {
     peer: Arc<PeerShared>,
     lane: Lane,
+    ttl: Option<Duration>,
     bytes: usize,
     /// The room is not given back yet.
     holds: bool,
@@ -30,6 +32,7 @@ impl Permit {
         Self {
             peer: Arc::clone(&peer.shared),
             lane: peer.lane,
+            ttl: peer.ttl,
             bytes,
             holds: true,
         }
@@ -70,12 +73,13 @@ impl Permit {
         &mut self,
         mut payload: Bytes,
         take: impl FnOnce(&mut Mailbox, Lane, usize, usize, &mut Vec<Waker>) -> Result<(), RejectReason>,
-        put: impl FnOnce(&mut Mailbox, Lane, Bytes) -> T,
+        put: impl FnOnce(&mut Mailbox, Lane, Option<Duration>, Bytes) -> T,
     ) -> Result<T, Rejected> {
-        let (lane, held, bytes) = (self.lane, self.bytes, payload.len());
+        let (lane, ttl) = (self.lane, self.ttl);
+        let (held, bytes) = (self.bytes, payload.len());
         let used = self.peer.apart(|mailbox, wakers| {
             take(mailbox, lane, held, bytes, wakers)?;
-            let put = put(mailbox, lane, std::mem::take(&mut payload));
+            let put = put(mailbox, lane, ttl, std::mem::take(&mut payload));
             Ok::<_, RejectReason>((put, mailbox.announce()))
         });
         match used {

@@ -8,6 +8,7 @@ use peer_sender_core::{PeerEvent, RejectReason, Rejected, SendLimits, StopMode, 
 use peer_sender_quic::PeerStats;
 
 use crate::bell::{Bell, lock};
+use crate::clock::Clock;
 use crate::events::EventHub;
 use crate::mailbox::Mailbox;
 use crate::wait::wake_all;
@@ -32,12 +33,12 @@ pub(crate) enum Kind {
 }
 
 impl PeerShared {
-    pub(crate) fn new(kind: Kind, bell: Arc<Bell>, limits: SendLimits) -> Self {
+    pub(crate) fn new(kind: Kind, bell: Arc<Bell>, limits: SendLimits, clock: Clock) -> Self {
         Self {
             place: bell.new_place(),
             kind,
             bell,
-            mailbox: Mutex::new(Mailbox::new(limits)),
+            mailbox: Mutex::new(Mailbox::new(limits, clock)),
             events: Mutex::default(),
         }
     }

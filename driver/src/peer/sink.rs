@@ -45,9 +45,9 @@ impl PeerSink {
         let Some((payload, turn)) = &mut self.pending else {
             return Poll::Ready(Ok(()));
         };
-        let lane = self.peer.lane;
+        let (lane, ttl) = (self.peer.lane, self.peer.ttl);
         let polled = turn.poll(&self.peer.shared, cx, |mailbox| {
-            mailbox.put_posted(lane, std::mem::take(payload))
+            mailbox.put_posted(lane, ttl, std::mem::take(payload))
         });
         let Poll::Ready(accepted) = polled else {
             return Poll::Pending;

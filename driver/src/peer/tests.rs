@@ -1,16 +1,17 @@
 mod cancel;
 mod handles;
+mod policies;
 mod wakers;
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use peer_sender_core::{Capacity, Level, Outcome, SendLimits};
+use peer_sender_core::{Capacity, Level, Outcome, SendLimits, SendPolicy};
 
 use super::*;
 use crate::bell::{Bell, lock};
 use crate::mailbox::Queued;
-use crate::testing::CountingWaker;
+use crate::testing::{CountingWaker, clock};
 
 const DELIVERED: Outcome = Outcome::Delivered(Level::Application);
 
@@ -31,13 +32,18 @@ impl Bench {
     }
 
     fn of(kind: Kind, queue_messages_max: usize) -> Self {
+        Self::with(kind, queue_messages_max, SendPolicy::default())
+    }
+
+    fn with(kind: Kind, queue_messages_max: usize, policy: SendPolicy) -> Self {
         let limits = SendLimits {
             lanes: 2,
             queue_messages_max,
             message_bytes_max: 100,
+            policy,
             ..SendLimits::default()
         };
-        let shared = PeerShared::new(kind, Arc::new(Bell::new()), limits.clone());
+        let shared = PeerShared::new(kind, Arc::new(Bell::new()), limits.clone(), clock());
         Self {
             peer: PeerSender::new(Arc::new(shared)),
             limits,
@@ -52,7 +58,8 @@ impl Bench {
     fn turn(&mut self) {
         let mut messages = Vec::new();
         let news = lock(&self.peer.shared.mailbox).take(&mut messages);
-        self.in_flight.extend(messages.iter().map(|(id, _, _)| *id));
+        self.in_flight
+            .extend(messages.iter().map(|message| message.id));
         self.taken.extend(messages);
         for to in news.stats {
             to.send(PeerStats::default());

@@ -76,12 +76,17 @@ impl<P: PeerId> NodeMachine<P> {
                 }
                 Action::Reject {
                     id,
+                    lane,
                     reason,
                     payload,
                 } => {
                     let rejected = Rejected { reason, payload };
-                    self.events
-                        .push_back(NodeEvent::Rejected { to, id, rejected });
+                    self.events.push_back(NodeEvent::Rejected {
+                        to,
+                        id,
+                        lane,
+                        rejected,
+                    });
                 }
                 Action::Room { lane, capacity } => {
                     self.events

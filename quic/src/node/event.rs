@@ -46,6 +46,8 @@ pub enum NodeEvent<P> {
         to: Target,
         /// The name it would have had.
         id: MessageId,
+        /// The lane that it was for.
+        lane: Lane,
         /// Why, and the message.
         rejected: Rejected,
     },

@@ -1,6 +1,8 @@
 //! What users hand over and what applications answer: messages for peers that the node dials and
 //! for sessions of those who dialled it, told apart by [`Target`] and [`Source`] alone.
 
+use std::fmt;
+
 use bytes::Bytes;
 use peer_sender_core::{
     Capacity, Event, Lane, MessageId, MessageOptions, RefuseCode, RejectReason, Rejected, Time,
@@ -8,6 +10,32 @@ use peer_sender_core::{
 
 use super::link::{Link, LinkId};
 use super::{NodeEvent, NodeMachine, PeerId, PeerSnapshot, PeerStats, Source, Target};
+
+/// A message on its way into a machine.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutgoingMessage {
+    /// Its name, higher than that of every message before it.
+    pub id: MessageId,
+    /// The lane it goes on.
+    pub lane: Lane,
+    /// What is to be delivered.
+    pub payload: Bytes,
+    /// What is asked for it alone.
+    pub options: MessageOptions,
+}
+
+impl OutgoingMessage {
+    /// A message of which nothing is asked that is not asked of all.
+    pub fn new(id: MessageId, lane: Lane, payload: Bytes) -> Self {
+        let options = MessageOptions::default();
+        Self {
+            id,
+            lane,
+            payload,
+            options,
+        }
+    }
+}
 
 impl<P: PeerId> NodeMachine<P> {
     /// Hands messages to a machine in one step. Their ids must increase over its life. A message
@@ -17,25 +45,20 @@ impl<P: PeerId> NodeMachine<P> {
         &mut self,
         now: Time,
         to: Target,
-        messages: impl IntoIterator<Item = (MessageId, Lane, Bytes, MessageOptions)>,
+        messages: impl IntoIterator<Item = OutgoingMessage>,
     ) {
         let now = self.net.clock.advance(now);
         if self.is_there(to) {
-            let queued =
-                messages
-                    .into_iter()
-                    .map(|(id, lane, payload, options)| Event::MessageQueued {
-                        id,
-                        lane,
-                        payload,
-                        options,
-                    });
-            self.step(now, to, queued);
+            self.step(now, to, messages.into_iter().map(Event::from));
         } else {
-            let rejected = messages.into_iter().map(|(id, _, payload, _)| {
-                let reason = RejectReason::Stopped;
-                let rejected = Rejected { reason, payload };
-                NodeEvent::Rejected { to, id, rejected }
+            let rejected = messages.into_iter().map(|message| {
+                let (reason, payload) = (RejectReason::Stopped, message.payload);
+                NodeEvent::Rejected {
+                    to,
+                    id: message.id,
+                    lane: message.lane,
+                    rejected: Rejected { reason, payload },
+                }
             });
             self.events.extend(rejected);
         }
@@ -163,5 +186,28 @@ impl<P: PeerId> NodeMachine<P> {
             }
         };
         self.net.link(id)
+    }
+}
+
+impl From<OutgoingMessage> for Event {
+    fn from(message: OutgoingMessage) -> Self {
+        Self::MessageQueued {
+            id: message.id,
+            lane: message.lane,
+            payload: message.payload,
+            options: message.options,
+        }
+    }
+}
+
+/// Tells the payload's size and not its bytes.
+impl fmt::Debug for OutgoingMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingMessage")
+            .field("id", &self.id)
+            .field("lane", &self.lane)
+            .field("payload_bytes", &self.payload.len())
+            .field("options", &self.options)
+            .finish()
     }
 }

@@ -55,6 +55,7 @@ use seeds::Seeds;
 
 pub use datagram::{DatagramMeta, Ecn, Transmit};
 pub use event::{AddPeerError, NodeEvent, Output, Sender, Source, Target};
+pub use messages::OutgoingMessage;
 pub use peer::{PeerConfig, PeerHandle, PeerId};
 pub use records::Records;
 pub use stats::{NodeStats, PeerSnapshot, PeerStats};

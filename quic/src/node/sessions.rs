@@ -181,10 +181,16 @@ impl<P: PeerId> NodeMachine<P> {
             SessionNews::Rejected {
                 session,
                 id,
+                lane,
                 rejected,
             } => {
                 let to = Target::Session(session);
-                NodeEvent::Rejected { to, id, rejected }
+                NodeEvent::Rejected {
+                    to,
+                    id,
+                    lane,
+                    rejected,
+                }
             }
             SessionNews::Room {
                 session,

@@ -32,8 +32,9 @@ impl PeerReceiverMachine {
 
     fn settle_rejected(&mut self, actions: &mut Vec<Action>) {
         let rejected = self.rejected.drain(..);
-        actions.extend(rejected.map(|(id, reason, payload)| Action::Reject {
+        actions.extend(rejected.map(|(id, lane, reason, payload)| Action::Reject {
             id,
+            lane,
             reason,
             payload,
         }));

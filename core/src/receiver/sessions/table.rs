@@ -159,11 +159,13 @@ impl Sessions {
                 Action::HandBack(message) => unsent.push(message),
                 Action::Reject {
                     id,
+                    lane,
                     reason,
                     payload,
                 } => self.news.push_back(SessionNews::Rejected {
                     session,
                     id,
+                    lane,
                     rejected: Rejected { reason, payload },
                 }),
                 Action::Room { lane, capacity } => self.news.push_back(SessionNews::Room {
@@ -204,11 +206,15 @@ impl Sessions {
         events: impl IntoIterator<Item = Event>,
     ) {
         for event in events {
-            if let Event::MessageQueued { id, payload, .. } = event {
+            if let Event::MessageQueued {
+                id, lane, payload, ..
+            } = event
+            {
                 let reason = RejectReason::Stopped;
                 self.news.push_back(SessionNews::Rejected {
                     session,
                     id,
+                    lane,
                     rejected: Rejected { reason, payload },
                 });
             }

@@ -2,9 +2,10 @@ use bytes::Bytes;
 use peer_sender_core::{PeerKey, SessionHandle, Time};
 
 use super::*;
+use crate::testing::clock;
 
 fn inbox() -> Inbox<&'static str> {
-    Inbox::new(Arc::new(Bell::new()), SendLimits::default())
+    Inbox::new(Arc::new(Bell::new()), SendLimits::default(), clock())
 }
 
 fn deliver(inbox: &Inbox<&'static str>, session: u64, numbers: impl IntoIterator<Item = u64>) {

@@ -179,7 +179,7 @@ fn a_permit_keeps_its_room_and_lets_others_pass() {
         Err(reason)
     );
     woken(|wakers| mailbox.use_held(ZERO, 100, 90, wakers)).unwrap();
-    assert_eq!(mailbox.put(ZERO, payload(90)).id, MessageId(2));
+    assert_eq!(mailbox.put(ZERO, None, payload(90)).id, MessageId(2));
     assert_eq!(
         waiting.woken.get(),
         1,
@@ -210,7 +210,7 @@ fn what_is_cancelled_here_gives_its_room_back() {
     let mut waiting = Caller::new(40);
     assert!(waiting.poll(&mut mailbox).is_pending());
     let taken = woken(|wakers| mailbox.cancel(first.id, wakers)).unwrap();
-    assert_eq!(taken, (first.id, ZERO, payload(40)));
+    assert_eq!(taken, Queued::new(first.id, ZERO, payload(40)));
     assert_eq!(waiting.woken.get(), 1);
     assert_eq!(waiting.poll(&mut mailbox), Poll::Ready(Ok(MessageId(3))));
     let outcome = mailbox.slots.poll(first.slot, Waker::noop()).ok();

@@ -68,7 +68,7 @@ fn dropped_anywhere(
         drop(behind);
         bench.turn();
         bench.answer();
-        let ids = bench.taken.iter().map(|(id, _, _)| id.0);
+        let ids = bench.taken.iter().map(|message| message.id.0);
         assert!(stopped || ids.eq(1..=bench.accepted()), "{:?}", bench.taken);
         bench.mailbox(|mailbox| {
             assert!(mailbox.slots.is_empty(), "after {polls} polls");

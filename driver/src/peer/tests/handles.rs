@@ -89,7 +89,11 @@ fn a_permit_takes_its_place_when_it_is_used() {
     for receipt in [first, second, third] {
         assert_eq!(now(receipt), DELIVERED);
     }
-    let payloads: Vec<_> = bench.taken.iter().map(|(_, _, bytes)| &bytes[..]).collect();
+    let payloads: Vec<_> = bench
+        .taken
+        .iter()
+        .map(|message| &message.payload[..])
+        .collect();
     assert_eq!(payloads, [&b"first"[..], b"second", b"third"]);
 }
 

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use peer_sender_core::{
-    CloseCode, Lane, LinkError, MessageId, MessageOptions, Outcome, StopMode, Time, UnknownReason,
+    CloseCode, Lane, LinkError, MessageId, Outcome, StopMode, Time, UnknownReason,
 };
 use quinn_proto::{
     Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, Event, StreamId, VarInt,
 };
 
 use super::nodes::*;
-use crate::node::{DatagramMeta, NodeEvent, NodeMachine, Output, Source, Target};
+use crate::node::{DatagramMeta, NodeEvent, NodeMachine, OutgoingMessage, Output, Source, Target};
 use crate::{Trust, tls, transport};
 
 /// OPEN with the flag `fresh`, lane 0, base 0.
@@ -287,8 +287,7 @@ fn a_dialler_that_cuts_every_reply_harms_only_its_own() {
     let back = duel.source.expect("the message arrived").target();
     let replies = (0..8).map(|lane| {
         let payload = Bytes::from("reply");
-        let options = MessageOptions::default();
-        (MessageId(lane), Lane(lane as u8), payload, options)
+        OutgoingMessage::new(MessageId(lane), Lane(lane as u8), payload)
     });
     duel.node.queue(duel.now, back, replies);
     duel.exchange();

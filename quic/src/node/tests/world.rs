@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use peer_sender_core::{Config, Lane, MessageId, MessageOptions, PeerKey, Time};
+use peer_sender_core::{Config, Lane, MessageId, PeerKey, Time};
 
 use super::end::End;
 use super::nodes::*;
-use crate::node::{DatagramMeta, Output, PeerConfig, PeerHandle, Target, Transmit};
+use crate::node::{
+    DatagramMeta, OutgoingMessage, Output, PeerConfig, PeerHandle, Target, Transmit,
+};
 use crate::{NodeConfig, Records};
 
 /// 2026-01-01.
@@ -135,7 +137,7 @@ impl World {
         let now = self.now;
         let messages = messages.into_iter();
         let messages =
-            messages.map(|(id, payload)| (MessageId(id), lane, payload, MessageOptions::default()));
+            messages.map(|(id, payload)| OutgoingMessage::new(MessageId(id), lane, payload));
         self.end(from).node.queue(now, to, messages);
     }
 

@@ -267,6 +267,7 @@ fn a_reply_on_no_lane_is_handed_back() {
         actions,
         [Action::Reject {
             id,
+            lane: Lane(8),
             reason,
             payload
         }]
