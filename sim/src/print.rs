@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use peer_sender_core::wire::{Decoder, Frame, Item, Open, Resume};
 use peer_sender_core::{
-    Action, Attempt, IncomingMessage, Level, LinkError, Outcome, PeerEvent, Side, StreamId, Time,
-    TransferId, Unsent,
+    Action, Attempt, IncomingMessage, Level, LinkError, Outcome, PeerEvent, Priority, Side,
+    StreamId, Time, TransferId, Unsent,
 };
 
 use crate::op::{End, machine};
@@ -48,6 +48,16 @@ pub(crate) fn write(
     let what = parts.join(", ");
     let line = format!("write t{transfer} a{place} lane {lane}: {what}");
     by(end, &line)
+}
+
+/// `sender   t0 goes low`: a write in another class than the normal one.
+pub(crate) fn class(transfer: TransferId, priority: Priority) -> String {
+    let class = match priority {
+        Priority::Low => "low",
+        Priority::Normal => "normal",
+        Priority::High => "high",
+    };
+    by(End::Dialler, &format!("t{transfer} goes {class}"))
 }
 
 /// `receiver hands out #0, number 0 of lane 0, 5B`

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use peer_sender_core::wire::{Decoder, Frame, Item};
 use peer_sender_core::{
-    Action, Event, Lane, MessageId, MessageOptions, StopMode, StreamId, TransferId, Unsent,
-    WakeReason,
+    Action, Event, Lane, MessageId, MessageOptions, Priority, StopMode, StreamId, TransferId,
+    Unsent, WakeReason,
 };
 
 use super::{Trouble, World, impossible};
@@ -144,10 +144,14 @@ impl World {
                 stream,
                 chunks,
                 fin,
-                priority: _,
+                priority,
             } => {
                 let place = self.place(End::Dialler, attempt)?;
-                self.write((place, End::Dialler), stream, (transfer, chunks, fin))
+                self.write((place, End::Dialler), stream, (transfer, chunks, fin))?;
+                if priority != Priority::Normal {
+                    self.note(|| print::class(transfer, priority));
+                }
+                Ok(())
             }
             Action::Close { attempt, code, .. } => {
                 let place = self.place(End::Dialler, attempt)?;
