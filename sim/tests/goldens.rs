@@ -46,7 +46,7 @@ fn scenarios_come_out_as_they_say() {
     }
     assert!(
         wrong.is_empty(),
-        "{}\nif that is meant: PEER_SENDER_REWRITE=1 cargo test -p peer-sender-tests --test scenarios",
+        "{}\nif that is meant: PEER_SENDER_REWRITE=1 cargo test -p peer-sender-sim --test goldens",
         wrong.join("\n")
     );
 }
@@ -64,7 +64,7 @@ fn each_scenario_says_what_it_is_about_and_which_invariants_it_checks() {
 }
 
 fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios");
     let entries = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
     let mut files: Vec<_> = entries
         .filter(|path| path.extension().is_some_and(|it| it == "txt"))
