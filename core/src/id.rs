@@ -33,8 +33,9 @@ pub enum Side {
     Remote,
 }
 
-/// A bidirectional stream of a connection: who opened it, and as which of that end's streams,
-/// counted from 0 (RFC 9000 section 2.1).
+/// A stream of a connection, of the kind that the protocol uses: who opened it, and as which of that
+/// end's streams, counted from 0 (RFC 9000 section 2.1). The streams of lanes are bidirectional,
+/// those of the plain protocol unidirectional.
 ///
 /// A machine names its own streams before they exist; the node opens each on its first write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,12 @@ impl SessionId {
     pub fn successor(self) -> Self {
         const STEP: u128 = 1 << 64;
         Self(u128::from_be_bytes(self.0).wrapping_add(STEP).to_be_bytes())
+    }
+
+    /// What stands for a session where each connection is one by itself; attempts of one node are
+    /// never the same.
+    pub(crate) fn of_connection(attempt: Attempt) -> Self {
+        Self(u128::from(attempt.0).to_be_bytes())
     }
 
     /// The `nth` session of a machine with this seed. Seeds are 256 random bits that are never

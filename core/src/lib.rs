@@ -52,6 +52,7 @@ mod inbound;
 mod news;
 mod outbound;
 mod outcome;
+mod protocol;
 mod receiver;
 mod sender;
 mod snapshot;
@@ -72,6 +73,7 @@ pub use id::{
 };
 pub use news::{PeerEvent, StopReason};
 pub use outcome::{FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason};
+pub use protocol::{PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
 pub use receiver::{
     PeerReceiverMachine, ReceiverCanonical, SessionHandle, SessionNews, Sessions,
     SessionsCanonical, SessionsConfig,

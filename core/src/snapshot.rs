@@ -41,6 +41,10 @@ pub enum Holdup {
     NothingToDo,
     /// Everything is written; the peer's application has not answered it.
     AwaitsReceipts,
+    /// Everything is written; the peer's transport has not acknowledged it (plain protocol).
+    AwaitsAcknowledgement,
+    /// The peer allows no further stream now, and what is to be sent needs one.
+    AwaitsStreams,
     /// No address of the peer is known.
     NoAddress,
     /// The peer is not connected, and only it can dial: these are replies.
@@ -66,6 +70,10 @@ impl core::fmt::Display for Holdup {
         f.write_str(match self {
             Self::NothingToDo => "nothing to send",
             Self::AwaitsReceipts => "all is written; the peer's application has not answered it",
+            Self::AwaitsAcknowledgement => {
+                "all is written; the peer's transport has not acknowledged it"
+            }
+            Self::AwaitsStreams => "the peer allows no further stream now",
             Self::NoAddress => "no address of the peer is known",
             Self::AwaitsDialler => "the peer is not connected, and only it can dial",
             Self::Connecting => "a connection is being made",

@@ -101,6 +101,9 @@ pub struct ReceiverStats {
     pub refused: u64,
     /// Messages dropped because they were received before.
     pub duplicates: u64,
+    /// Messages dropped because their stream, or its connection, ended before they were whole: under
+    /// the plain protocol alone, where nobody sends the rest.
+    pub incomplete: u64,
     /// Bytes of messages held now, half-received ones and a fixed overhead for each included.
     pub held_bytes: u64,
     /// Times that a newer connection took a lane over from one that still stood.
@@ -119,6 +122,7 @@ impl ReceiverStats {
             delivered_bytes: self.delivered_bytes + other.delivered_bytes,
             refused: self.refused + other.refused,
             duplicates: self.duplicates + other.duplicates,
+            incomplete: self.incomplete + other.incomplete,
             held_bytes: self.held_bytes + other.held_bytes,
             taken_over: self.taken_over + other.taken_over,
             stale_events: self.stale_events + other.stale_events,

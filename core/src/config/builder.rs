@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::{Config, ConfigError, Priority, Redelivery, WhenFull};
-use crate::Lane;
+use crate::{Lane, Protocol};
 
 /// Sets what differs from the defaults; [`build`](Self::build) checks the whole.
 ///
@@ -70,8 +70,11 @@ impl ConfigBuilder {
         /// The peer's addresses, instead of the one that the builder was made with. They are tried
         /// in turn, from the first on. With none the machine waits until it is told of one.
         addresses: Vec<SocketAddr>,
+        /// What is spoken with the peer; lanes by default. A node has its peers speak what it speaks
+        /// itself.
+        protocol: Protocol,
         /// The lanes that messages may be sent on: 1 to 8, 8 by default. Each costs memory only
-        /// once it is used.
+        /// once it is used. The plain protocol has no lanes: 1, which is its default.
         [send] lanes: u8,
         /// The most messages of a lane that wait to be written: at least 1, 8,192 by default.
         [send] queue_messages_max: usize,
@@ -83,6 +86,9 @@ impl ConfigBuilder {
         /// The most bytes of a lane's messages written and not yet answered; a message that is
         /// larger may still go alone. At least 1, 4 MiB by default.
         [send] flight_bytes_max: usize,
+        /// Under the plain protocol, the most streams in use at once, each with a message; the peer
+        /// may allow fewer. At least 1, 128 by default.
+        [send] streams_max: u16,
         /// The most bytes of the peer's replies that are held for the application, on all lanes
         /// together: at least the largest message, 32 MiB by default. A lane of which nothing is
         /// held may take one message beyond it, so that no lane waits for another.
@@ -142,12 +148,13 @@ impl ConfigBuilder {
     ///
     /// The first field that is out of range, by its setter's name.
     pub fn build(self) -> Result<Config, ConfigError> {
-        let config = self.config;
+        let mut config = self.config;
         let shortest = Duration::from_millis(1);
         for address in &config.addresses {
             check_address(*address)?;
         }
         config.send.check()?;
+        config.send.speak(config.protocol)?;
         config.receive.check()?;
         let classes = config.send.policy.priorities.iter();
         let beyond = classes.skip(usize::from(config.send.lanes));

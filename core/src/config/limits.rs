@@ -2,6 +2,7 @@
 
 use super::{ConfigError, SendPolicy};
 use crate::outbound::WRITE_BYTES_MAX;
+use crate::{PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
 
 /// The most lanes that either end of a connection may open.
 pub const LANES_MAX: u8 = 8;
@@ -24,6 +25,9 @@ pub struct SendLimits {
     /// The most bytes of a lane's messages written and not yet answered; a message that is larger
     /// may still go alone. At least 1, 4 MiB by default.
     pub flight_bytes_max: usize,
+    /// Under [`Protocol::Plain`], the most streams in use at once, each with a message; the other
+    /// end may allow fewer. At least 1, 128 by default.
+    pub streams_max: u16,
     /// What becomes of messages that cannot go at once, or whose fate is open.
     pub policy: SendPolicy,
 }
@@ -37,12 +41,29 @@ impl Default for SendLimits {
             queue_bytes_max: 16 << 20,
             flight_messages_max: 8_192,
             flight_bytes_max: 4 << 20,
+            streams_max: PLAIN_STREAMS,
             policy: SendPolicy::default(),
         }
     }
 }
 
 impl SendLimits {
+    /// Fits the limits to a protocol. As many lanes as there may be, the default, are as many as the
+    /// protocol has.
+    pub(crate) fn speak(&mut self, protocol: Protocol) -> Result<(), ConfigError> {
+        match (protocol, self.lanes) {
+            (Protocol::Lanes, _) | (Protocol::Plain, 1) => Ok(()),
+            (Protocol::Plain, LANES_MAX) => {
+                self.lanes = 1;
+                Ok(())
+            }
+            (Protocol::Plain, _) => {
+                let problem = "must be 1 under the plain protocol, which has no lanes";
+                Err(ConfigError::new("lanes", problem))
+            }
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let refuse = |field, problem| Err(ConfigError::new(field, problem));
         if !(1..=LANES_MAX).contains(&self.lanes) {
@@ -60,6 +81,9 @@ impl SendLimits {
         }
         if self.flight_bytes_max == 0 {
             return refuse("flight_bytes_max", "must be at least 1");
+        }
+        if self.streams_max == 0 {
+            return refuse("streams_max", "must be at least 1");
         }
         self.policy.check()
     }
@@ -85,12 +109,14 @@ impl SendLimits {
 
     pub(crate) fn actions_per_step_max(&self) -> usize {
         const OF_A_LANE: usize = 4;
+        // Under the plain protocol each stream may begin with a write.
         const OF_A_MESSAGE: usize = 2;
         self.queue_messages_max
             .saturating_add(self.flight_messages_max)
             .saturating_mul(OF_A_MESSAGE)
             .saturating_add(OF_A_LANE)
             .saturating_mul(usize::from(self.lanes))
+            .saturating_add(usize::from(self.streams_max))
     }
 }
 
@@ -123,8 +149,18 @@ impl ReceiveLimits {
     /// Payloads are counted with their books, and a buffer may be twice what is in it. One message
     /// of each lane but the first may be above the budget. What comes behind a message that waits
     /// for room is kept as well: at most what a stream is read in one turn.
-    pub(crate) fn memory_max(&self) -> usize {
+    ///
+    /// Under the plain protocol there is one lane, and each stream keeps what came before the first
+    /// look at it.
+    pub(crate) fn memory_max(&self, protocol: Protocol) -> usize {
         const BESIDE_PER_LANE: usize = 260 << 10;
+        const BESIDE_LANES: usize = PLAIN_STREAMS as usize * PLAIN_STREAM_WINDOW as usize;
+        if protocol == Protocol::Plain {
+            return self
+                .inbound_bytes_max
+                .saturating_mul(2)
+                .saturating_add(BESIDE_LANES);
+        }
         let lanes = usize::from(LANES_MAX);
         self.message_bytes_max
             .saturating_mul(lanes - 1)
@@ -137,6 +173,7 @@ impl ReceiveLimits {
 /// The limits that a [`PeerReceiverMachine`](crate::PeerReceiverMachine) keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct ReceiverConfig {
+    pub(crate) protocol: Protocol,
     pub(crate) receive: ReceiveLimits,
     /// Of replies.
     pub(crate) send: SendLimits,
@@ -158,9 +195,21 @@ impl ReceiverConfig {
         };
         receive.check()?;
         Ok(Self {
+            protocol: Protocol::Lanes,
             receive,
             send: SendLimits::default(),
         })
+    }
+
+    /// The same for those who speak this protocol.
+    ///
+    /// # Errors
+    ///
+    /// Replies may use several lanes, and the protocol has one.
+    pub fn with_protocol(mut self, protocol: Protocol) -> Result<Self, ConfigError> {
+        self.protocol = protocol;
+        self.send.speak(protocol)?;
+        Ok(self)
     }
 
     /// The same with these limits of what is sent in reply.
@@ -168,12 +217,11 @@ impl ReceiverConfig {
     /// # Errors
     ///
     /// The first field that is out of range.
-    pub fn with_replies(self, replies: SendLimits) -> Result<Self, ConfigError> {
+    pub fn with_replies(mut self, replies: SendLimits) -> Result<Self, ConfigError> {
         replies.check()?;
-        Ok(Self {
-            send: replies,
-            ..self
-        })
+        self.send = replies;
+        self.send.speak(self.protocol)?;
+        Ok(self)
     }
 
     /// The largest message taken, in bytes.

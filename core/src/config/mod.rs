@@ -11,6 +11,8 @@ use core::time::Duration;
 
 use thiserror::Error;
 
+use crate::Protocol;
+
 pub use self::builder::ConfigBuilder;
 pub(crate) use self::limits::ReceiveLimits;
 pub use self::limits::{LANES_MAX, ReceiverConfig, SendLimits};
@@ -21,6 +23,7 @@ pub use self::policy::{Priority, Redelivery, SendPolicy, WhenFull};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) protocol: Protocol,
     pub(crate) send: SendLimits,
     /// Of the peer's replies.
     pub(crate) receive: ReceiveLimits,
@@ -58,6 +61,7 @@ impl Config {
     fn with_defaults(addresses: Vec<SocketAddr>) -> Self {
         Self {
             addresses,
+            protocol: Protocol::Lanes,
             send: SendLimits::default(),
             receive: ReceiveLimits::default(),
             connect_timeout: Duration::from_secs(5),
@@ -77,6 +81,23 @@ impl Config {
     /// The peer's addresses, in the order in which they are tried; empty if none are known yet.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What is spoken with the peer.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The same for a peer that speaks this protocol.
+    ///
+    /// # Errors
+    ///
+    /// [`lanes`](ConfigBuilder::lanes) is above 1, and the protocol has no lanes. The default is as
+    /// many as the protocol has.
+    pub fn with_protocol(mut self, protocol: Protocol) -> Result<Self, ConfigError> {
+        self.protocol = protocol;
+        self.send.speak(protocol)?;
+        Ok(self)
     }
 
     /// The limits of what is sent, for each lane.
@@ -115,7 +136,7 @@ impl Config {
     pub fn memory_max(&self) -> usize {
         self.send
             .memory_max()
-            .saturating_add(self.receive.memory_max())
+            .saturating_add(self.receive.memory_max(self.protocol))
     }
 
     /// The most actions that one step appends, beside one `Reject` for each message, and what

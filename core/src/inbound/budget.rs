@@ -17,13 +17,15 @@ const LANES: usize = LANES_MAX as usize;
 
 /// Bytes held by the application and bytes announced to come, of all lanes, against a limit.
 ///
-/// A sixteenth of the limit is set aside for each lane, and the other half is for whoever comes
-/// first: so lanes whose messages nobody takes can use up the common half, and never what another
+/// Half of the limit is set aside for the lanes, in equal shares, and the other half is for whoever
+/// comes first: so lanes whose messages nobody takes can use up the common half, and never what another
 /// lane needs to go on. One message of a lane may be above all this, if it is the lane's only one.
 /// The allowance of the node bounds all that, but for one small message of each lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     max: usize,
+    /// The lanes that share it.
+    lanes: usize,
     used: [usize; LANES],
     total: usize,
     /// How much more the node allows in this step.
@@ -47,9 +49,11 @@ impl Allowance {
 }
 
 impl Budget {
-    pub(crate) fn new(max: usize) -> Self {
+    /// For as many lanes, which are at least one.
+    pub(crate) fn new(max: usize, lanes: u8) -> Self {
         Self {
             max,
+            lanes: usize::from(lanes),
             used: [0; LANES],
             total: 0,
             allowance: Allowance {
@@ -58,6 +62,11 @@ impl Budget {
             },
             starved: None,
         }
+    }
+
+    /// The limit.
+    pub(super) fn max(&self) -> usize {
+        self.max
     }
 
     /// Bytes in use, the overhead of each message included.
@@ -115,13 +124,13 @@ impl Budget {
 
     /// Whether this much more of a lane leaves the others what is set aside for them.
     fn fits(&self, lane: Lane, cost: usize) -> bool {
-        let aside = self.max / (2 * LANES);
+        let aside = self.max / (2 * self.lanes);
         let beyond = |used: usize| used.saturating_sub(aside);
         let before = self.of(lane);
         let after = before.saturating_add(cost);
         let common: usize = self.used.iter().map(|&used| beyond(used)).sum();
         let common = common - beyond(before) + beyond(after);
-        common <= self.max.saturating_sub(aside * LANES)
+        common <= self.max.saturating_sub(aside * self.lanes)
     }
 
     fn of(&self, lane: Lane) -> usize {
@@ -142,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_full_budget_takes_nothing_until_enough_is_given_back() {
-        let mut budget = Budget::new(16_000);
+        let mut budget = Budget::new(16_000, LANES_MAX);
         let first = budget.reserve(ONE, 3_000).unwrap();
         let second = budget
             .reserve(ONE, 9_000 - first - MESSAGE_OVERHEAD)
@@ -156,7 +165,7 @@ mod tests {
 
     #[test]
     fn one_message_of_any_length_fits_alone() {
-        let mut budget = Budget::new(10);
+        let mut budget = Budget::new(10, LANES_MAX);
         let cost = budget.reserve(ONE, usize::MAX).unwrap();
         assert_eq!(budget.reserve(ONE, 0), None);
         budget.release(ONE, cost);
@@ -165,7 +174,7 @@ mod tests {
 
     #[test]
     fn lanes_that_nobody_takes_leave_each_other_a_share() {
-        let mut budget = Budget::new(16_000);
+        let mut budget = Budget::new(16_000, LANES_MAX);
         let fill = |budget: &mut Budget, lane| while budget.reserve(lane, 72).is_some() {};
         fill(&mut budget, ONE);
         assert_eq!(budget.used(), 9_000, "its own share and the common half");
@@ -178,8 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn one_lane_alone_has_all_of_it() {
+        let mut budget = Budget::new(10_000, 1);
+        let lane = Lane(0);
+        let half = budget.reserve(lane, 5_000 - MESSAGE_OVERHEAD);
+        assert_eq!(half, Some(5_000));
+        assert_eq!(budget.reserve(lane, 5_001 - MESSAGE_OVERHEAD), None);
+        assert_eq!(budget.reserve(lane, 5_000 - MESSAGE_OVERHEAD), half);
+    }
+
+    #[test]
     fn only_the_first_message_may_exceed_an_allowance_where_nothing_is_held() {
-        let mut budget = Budget::new(1 << 20);
+        let mut budget = Budget::new(1 << 20, LANES_MAX);
         budget.allow(Allowance {
             bytes: 1_000,
             first: usize::MAX,
@@ -191,7 +210,7 @@ mod tests {
 
     #[test]
     fn without_allowance_only_the_floor_is_left() {
-        let mut budget = Budget::new(1 << 20);
+        let mut budget = Budget::new(1 << 20, LANES_MAX);
         budget.allow(Allowance {
             bytes: 1_000,
             first: 0,

@@ -1,4 +1,5 @@
-//! A whole receiving half: the lanes of the other end's sending half, over all its connections.
+//! A whole receiving half: the lanes of the other end's sending half, or its messages without any,
+//! over all its connections.
 
 mod reads;
 
@@ -10,7 +11,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Allowance, Answer, Budget, InboundLane, Place, Reading};
+use super::{Allowance, Answer, Budget, InboundLane, Place, PlainInbound, Reading};
 use crate::config::ReceiveLimits;
 use crate::stats::Aside;
 use crate::{
@@ -18,8 +19,8 @@ use crate::{
     ReceiverStats, RefuseCode, SessionId, Side, StreamId, TransferId, Violation,
 };
 
-/// The lanes that the other end sends. It outlives connections, several of which may stand at
-/// once; each lane belongs to the newest that opened it.
+/// What the other end sends. It outlives connections, several of which may stand at once; each lane
+/// belongs to the newest that opened it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Inbound {
     limits: ReceiveLimits,
@@ -39,12 +40,14 @@ pub(crate) struct Inbound {
 }
 
 /// The other end's sending half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum OtherHalf {
     /// This session, and no other.
     Fixed(SessionId),
     /// The session that was opened last: a new one takes the place of the one before.
     Latest(Option<SessionId>),
+    /// Messages without sessions and lanes, one a stream.
+    Plain(PlainInbound),
 }
 
 /// What is known of one connection.
@@ -67,8 +70,8 @@ pub(crate) enum Closing {
 }
 
 impl Inbound {
-    /// `first_record`: no other half of the epoch may ever have had this or the seven numbers
-    /// after it.
+    /// The lanes of sessions. `first_record`: no other half of the epoch may ever have had this or
+    /// the seven numbers after it.
     pub(crate) fn new(
         limits: ReceiveLimits,
         epoch: Epoch,
@@ -76,7 +79,7 @@ impl Inbound {
         other: OtherHalf,
     ) -> Self {
         Self {
-            budget: Budget::new(limits.inbound_bytes_max),
+            budget: budget_of(&limits, &other),
             limits,
             epoch,
             first_record,
@@ -87,6 +90,12 @@ impl Inbound {
             refusal_added: false,
             tally: Aside::default(),
         }
+    }
+
+    /// Messages without sessions and lanes, one a stream.
+    pub(crate) fn plain(limits: ReceiveLimits) -> Self {
+        let other = OtherHalf::Plain(PlainInbound::new());
+        Self::new(limits, Epoch([0; 16]), 0, other)
     }
 
     pub(crate) fn connected(&mut self, attempt: Attempt) {
@@ -148,6 +157,10 @@ impl Inbound {
 
     /// The application answered all of a lane below this number. False if there is no such lane.
     pub(crate) fn consume(&mut self, lane: Lane, below: u64) -> bool {
+        if let OtherHalf::Plain(plain) = &mut self.other {
+            plain.consume(below, &mut self.budget);
+            return lane == Lane(0);
+        }
         let Some(known) = self.lanes.get_mut(usize::from(lane.0)) else {
             return false;
         };
@@ -157,14 +170,17 @@ impl Inbound {
 
     /// The application refused a message. False if it was not held.
     pub(crate) fn refuse(&mut self, lane: Lane, number: u64, code: RefuseCode) -> bool {
-        let Some(known) = self.lanes.get_mut(usize::from(lane.0)) else {
-            return false;
+        let Self { lanes, budget, .. } = self;
+        let held = match &mut self.other {
+            OtherHalf::Plain(plain) => lane == Lane(0) && plain.refuse(number, budget),
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {
+                let known = lanes.get_mut(usize::from(lane.0));
+                let held = known.is_some_and(|known| known.refuse(number, code, budget));
+                self.refusal_added |= held;
+                held
+            }
         };
-        let held = known.refuse(number, code, &mut self.budget);
-        if held {
-            self.refusal_added = true;
-            self.tally.0.refused += 1;
-        }
+        self.tally.0.refused += u64::from(held);
         held
     }
 
@@ -204,6 +220,11 @@ impl Inbound {
         for lane in &mut self.lanes {
             lane.read_no_more(&mut self.budget);
         }
+        if let OtherHalf::Plain(plain) = &mut self.other {
+            for &attempt in self.connections.keys() {
+                self.tally.0.incomplete += plain.lose_all(attempt, &mut self.budget);
+            }
+        }
         let holds: Vec<Place> = self.lanes.iter().filter_map(InboundLane::place).collect();
         for (&attempt, connection) in &mut self.connections {
             for (&stream, reading) in &mut connection.streams {
@@ -229,7 +250,10 @@ impl Inbound {
         self.connections.clear();
         self.touched.clear();
         self.lanes.clear();
-        self.budget = Budget::new(self.limits.inbound_bytes_max);
+        if let OtherHalf::Plain(plain) = &mut self.other {
+            *plain = PlainInbound::new();
+        }
+        self.budget = budget_of(&self.limits, &self.other);
     }
 
     /// Connections on which a stream still waits for its last answers to be acknowledged.
@@ -243,12 +267,36 @@ impl Inbound {
 
     /// Whether a message waits for room.
     pub(crate) fn waits(&self) -> bool {
-        self.lanes.iter().any(InboundLane::waits)
+        match &self.other {
+            OtherHalf::Plain(plain) => plain.waiting().next().is_some(),
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => self.lanes.iter().any(InboundLane::waits),
+        }
     }
 
-    /// Whether a lane was ever opened, and not forgotten.
+    /// Whether a lane was ever opened, and not forgotten; of messages without one, whether any
+    /// ever came.
     pub(crate) fn is_known(&self) -> bool {
-        self.lanes.iter().any(InboundLane::is_known)
+        match &self.other {
+            OtherHalf::Plain(plain) => plain.is_known(),
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {
+                self.lanes.iter().any(InboundLane::is_known)
+            }
+        }
+    }
+
+    /// Whether it would matter if it were forgotten while it has no connection: what is known of a
+    /// lane counts for the next connection, of messages without one what was not answered yet.
+    pub(crate) fn remembers(&self) -> bool {
+        match &self.other {
+            OtherHalf::Plain(plain) => plain.holds(),
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => self.is_known(),
+        }
+    }
+
+    /// Whether the application has still to answer messages that came without a lane. Nobody waits
+    /// for the answers, but until then they are the application's to take.
+    pub(crate) fn holds_messages(&self) -> bool {
+        matches!(&self.other, OtherHalf::Plain(plain) if plain.holds())
     }
 
     /// Connections, oldest first.
@@ -289,6 +337,9 @@ impl Inbound {
         for lane in &mut self.lanes {
             lane.rename(rank);
         }
+        if let OtherHalf::Plain(plain) = &mut self.other {
+            plain.rename(rank);
+        }
         of.map(rank)
     }
 
@@ -296,7 +347,11 @@ impl Inbound {
     pub(crate) fn check(&self) -> Result<(), Violation> {
         let wrong = |id, what| Err(Violation { id, what });
         self.lanes.iter().try_for_each(InboundLane::check)?;
-        let cost: usize = self.lanes.iter().map(InboundLane::cost).sum();
+        let mut cost: usize = self.lanes.iter().map(InboundLane::cost).sum();
+        if let OtherHalf::Plain(plain) = &self.other {
+            plain.check()?;
+            cost += plain.cost();
+        }
         if self.budget.used() != cost {
             return wrong("I21", "the budget differs from what is held and coming");
         }
@@ -311,6 +366,15 @@ impl Inbound {
             };
             if lane.waits() && !reading.paused && !reading.fin {
                 return wrong("I21", "a message waits for room, and its stream is read");
+            }
+        }
+        if let OtherHalf::Plain(plain) = &self.other {
+            for place in plain.waiting() {
+                let connection = self.connections.get(&place.attempt);
+                let reading = connection.and_then(|it| it.streams.get(&place.stream));
+                if !reading.is_some_and(|it| it.paused || it.fin) {
+                    return wrong("I21", "a message waits for room, and its stream is read");
+                }
             }
         }
         Ok(())
@@ -328,6 +392,9 @@ impl Inbound {
         for lane in &mut self.lanes {
             lane.lose(attempt, None, &mut self.budget);
         }
+        if let OtherHalf::Plain(plain) = &mut self.other {
+            self.tally.0.incomplete += plain.lose_all(attempt, &mut self.budget);
+        }
     }
 
     /// Another sending half took the place of the one before: nothing of that can be answered.
@@ -336,10 +403,19 @@ impl Inbound {
             actions.push(Action::ForgetDelivered);
         }
         self.lanes.clear();
-        self.budget = Budget::new(self.limits.inbound_bytes_max);
+        self.budget = budget_of(&self.limits, &self.other);
         self.first_record += u64::from(LANES_MAX);
         self.other = OtherHalf::Latest(Some(session));
     }
+}
+
+/// The lanes, or the messages without one, share the limit.
+fn budget_of(limits: &ReceiveLimits, other: &OtherHalf) -> Budget {
+    let lanes = match other {
+        OtherHalf::Plain(_) => 1,
+        OtherHalf::Fixed(_) | OtherHalf::Latest(_) => LANES_MAX,
+    };
+    Budget::new(limits.inbound_bytes_max, lanes)
 }
 
 impl Closing {
@@ -397,7 +473,7 @@ impl Inbound {
     }
 
     pub(crate) fn break_budget(&mut self) {
-        self.budget = Budget::new(self.limits.inbound_bytes_max);
+        self.budget = budget_of(&self.limits, &self.other);
     }
 
     pub(crate) fn break_touched(&mut self, attempt: Attempt) {

@@ -16,7 +16,7 @@ use crate::{
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// A stream among all connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     pub(crate) attempt: Attempt,
     pub(crate) stream: StreamId,

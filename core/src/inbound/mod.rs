@@ -7,11 +7,14 @@
 //! - [`InboundLane`] joins the record to the one stream that holds the lane now: where it stands,
 //!   which message is coming, what was told to the other end.
 //! - [`Reading`] is one stream's bytes that nobody has taken yet.
+//! - [`PlainInbound`] is what there is instead of lanes where each message has a stream of its own
+//!   (`docs/wire.md`, plain).
 //! - [`Budget`] bounds what is held by all lanes together.
 
 mod budget;
 mod half;
 mod lane;
+mod plain;
 mod reading;
 mod record;
 
@@ -19,6 +22,8 @@ pub(crate) use budget::{Allowance, Budget};
 pub(crate) use half::{Closing, Inbound, OtherHalf};
 pub(crate) use lane::Place;
 use lane::{Answer, Begun, InboundLane, Names, Opened};
+pub(crate) use plain::PlainInbound;
+use plain::Taken;
 pub(crate) use reading::read_open;
 use reading::{Reading, item_name};
 

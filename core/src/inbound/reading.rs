@@ -44,6 +44,20 @@ impl Reading {
         }
     }
 
+    /// How many bytes nobody has taken.
+    pub(crate) fn in_hand(&self) -> usize {
+        self.waiting
+    }
+
+    /// Takes them all as they are, for a stream without frames.
+    pub(crate) fn take_into(&mut self, buffer: &mut Vec<u8>) {
+        buffer.reserve(self.waiting);
+        self.input
+            .drain(..)
+            .for_each(|chunk| buffer.extend_from_slice(&chunk));
+        self.waiting = 0;
+    }
+
     /// The next item; see [`Decoder::next`].
     pub(crate) fn next(&mut self) -> Result<Option<Item>, ProtocolError> {
         self.read(Decoder::next)

@@ -118,13 +118,26 @@ impl Record {
 
     /// The application refused a message; whether that message was held.
     pub(super) fn refuse(&mut self, number: u64, code: RefuseCode, budget: &mut Budget) -> bool {
+        let held = self.let_go(number, budget);
+        if held {
+            self.refused.insert(number, code);
+        }
+        held
+    }
+
+    /// The application refused a message of which nobody is told; whether it was held.
+    pub(super) fn let_go(&mut self, number: u64, budget: &mut Budget) -> bool {
         let at = self.held.binary_search_by_key(&number, |held| held.number);
         let Some(held) = at.ok().and_then(|at| self.held.remove(at)) else {
             return false;
         };
         budget.release(self.lane, held.cost);
-        self.refused.insert(number, code);
         true
+    }
+
+    /// Whether anything is held.
+    pub(super) fn holds(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Whether more refusals are remembered than may be.
@@ -184,7 +197,7 @@ mod tests {
 
     fn holding(base: u64, count: usize) -> (Record, Budget) {
         let mut record = Record::new(LANE, 0, base);
-        let mut budget = Budget::new(usize::MAX);
+        let mut budget = Budget::new(usize::MAX, 8);
         for _ in 0..count {
             let cost = budget.reserve(LANE, 0).unwrap();
             record.hold(cost);

@@ -137,7 +137,7 @@ impl OutboundLane {
     /// A message of any legal size may go when nothing else is under way. Numbers that are settled
     /// behind one that is open count too: a receiver that refuses all but one message must not
     /// make the flight grow without end.
-    fn flight_has_room(&self, bytes: usize, limits: &SendLimits) -> bool {
+    pub(super) fn flight_has_room(&self, bytes: usize, limits: &SendLimits) -> bool {
         self.in_flight == 0
             || self.flight.len() < limits.flight_messages_max + usize::from(broken!(FlightOffByOne))
                 && self.in_flight_bytes.saturating_add(bytes) <= limits.flight_bytes_max

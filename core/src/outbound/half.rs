@@ -6,17 +6,20 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::message::Message;
+use super::plain::{Begun, PlainStreams};
 use super::{LaneStream, OutboundLane, StreamEnd};
 use crate::{
-    Action, Attempt, Capacity, Deadline, FailReason, Holdup, Lane, Level, MessageId,
-    MessageOptions, Outcome, Priority, ProtocolError, RejectReason, SendLimits, SessionId, Side,
-    StreamId, Time, Timer, TransferId, UnknownReason, Unsent, Violation,
+    Action, Attempt, Capacity, CloseCode, Deadline, FailReason, Holdup, Lane, Level, MessageId,
+    MessageOptions, Outcome, Priority, Protocol, ProtocolError, RejectReason, SendLimits,
+    SessionId, Side, StreamId, Time, Timer, TransferId, UnknownReason, Unsent, Violation,
 };
 
-/// The lanes that this end sends, under one session at a time.
+/// The lanes that this end sends, under one session at a time; or one lane without order, whose
+/// messages have a stream each ([`Protocol::Plain`]).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Outbound {
     limits: SendLimits,
+    protocol: Protocol,
     session: SessionId,
     /// Lane by lane, as far as any was used.
     lanes: Vec<OutboundLane>,
@@ -31,6 +34,8 @@ struct Carrier {
     attempt: Attempt,
     /// In the order in which they were opened: a stream's place is its index.
     streams: Vec<LaneStream>,
+    /// The streams under the plain protocol, instead.
+    messages: PlainStreams,
 }
 
 /// What may be written.
@@ -55,6 +60,17 @@ pub(crate) enum Heard {
     GoingAway,
 }
 
+/// What the other end did by reading no more of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// It is no stream of ours.
+    Stale,
+    /// It refused the message that the stream carried.
+    Message,
+    /// It gave up the lane that the stream carried.
+    Lane,
+}
+
 /// What was written in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
@@ -67,10 +83,19 @@ impl Outbound {
     pub(crate) fn new(limits: SendLimits, session: SessionId) -> Self {
         Self {
             limits,
+            protocol: Protocol::Lanes,
             session,
             lanes: Vec::new(),
             carrier: None,
             last_id: None,
+        }
+    }
+
+    /// Messages without sessions and lanes, one a stream.
+    pub(crate) fn plain(limits: SendLimits) -> Self {
+        Self {
+            protocol: Protocol::Plain,
+            ..Self::new(limits, SessionId([0; 16]))
         }
     }
 
@@ -133,7 +158,9 @@ impl Outbound {
 
     /// Takes a message back if it can be. False if it is not here.
     pub(crate) fn cancel(&mut self, id: MessageId, now: Time) -> bool {
-        self.lanes.iter_mut().any(|lane| lane.cancel(id, now))
+        let known = self.lanes.iter_mut().any(|lane| lane.cancel(id, now));
+        self.settle_given_up();
+        known
     }
 
     /// Does what is due to messages that expire, or are given up while the receiver stays away.
@@ -141,6 +168,18 @@ impl Outbound {
         for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
             let heard = is_heard(&self.carrier, number) && !broken!(PatienceWhileConnected);
             lane.time_passes(now, &self.limits.policy, heard);
+        }
+        self.settle_given_up();
+    }
+
+    /// What is given up and on no stream will not be sent again, and nobody can be asked about it.
+    fn settle_given_up(&mut self) {
+        if self.protocol == Protocol::Plain
+            && let Some(lane) = self.lanes.first_mut()
+        {
+            lane.close_gaps();
+            let carrier = self.carrier.as_ref();
+            lane.settle_given_up(|id| carrier.is_some_and(|it| it.messages.carries(id)));
         }
     }
 
@@ -167,7 +206,15 @@ impl Outbound {
         self.carrier = Some(Carrier {
             attempt,
             streams: Vec::new(),
+            messages: PlainStreams::default(),
         });
+    }
+
+    /// The connection is lost, and all that happened on it was told before.
+    pub(crate) fn all_was_told(&mut self) {
+        if let (Some(carrier), Some(lane)) = (&self.carrier, self.lanes.first_mut()) {
+            carrier.messages.all_was_told(lane);
+        }
     }
 
     /// The connection is gone, and what was heard on its streams with it.
@@ -182,6 +229,9 @@ impl Outbound {
             if let Some(lane) = self.lanes.get_mut(usize::from(stream.lane.0)) {
                 lane.due.silent_since = now;
             }
+        }
+        if let (Protocol::Plain, Some(lane)) = (self.protocol, self.lanes.first_mut()) {
+            carrier.messages.end(lane, self.limits.policy.redelivery);
         }
     }
 
@@ -214,10 +264,17 @@ impl Outbound {
         })
     }
 
-    /// The other end gave a stream of ours up. False if it is none.
-    pub(crate) fn cut(&mut self, attempt: Attempt, stream: StreamId, now: Time) -> bool {
+    /// The other end reads no more of a stream.
+    pub(crate) fn cut(&mut self, attempt: Attempt, stream: StreamId, code: u64, now: Time) -> Cut {
+        if self.protocol == Protocol::Plain {
+            let (streams, lane) = messages_mut(&mut self.carrier, &mut self.lanes, attempt, stream);
+            let refused = streams
+                .zip(lane)
+                .is_some_and(|(streams, lane)| streams.stopped(stream.index, code, lane));
+            return if refused { Cut::Message } else { Cut::Stale };
+        }
         let Some(carried) = stream_mut(&mut self.carrier, attempt, stream) else {
-            return false;
+            return Cut::Stale;
         };
         if let (true, Some(lane)) = (
             carried.is_heard(),
@@ -226,11 +283,25 @@ impl Outbound {
             lane.due.silent_since = now;
         }
         carried.cut();
-        true
+        Cut::Lane
+    }
+
+    /// The other end's transport has all of a stream. Of a lane it says nothing: there its
+    /// application answers. False if the stream's message has its outcome.
+    pub(crate) fn acknowledged(&mut self, attempt: Attempt, stream: StreamId) -> bool {
+        if self.protocol == Protocol::Lanes {
+            return true;
+        }
+        let (streams, lane) = messages_mut(&mut self.carrier, &mut self.lanes, attempt, stream);
+        let pair = streams.zip(lane);
+        pair.is_some_and(|(streams, lane)| streams.acknowledged(stream.index, lane))
     }
 
     /// QUIC holds all of a write; whether it was one of ours.
     pub(crate) fn written(&mut self, transfer: TransferId) -> bool {
+        if let (Protocol::Plain, Some(carrier)) = (self.protocol, &mut self.carrier) {
+            return carrier.messages.written(transfer);
+        }
         let streams = self.carrier.iter_mut().flat_map(|it| &mut it.streams);
         let written = streams.into_iter().find_map(|it| {
             it.write_finished(transfer)
@@ -249,7 +320,7 @@ impl Outbound {
     /// one that was used before is opened in any case, so that the other end knows whose the
     /// connection is, and may reply.
     pub(crate) fn open_lanes(&mut self, bind: bool, resume_due: Time) {
-        let Some(carrier) = &mut self.carrier else {
+        let (Protocol::Lanes, Some(carrier)) = (self.protocol, &mut self.carrier) else {
             return;
         };
         for (number, lane) in (0..).map(Lane).zip(&self.lanes) {
@@ -270,9 +341,15 @@ impl Outbound {
         transfers: &mut u64,
         actions: &mut Vec<Action>,
     ) -> Written {
+        if self.protocol == Protocol::Plain {
+            return self.write_messages(flow, transfers, actions);
+        }
         let mut written = Written::default();
         let lowest = self.lowest_class();
-        let Some(Carrier { attempt, streams }) = &mut self.carrier else {
+        let Some(Carrier {
+            attempt, streams, ..
+        }) = &mut self.carrier
+        else {
             return written;
         };
         for (index, stream) in (0..).zip(streams) {
@@ -306,6 +383,48 @@ impl Outbound {
         written
     }
 
+    /// Writes messages as far as there may be streams, and resets the streams of those for whose
+    /// answer nobody waits any more.
+    fn write_messages(
+        &mut self,
+        flow: Flow,
+        transfers: &mut u64,
+        actions: &mut Vec<Action>,
+    ) -> Written {
+        let (Some(carrier), Some(lane)) = (&mut self.carrier, self.lanes.first_mut()) else {
+            return Written::default();
+        };
+        let (attempt, opener) = (carrier.attempt, Side::Local);
+        let resets = carrier.messages.take_settled(lane).into_iter();
+        actions.extend(resets.map(|index| Action::ResetStream {
+            attempt,
+            stream: StreamId { opener, index },
+            code: CloseCode::Done,
+        }));
+        let priority = self.limits.policy.priority(Lane(0));
+        let limits = &self.limits;
+        let (begun, written) = carrier.messages.write(lane, limits, flow, transfers);
+        actions.extend(begun.into_iter().map(|message| {
+            let Begun {
+                index,
+                payload,
+                transfer,
+            } = message;
+            Action::Write {
+                transfer,
+                attempt,
+                stream: StreamId { opener, index },
+                chunks: Some(payload)
+                    .filter(|it| !it.is_empty())
+                    .into_iter()
+                    .collect(),
+                fin: true,
+                priority,
+            }
+        }));
+        written
+    }
+
     /// When the first answer to an OPEN is overdue.
     pub(crate) fn resume_due(&self) -> Option<Time> {
         self.streams().filter_map(LaneStream::resume_due).min()
@@ -315,16 +434,27 @@ impl Outbound {
     /// over. So it is where there is none.
     pub(crate) fn is_complete(&self) -> bool {
         self.streams().all(LaneStream::is_over)
+            && self.messages().is_none_or(PlainStreams::is_empty)
     }
 
     /// Whether there are streams, and our FIN was written on all of them.
     pub(crate) fn is_finished(&self) -> bool {
-        self.streams().next().is_some() && self.streams().all(LaneStream::is_finished)
+        match self.protocol {
+            Protocol::Lanes => {
+                self.streams().next().is_some() && self.streams().all(LaneStream::is_finished)
+            }
+            // Each message is written with its FIN.
+            Protocol::Plain => {
+                let carried = self.messages().map_or(0, PlainStreams::len);
+                carried > 0 && self.queued().0 == 0 && self.in_flight().0 == carried
+            }
+        }
     }
 
     /// Whether QUIC has not taken the last write of a stream.
     pub(crate) fn is_writing(&self) -> bool {
         self.streams().any(LaneStream::is_writing)
+            || self.messages().is_some_and(PlainStreams::is_writing)
     }
 
     /// Whether a fresh OPEN has no answer: a close with code 1 then says that the session is known
@@ -366,7 +496,10 @@ impl Outbound {
         } else if self.queued().0 > 0 {
             Holdup::FlightFull
         } else {
-            Holdup::AwaitsReceipts
+            match self.protocol {
+                Protocol::Lanes => Holdup::AwaitsReceipts,
+                Protocol::Plain => Holdup::AwaitsAcknowledgement,
+            }
         }
     }
 
@@ -423,6 +556,10 @@ impl Outbound {
             }
             lane.make_relative(now, &self.limits.policy, age_max);
         }
+        if let Some(carrier) = &mut self.carrier {
+            let below = |id: MessageId| all.partition_point(|other| *other < id) as u64;
+            carrier.messages.rename(below);
+        }
         self.last_id = self.last_id.map(|_| MessageId(all.len() as u64));
         if let Some(carrier) = &mut self.carrier {
             carrier.attempt = attempt.unwrap_or(carrier.attempt);
@@ -462,6 +599,10 @@ impl Outbound {
         classes.min().unwrap_or(Priority::High)
     }
 
+    fn messages(&self) -> Option<&PlainStreams> {
+        self.carrier.as_ref().map(|carrier| &carrier.messages)
+    }
+
     fn streams(&self) -> impl Iterator<Item = &LaneStream> {
         self.carrier.iter().flat_map(|carrier| &carrier.streams)
     }
@@ -497,6 +638,18 @@ fn stream_mut(
         return None;
     }
     carrier.streams.get_mut(usize::try_from(stream.index).ok()?)
+}
+
+/// The streams of messages, if this is one of ours, and the one lane that there is.
+fn messages_mut<'a>(
+    carrier: &'a mut Option<Carrier>,
+    lanes: &'a mut [OutboundLane],
+    attempt: Attempt,
+    stream: StreamId,
+) -> (Option<&'a mut PlainStreams>, Option<&'a mut OutboundLane>) {
+    let carrier = carrier.as_mut().filter(|it| it.attempt == attempt);
+    let carrier = carrier.filter(|_| stream.opener == Side::Local);
+    (carrier.map(|it| &mut it.messages), lanes.first_mut())
 }
 
 fn sum(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {

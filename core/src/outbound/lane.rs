@@ -271,7 +271,8 @@ impl OutboundLane {
         }
     }
 
-    fn settle(&mut self, begun: &Begun, outcome: Outcome) {
+    /// Books a message that has begun, and is taken out of the flight, as settled.
+    pub(super) fn settle(&mut self, begun: &Begun, outcome: Outcome) {
         self.in_flight -= 1;
         self.in_flight_bytes -= begun.message.payload.len();
         self.due.settled(&begun.message, begun.given_up);

@@ -6,6 +6,8 @@
 //!   a write gives it the lane's next number and a place in the flight, which it leaves when it is
 //!   settled. The flight outlives connections.
 //! - [`LaneStream`] is the lane's stream in one connection, and ends with it.
+//! - [`PlainStreams`](plain::PlainStreams) are the streams of one connection where each carries one
+//!   message. There is one lane then, whose messages have a place in its flight and no number.
 
 mod compose;
 mod due;
@@ -13,9 +15,11 @@ mod half;
 mod judge;
 mod lane;
 mod message;
+mod plain;
 mod stream;
 
-pub(crate) use self::half::{Flow, Heard, Outbound};
+use self::half::Written;
+pub(crate) use self::half::{Cut, Flow, Heard, Outbound};
 use self::lane::OutboundLane;
 use self::stream::{LaneStream, StreamEnd};
 

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use super::ReceiverCanonical;
 use super::phase::Phase;
 use crate::inbound::{Allowance, Inbound, OtherHalf, Place};
-use crate::outbound::{Heard, Outbound};
+use crate::outbound::{Cut, Heard, Outbound};
 use crate::sender::refuses_session;
 use crate::stats::Aside;
 use crate::table::Standing;
 use crate::{
     Action, Attempt, Capacity, Deadline, Epoch, Event, FailReason, Holdup, Lane, MessageId,
-    MessageOptions, ProtocolError, ReceiverConfig, ReceiverStats, RejectReason, SessionId, Side,
-    Snapshot, Stats, StopMode, StreamId, Time, Timer, UnknownReason, Violation,
+    MessageOptions, Protocol, ProtocolError, ReceiverConfig, ReceiverStats, RejectReason,
+    SessionId, Side, Snapshot, Stats, StopMode, StreamId, Time, Timer, UnknownReason, Violation,
 };
 
 /// One session of one peer at an accepting node: takes its messages, hands each to the application
@@ -61,6 +61,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerReceiverMachine {
+    pub(super) protocol: Protocol,
     pub(super) now: Time,
     pub(super) phase: Phase,
     /// The earliest end that was asked for in this step.
@@ -97,6 +98,7 @@ impl PeerReceiverMachine {
     ) -> Self {
         let other = OtherHalf::Fixed(session);
         Self {
+            protocol: Protocol::Lanes,
             now: Time::ZERO,
             phase: Phase::Running,
             stop_by: None,
@@ -106,6 +108,18 @@ impl PeerReceiverMachine {
             broken: Vec::new(),
             transfers: 0,
             tally: Aside::default(),
+        }
+    }
+
+    /// A receiver of one connection that speaks [`Protocol::Plain`], which is a session by itself.
+    /// It ends with the connection, except that what the application has not answered stays held.
+    pub fn plain(config: ReceiverConfig) -> Self {
+        let (none, epoch) = (SessionId([0; 16]), Epoch([0; 16]));
+        Self {
+            inbound: Inbound::plain(config.receive.clone()),
+            outbound: Outbound::plain(config.send.clone()),
+            protocol: Protocol::Plain,
+            ..Self::new(config, none, epoch, 0, none)
         }
     }
 
@@ -209,9 +223,9 @@ impl PeerReceiverMachine {
         self.inbound.has(attempt)
     }
 
-    /// Whether it remembers anything: a lane was opened, and it has not ended.
+    /// Whether it would matter if it were forgotten while it has no connection.
     pub(super) fn remembers(&self) -> bool {
-        self.inbound.is_known()
+        self.inbound.remembers()
     }
 
     /// The connection on which replies go out.
@@ -239,10 +253,15 @@ impl PeerReceiverMachine {
 
     /// Settles the replies of a session that is forgotten.
     pub(super) fn forget(&mut self, actions: &mut Vec<Action>) {
-        let unknown = UnknownReason::SessionForgotten;
-        self.outbound.abandon(FailReason::SessionForgotten, unknown);
+        self.abandon_replies();
         self.settle_outcomes(actions);
         self.hand_back(actions);
+    }
+
+    /// The session that the replies answer is gone for good.
+    pub(super) fn abandon_replies(&mut self) {
+        let unknown = UnknownReason::SessionForgotten;
+        self.outbound.abandon(FailReason::SessionForgotten, unknown);
     }
 
     /// The invariants of its state, between steps.
@@ -305,7 +324,12 @@ impl PeerReceiverMachine {
                         self.outbound.start_over();
                     }
                     self.tally.0.since = self.now;
-                    self.outbound.detach(self.now);
+                    self.outbound.all_was_told();
+                    match self.protocol {
+                        Protocol::Lanes => self.outbound.detach(self.now),
+                        // There is no other connection on which the replies could go.
+                        Protocol::Plain => self.abandon_replies(),
+                    }
                 }
                 self.inbound.lost(attempt)
             }
@@ -320,21 +344,24 @@ impl PeerReceiverMachine {
                 Side::Local => self.answered(attempt, stream, bytes, fin),
             },
             Event::StreamReset {
-                attempt, stream, ..
+                attempt,
+                stream,
+                code,
             }
             | Event::StreamStopped {
-                attempt, stream, ..
+                attempt,
+                stream,
+                code,
             } => match stream.opener {
                 Side::Remote => self.inbound.cut(attempt, stream),
-                Side::Local => self.outbound.cut(attempt, stream, self.now),
+                Side::Local => self.outbound.cut(attempt, stream, code, self.now) != Cut::Stale,
             },
             Event::TransferFinished { transfer } => {
                 self.inbound.written(transfer) || self.outbound.written(transfer)
             }
             Event::StreamAcknowledged { attempt, stream } => match stream.opener {
                 Side::Remote => self.inbound.acknowledged(Place { attempt, stream }),
-                // It says nothing of what the other end's application has taken.
-                Side::Local => true,
+                Side::Local => self.outbound.acknowledged(attempt, stream),
             },
             Event::Consumed { lane, below } => self.inbound.consume(lane, below),
             Event::Refused { lane, number, code } => self.inbound.refuse(lane, number, code),

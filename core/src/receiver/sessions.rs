@@ -208,8 +208,8 @@ impl Sessions {
         if self.stopping {
             actions.push(going_away(attempt));
         } else {
-            self.connections
-                .insert(attempt, Owner::Nobody(Unbound::new(key)));
+            let unbound = Unbound::new(key, self.config.receiver.protocol);
+            self.connections.insert(attempt, Owner::Nobody(unbound));
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::inbound::read_open;
 use crate::wire::{Decoder, Open};
-use crate::{Attempt, Event, PeerKey, ProtocolError, Side, StreamId};
+use crate::{Attempt, Event, PeerKey, Protocol, ProtocolError, SessionId, Side, StreamId};
 
 /// More than any OPEN has: what a decoder is shown of a stream's start.
 const OPEN_BYTES_MAX: usize = 64;
@@ -17,6 +17,7 @@ const OPEN_BYTES_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Unbound {
     pub(super) key: PeerKey,
+    protocol: Protocol,
     streams: BTreeMap<StreamId, Vec<u8>>,
 }
 
@@ -29,8 +30,9 @@ pub(super) enum Progress {
     Stale,
     /// The peer gave a stream up.
     Cut(StreamId),
-    /// A stream has its OPEN; the event is still to be handled.
-    Opened(Open, Event),
+    /// A stream names the session, by its OPEN; or it is the first message of a connection that is
+    /// a session by itself. The event is still to be handled.
+    Opened(SessionId, Event),
     /// The connection is gone.
     Lost,
     /// The peer broke the protocol.
@@ -38,9 +40,10 @@ pub(super) enum Progress {
 }
 
 impl Unbound {
-    pub(super) fn new(key: PeerKey) -> Self {
+    pub(super) fn new(key: PeerKey, protocol: Protocol) -> Self {
         Self {
             key,
+            protocol,
             streams: BTreeMap::new(),
         }
     }
@@ -48,6 +51,12 @@ impl Unbound {
     /// What an event means for a connection that nobody owns.
     pub(super) fn handle(&mut self, event: Event) -> Progress {
         match event {
+            Event::StreamOpened { attempt, stream }
+                if stream.opener == Side::Remote && self.protocol == Protocol::Plain =>
+            {
+                let session = SessionId::of_connection(attempt);
+                Progress::Opened(session, Event::StreamOpened { attempt, stream })
+            }
             Event::StreamOpened { stream, .. } if stream.opener == Side::Remote => {
                 self.streams.entry(stream).or_default();
                 Progress::Waits
@@ -63,7 +72,7 @@ impl Unbound {
                 };
                 match first_open(kept, &bytes) {
                     Ok(Some(open)) => Progress::Opened(
-                        open,
+                        open.session,
                         Event::BytesReceived {
                             attempt,
                             stream,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::state::{Ending, Failure, Phase};
 use super::{Link, PeerSenderMachine};
 use crate::inbound::Place;
-use crate::outbound::Heard;
+use crate::outbound::{Cut, Heard};
 use crate::{
     Attempt, Event, Lane, LinkError, MessageId, MessageOptions, RejectReason, Side, StopMode,
     StreamId, TransferId,
@@ -63,10 +63,14 @@ impl PeerSenderMachine {
             }
             Event::TransferFinished { transfer } => self.transfer_finished(transfer),
             Event::StreamAcknowledged { attempt, stream } => {
-                // Of our own lanes it says nothing of what the peer's application has taken.
-                if stream.opener == Side::Remote {
-                    self.state.inbound.acknowledged(Place { attempt, stream });
-                }
+                let known = match stream.opener {
+                    Side::Remote => {
+                        self.state.inbound.acknowledged(Place { attempt, stream });
+                        true
+                    }
+                    Side::Local => self.state.outbound.acknowledged(attempt, stream),
+                };
+                self.count_unless(known);
             }
             Event::Consumed { lane, below } => {
                 let known = self.state.inbound.consume(lane, below);
@@ -164,11 +168,14 @@ impl PeerSenderMachine {
             return self.state.inbound.cut(attempt, stream);
         }
         let now = self.state.now;
-        let ours = self.state.outbound.cut(attempt, stream, now);
-        if ours {
-            self.fail(LinkError::StreamCut { code }, true);
+        match self.state.outbound.cut(attempt, stream, code, now) {
+            Cut::Stale => false,
+            Cut::Message => true,
+            Cut::Lane => {
+                self.fail(LinkError::StreamCut { code }, true);
+                true
+            }
         }
-        ours
     }
 
     fn transfer_finished(&mut self, transfer: TransferId) {

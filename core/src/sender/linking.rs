@@ -76,6 +76,9 @@ impl PeerSenderMachine {
         if open && !broken!(ConnectionKept) {
             actions.push(close_after(attempt, &error));
         }
+        if !open {
+            self.state.outbound.all_was_told();
+        }
         if refuses_session(&error) && self.state.outbound.awaits_first_resume() {
             self.state.outbound.start_over();
         }

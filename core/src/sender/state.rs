@@ -10,8 +10,8 @@ use crate::inbound::{Inbound, OtherHalf};
 use crate::outbound::Outbound;
 use crate::table::Standing;
 use crate::{
-    Attempt, Config, Deadline, Epoch, Lane, LinkError, MessageId, RejectReason, SessionId, Time,
-    Timer, WakeReason,
+    Attempt, Config, Deadline, Epoch, Lane, LinkError, MessageId, Protocol, RejectReason, SessionId,
+    Time, Timer, WakeReason,
 };
 
 /// The connection to the peer. Each variant holds its own deadline and attempt.
@@ -158,7 +158,21 @@ impl State {
     pub(super) fn new(config: &Config, seed: &[u8; 32]) -> Self {
         let mut epoch = [0; 16];
         epoch.copy_from_slice(&seed[16..]);
-        let other = OtherHalf::Latest(None);
+        let (outbound, inbound) = match config.protocol {
+            Protocol::Lanes => (
+                Outbound::new(config.send.clone(), SessionId::nth(seed, 0)),
+                Inbound::new(
+                    config.receive.clone(),
+                    Epoch(epoch),
+                    0,
+                    OtherHalf::Latest(None),
+                ),
+            ),
+            Protocol::Plain => (
+                Outbound::plain(config.send.clone()),
+                Inbound::plain(config.receive.clone()),
+            ),
+        };
         Self {
             now: Time::ZERO,
             phase: Phase::Running,
@@ -167,8 +181,8 @@ impl State {
             turn: 0,
             dial_after: Time::ZERO,
             backoff: Backoff::default(),
-            outbound: Outbound::new(config.send.clone(), SessionId::nth(seed, 0)),
-            inbound: Inbound::new(config.receive.clone(), Epoch(epoch), 0, other),
+            outbound,
+            inbound,
             recall: false,
             slow: false,
             next_attempt: 0,

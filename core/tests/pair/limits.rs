@@ -42,6 +42,7 @@ impl Limits {
                 patience: Duration::MAX,
                 ..SendPolicy::default()
             },
+            ..SendLimits::default()
         }
     }
 

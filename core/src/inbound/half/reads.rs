@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::{Closing, Connection, Inbound, OtherHalf};
-use crate::inbound::{Begun, InboundLane, Names, Opened, Place, Reading, item_name};
+use crate::inbound::{Begun, InboundLane, Names, Opened, Place, Reading, Taken, item_name};
 use crate::wire::{Frame, Item, Open};
 use crate::{Action, Attempt, CloseCode, IncomingMessage, LANES_MAX, Lane, ProtocolError, Time};
 
@@ -16,6 +16,9 @@ impl Inbound {
         let waiting = self.lanes.iter().filter(|lane| lane.waits());
         let waiting = waiting.filter_map(|lane| Some(lane.place()?.attempt));
         self.touched.extend(waiting);
+        if let OtherHalf::Plain(plain) = &self.other {
+            self.touched.extend(plain.waiting().map(|it| it.attempt));
+        }
         let mut closings = Vec::new();
         while let Some(attempt) = self.touched.pop_first() {
             let Some(mut connection) = self.connections.remove(&attempt) else {
@@ -93,6 +96,10 @@ impl Inbound {
         connection: &mut Connection,
         actions: &mut Vec<Action>,
     ) -> Result<(), Closing> {
+        if let OtherHalf::Plain(_) = self.other {
+            self.take_messages(now, attempt, connection, actions);
+            return Ok(());
+        }
         let mut streams = core::mem::take(&mut connection.streams);
         let mut gone = Vec::new();
         for (&stream, reading) in &mut streams {
@@ -113,19 +120,64 @@ impl Inbound {
             }
             reading.own();
             let waits = self.lane_at(place).is_some_and(|(_, lane)| lane.waits());
-            if waits != reading.paused && !reading.fin && !connection.lost {
-                reading.paused = waits;
-                actions.push(match waits {
-                    true => Action::PauseReading { attempt, stream },
-                    false => Action::ResumeReading { attempt, stream },
-                });
-            }
+            pause_while(waits, place, reading, connection.lost, actions);
         }
         for stream in gone {
             streams.remove(&stream);
         }
         connection.streams = streams;
         Ok(())
+    }
+
+    /// Takes the message of each stream that has come whole, the oldest first.
+    fn take_messages(
+        &mut self,
+        now: Time,
+        attempt: Attempt,
+        connection: &mut Connection,
+        actions: &mut Vec<Action>,
+    ) {
+        let Self { other, budget, .. } = self;
+        let OtherHalf::Plain(plain) = other else {
+            return;
+        };
+        let (tally, lost) = (&mut self.tally.0, connection.lost);
+        let message_bytes_max = self.limits.message_bytes_max;
+        let mut ahead = 0;
+        connection.streams.retain(|&stream, reading| {
+            let place = Place { attempt, stream };
+            if reading.cut {
+                tally.incomplete += u64::from(plain.lose(place, budget));
+                return false;
+            }
+            match plain.take(place, reading, ahead, (message_bytes_max, budget)) {
+                Taken::Whole { number, payload } => {
+                    tally.delivered += 1;
+                    tally.delivered_bytes += payload.len() as u64;
+                    actions.push(deliver(Lane(0), number, payload, now));
+                    return false;
+                }
+                Taken::TooLarge => {
+                    tally.refused += 1;
+                    if !reading.fin && !lost {
+                        let code = CloseCode::MessageTooLarge;
+                        actions.push(Action::StopSending {
+                            attempt,
+                            stream,
+                            code,
+                        });
+                    }
+                    return false;
+                }
+                Taken::Part | Taken::Waits => reading.own(),
+            }
+            let need = plain.need(place);
+            if ahead == 0 {
+                ahead = need.unwrap_or(0);
+            }
+            pause_while(need.is_some(), place, reading, lost, actions);
+            true
+        });
     }
 
     /// Takes frames off a stream until it has no whole one, or its next message must wait. False
@@ -203,8 +255,8 @@ impl Inbound {
         if *connection.session.get_or_insert(open.session) != open.session {
             return Err(ProtocolError::SessionChanged.into());
         }
-        if let OtherHalf::Fixed(session) = self.other
-            && session != open.session
+        if let OtherHalf::Fixed(session) = &self.other
+            && *session != open.session
         {
             return Err(ProtocolError::SessionChanged.into());
         }
@@ -216,12 +268,12 @@ impl Inbound {
             return Err(ProtocolError::LaneTwice { lane: open.lane }.into());
         }
         connection.opened |= 1 << lane.0;
-        match self.other {
-            OtherHalf::Latest(Some(known)) if known != open.session => {
+        match &self.other {
+            OtherHalf::Latest(Some(known)) if *known != open.session => {
                 self.begin_anew(open.session, actions);
             }
             OtherHalf::Latest(_) => self.other = OtherHalf::Latest(Some(open.session)),
-            OtherHalf::Fixed(_) => {}
+            OtherHalf::Fixed(_) | OtherHalf::Plain(_) => {}
         }
         let names = Names {
             lane,
@@ -258,6 +310,24 @@ impl Inbound {
         for lane in &mut self.lanes {
             lane.lose(place.attempt, Some(place.stream), &mut self.budget);
         }
+    }
+}
+
+/// Has the node hand over no more of a stream while a message of it waits for room.
+fn pause_while(
+    waits: bool,
+    place: Place,
+    reading: &mut Reading,
+    lost: bool,
+    actions: &mut Vec<Action>,
+) {
+    let Place { attempt, stream } = place;
+    if waits != reading.paused && !reading.fin && !lost {
+        reading.paused = waits;
+        actions.push(match waits {
+            true => Action::PauseReading { attempt, stream },
+            false => Action::ResumeReading { attempt, stream },
+        });
     }
 }
 

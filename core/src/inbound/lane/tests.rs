@@ -22,7 +22,7 @@ fn place(attempt: u64) -> Place {
 /// A lane that was opened at `base` on connection 5.
 fn opened(base: u64) -> (InboundLane, Budget) {
     let mut lane = InboundLane::default();
-    let mut budget = Budget::new(1_000);
+    let mut budget = Budget::new(1_000, 8);
     let open = Open {
         fresh: false,
         session: SessionId([1; 16]),
@@ -42,7 +42,7 @@ fn take(lane: &mut InboundLane, budget: &mut Budget, length: u64) -> Option<u64>
 #[test]
 fn a_lane_that_was_never_opened_takes_nothing() {
     let mut lane = InboundLane::default();
-    let mut budget = Budget::new(1_000);
+    let mut budget = Budget::new(1_000, 8);
     assert_eq!(
         lane.begin(1, 100, &mut budget),
         Err(ProtocolError::Unexpected { frame: "MESSAGE" })

@@ -7,7 +7,7 @@ use super::PeerReceiverMachine;
 use crate::inbound::Closing;
 use crate::outbound::Flow;
 use crate::receiver::phase::Phase;
-use crate::{Action, CloseCode, FailReason, Outcome, Time, UnknownReason};
+use crate::{Action, CloseCode, FailReason, Outcome, Protocol, Time, UnknownReason};
 
 impl PeerReceiverMachine {
     /// Looks at the whole state and says what is to be done.
@@ -47,7 +47,8 @@ impl PeerReceiverMachine {
         } else if let Phase::Draining { deadline } = self.phase {
             self.phase = self.phase.stop(self.now, deadline);
         }
-        if was == Phase::Running && self.phase != was {
+        // What comes without a lane is not sent again if it is not taken, so it is taken up to the end.
+        if was == Phase::Running && self.phase != was && self.protocol == Protocol::Lanes {
             let stay = self.phase != Phase::Closed;
             self.inbound.stop_reading(stay, actions);
         }
@@ -55,9 +56,11 @@ impl PeerReceiverMachine {
 
     /// Takes what the streams hold, and closes connections whose other end broke the protocol.
     fn settle_reads(&mut self, actions: &mut Vec<Action>) {
-        let mut closings = match self.phase {
-            Phase::Running => self.inbound.read(self.now, actions),
-            Phase::Draining { .. } | Phase::Closed => {
+        let mut closings = match (self.phase, self.protocol) {
+            (Phase::Running, _) | (Phase::Draining { .. }, Protocol::Plain) => {
+                self.inbound.read(self.now, actions)
+            }
+            (Phase::Draining { .. }, Protocol::Lanes) | (Phase::Closed, _) => {
                 self.inbound.read_nothing();
                 Vec::new()
             }
@@ -125,6 +128,10 @@ impl PeerReceiverMachine {
         if let Phase::Draining { .. } = self.phase {
             awaited = self.inbound.awaited();
             awaited.extend(self.outbound.carrier().filter(|_| !self.has_replied()));
+            if self.inbound.holds_messages() {
+                // They are the application's to take, and nobody sends them again.
+                awaited.extend(self.inbound.attempts());
+            }
         }
         let done: Vec<_> = self
             .inbound
@@ -139,6 +146,10 @@ impl PeerReceiverMachine {
                 code: CloseCode::GoingAway,
                 reason,
             });
+        }
+        let draining = matches!(self.phase, Phase::Draining { .. });
+        if draining && self.inbound.holds_messages() {
+            return;
         }
         if self.connections() == 0 {
             self.phase = self.phase.close();

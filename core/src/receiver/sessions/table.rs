@@ -8,8 +8,8 @@ use crate::inbound::Place;
 use crate::receiver::PeerReceiverMachine;
 use crate::receiver::unbound::{Progress, Unbound};
 use crate::{
-    Action, Attempt, CloseCode, Event, PeerKey, ProtocolError, ReceiverStats, RejectReason,
-    Rejected, SessionId,
+    Action, Attempt, CloseCode, Event, PeerKey, Protocol, ProtocolError, ReceiverStats,
+    RejectReason, Rejected, SessionId,
 };
 
 impl Sessions {
@@ -37,8 +37,8 @@ impl Sessions {
                     }
                     return None;
                 }
-                Progress::Opened(open, event) => {
-                    let Some(session) = self.session_for(unbound.key, open.session) else {
+                Progress::Opened(id, event) => {
+                    let Some(session) = self.session_for(unbound.key, id) else {
                         if !are_the_last(events, attempt) {
                             actions.push(no_room(attempt));
                         }
@@ -65,7 +65,12 @@ impl Sessions {
         let handle = SessionHandle(self.next_handle);
         let receiver = self.config.receiver.clone();
         let replies = SessionId::nth(&self.seed, self.next_handle);
-        let machine = PeerReceiverMachine::new(receiver, id, self.epoch, self.next_record, replies);
+        let machine = match receiver.protocol {
+            Protocol::Lanes => {
+                PeerReceiverMachine::new(receiver, id, self.epoch, self.next_record, replies)
+            }
+            Protocol::Plain => PeerReceiverMachine::plain(receiver),
+        };
         self.next_handle += 1;
         self.next_record += RECORDS_PER_SESSION;
         self.by_name.insert(name, handle);

@@ -10,6 +10,7 @@ mod connecting;
 mod giving_up;
 mod lanes;
 mod moving;
+mod plain;
 mod policies;
 mod redelivery;
 mod resting;

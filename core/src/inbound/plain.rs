@@ -1,0 +1,231 @@
+//! Messages that come one a stream, with nothing around them (`docs/wire.md`, plain).
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::budget::MESSAGE_OVERHEAD;
+use super::{Budget, Place, Reading, Record};
+use crate::{Attempt, Lane, Violation};
+
+/// The lane that all of them are of.
+const LANE: Lane = Lane(0);
+
+/// What is held, and what is coming, over all connections.
+///
+/// How long a message is shows only at its end. Until that has come it has room set aside for the
+/// largest that there may be, so that each one that is read can be read to its end: several that
+/// have half of their room each would wait for one another for ever. The oldest is served first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PlainInbound {
+    /// What is held, and the count that numbers messages.
+    record: Record,
+    held_cost: usize,
+    arriving: BTreeMap<Place, Arriving>,
+}
+
+/// A message of which bytes have come, and not all that it takes to be handed out.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Arriving {
+    /// It needs this much room, and what has come of it stays with its stream.
+    Waiting { need: usize },
+    /// This much is set aside for it.
+    Coming { cost: usize, bytes: Vec<u8> },
+}
+
+/// What a stream gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Its message, with its number.
+    Whole { number: u64, payload: Bytes },
+    /// Nothing yet: more is to come.
+    Part,
+    /// Nothing yet: there is no room.
+    Waits,
+    /// More than any message may have.
+    TooLarge,
+}
+
+impl PlainInbound {
+    pub(super) fn new() -> Self {
+        Self {
+            record: Record::new(LANE, 0, 0),
+            held_cost: 0,
+            arriving: BTreeMap::new(),
+        }
+    }
+
+    /// Takes what has come on a stream. `ahead` is what an older stream waits for: those behind it
+    /// may not fill the room that it will need once everything that is coming has come.
+    pub(super) fn take(
+        &mut self,
+        place: Place,
+        reading: &mut Reading,
+        ahead: usize,
+        (message_bytes_max, budget): (usize, &mut Budget),
+    ) -> Taken {
+        let before = match self.arriving.get(&place) {
+            Some(Arriving::Coming { bytes, .. }) => bytes.len(),
+            Some(Arriving::Waiting { .. }) | None => 0,
+        };
+        let length = before.saturating_add(reading.in_hand());
+        if length > message_bytes_max {
+            self.lose(place, budget);
+            return Taken::TooLarge;
+        }
+        if length == 0 && !reading.fin {
+            return Taken::Part;
+        }
+        if !matches!(self.arriving.get(&place), Some(Arriving::Coming { .. })) {
+            let room_for = if reading.fin {
+                length
+            } else {
+                message_bytes_max
+            };
+            let arriving = self.find_room(room_for, ahead, budget);
+            let waits = matches!(arriving, Arriving::Waiting { .. });
+            self.arriving.insert(place, arriving);
+            if waits {
+                return Taken::Waits;
+            }
+        }
+        if let Some(Arriving::Coming { bytes, .. }) = self.arriving.get_mut(&place) {
+            reading.take_into(bytes);
+        }
+        match reading.fin {
+            true => self.hold(place, budget),
+            false => Taken::Part,
+        }
+    }
+
+    fn find_room(&self, length: usize, ahead: usize, budget: &mut Budget) -> Arriving {
+        let need = length.saturating_add(MESSAGE_OVERHEAD);
+        let beside = self.held_cost.saturating_add(need).saturating_add(ahead);
+        let overtakes = ahead > 0 && beside > budget.max();
+        match overtakes {
+            false => budget.reserve(LANE, length),
+            true => None,
+        }
+        .map_or(Arriving::Waiting { need }, |cost| Arriving::Coming {
+            cost,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// A message is whole: what was set aside and it does not need is free again.
+    fn hold(&mut self, place: Place, budget: &mut Budget) -> Taken {
+        let Some(Arriving::Coming { cost, bytes }) = self.arriving.remove(&place) else {
+            return Taken::Waits;
+        };
+        let needed = bytes.len().saturating_add(MESSAGE_OVERHEAD).min(cost);
+        budget.release(LANE, cost - needed);
+        self.held_cost += needed;
+        let number = self.record.hold(needed);
+        let payload = Bytes::from(bytes);
+        Taken::Whole { number, payload }
+    }
+
+    /// Nothing more comes on this stream. True if something had, which is of no use now.
+    pub(super) fn lose(&mut self, place: Place, budget: &mut Budget) -> bool {
+        match self.arriving.remove(&place) {
+            Some(Arriving::Coming { cost, .. }) => {
+                budget.release(LANE, cost);
+                true
+            }
+            Some(Arriving::Waiting { .. }) => true,
+            None => false,
+        }
+    }
+
+    /// Nothing more comes on this connection. Returns how many messages were cut short.
+    pub(super) fn lose_all(&mut self, attempt: Attempt, budget: &mut Budget) -> u64 {
+        let places: Vec<Place> = self.places().filter(|it| it.attempt == attempt).collect();
+        let lost = places.into_iter().filter(|&it| self.lose(it, budget));
+        lost.count() as u64
+    }
+
+    /// The application answered all that is held below this number.
+    pub(super) fn consume(&mut self, below: u64, budget: &mut Budget) {
+        let before = budget.used();
+        self.record.consume(below, budget);
+        self.held_cost -= before - budget.used();
+    }
+
+    /// The application refused a message, which nobody is told; whether it was held.
+    pub(super) fn refuse(&mut self, number: u64, budget: &mut Budget) -> bool {
+        let before = budget.used();
+        let held = self.record.let_go(number, budget);
+        self.held_cost -= before - budget.used();
+        held
+    }
+
+    /// What a message waits for, if it is the one of this stream.
+    pub(super) fn need(&self, place: Place) -> Option<usize> {
+        match self.arriving.get(&place) {
+            Some(&Arriving::Waiting { need }) => Some(need),
+            Some(Arriving::Coming { .. }) | None => None,
+        }
+    }
+
+    /// Streams whose message waits for room.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Place> {
+        self.places().filter(|&place| self.need(place).is_some())
+    }
+
+    /// Whether a message was handed out that the application has not answered.
+    pub(super) fn holds(&self) -> bool {
+        self.record.holds()
+    }
+
+    /// Whether anything ever came.
+    pub(super) fn is_known(&self) -> bool {
+        self.record.next() > 0 || !self.arriving.is_empty()
+    }
+
+    /// Gives connections other names, for states to be compared across histories.
+    pub(super) fn rename(&mut self, name: impl Fn(Attempt) -> Attempt) {
+        let arriving = core::mem::take(&mut self.arriving);
+        let renamed = arriving.into_iter().map(|(mut place, arriving)| {
+            place.attempt = name(place.attempt);
+            (place, arriving)
+        });
+        self.arriving = renamed.collect();
+    }
+
+    /// What it costs the budget.
+    pub(super) fn cost(&self) -> usize {
+        let coming = self.arriving.values().map(|arriving| match arriving {
+            Arriving::Coming { cost, .. } => *cost,
+            Arriving::Waiting { .. } => 0,
+        });
+        coming.sum::<usize>() + self.record.held_cost()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Violation> {
+        if self.held_cost != self.record.held_cost() {
+            return Err(Violation {
+                id: "I21",
+                what: "what is held costs something else than is noted",
+            });
+        }
+        self.record.check()
+    }
+
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.arriving.keys().copied()
+    }
+}
+
+impl fmt::Debug for Arriving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting { need } => write!(f, "waits for {need} B"),
+            Self::Coming { cost, bytes } => write!(f, "{} of {cost} B", bytes.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

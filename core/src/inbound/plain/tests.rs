@@ -1,0 +1,151 @@
+use alloc::vec;
+
+use super::*;
+use crate::{Side, StreamId};
+
+/// The largest message; with its overhead two of them fill the budget.
+const LARGEST: usize = 1_000 - MESSAGE_OVERHEAD;
+
+struct Bench {
+    plain: PlainInbound,
+    budget: Budget,
+    readings: BTreeMap<u64, Reading>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            plain: PlainInbound::new(),
+            budget: Budget::new(2_000, 1),
+            readings: BTreeMap::new(),
+        }
+    }
+
+    /// So many bytes come on a stream; what it gives.
+    fn come(&mut self, index: u64, bytes: usize, fin: bool) -> Taken {
+        let reading = self.readings.entry(index).or_default();
+        reading.push(Bytes::from(vec![index as u8; bytes]), fin);
+        self.take(index, 0)
+    }
+
+    fn take(&mut self, index: u64, ahead: usize) -> Taken {
+        let reading = self.readings.get_mut(&index).unwrap();
+        let limits = (LARGEST, &mut self.budget);
+        let taken = self.plain.take(place(index), reading, ahead, limits);
+        self.plain.check().unwrap();
+        assert_eq!(self.plain.cost(), self.budget.used());
+        taken
+    }
+
+    fn used(&self) -> usize {
+        self.budget.used()
+    }
+}
+
+fn place(index: u64) -> Place {
+    let stream = StreamId {
+        opener: Side::Remote,
+        index,
+    };
+    Place {
+        attempt: Attempt(0),
+        stream,
+    }
+}
+
+fn whole(number: u64, index: u64, bytes: usize) -> Taken {
+    let payload = Bytes::from(vec![index as u8; bytes]);
+    Taken::Whole { number, payload }
+}
+
+#[test]
+fn a_message_is_whole_at_its_end_and_numbered_then() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.come(0, 10, false), Taken::Part);
+    assert_eq!(bench.come(1, 20, true), whole(0, 1, 20));
+    assert_eq!(bench.come(0, 10, false), Taken::Part);
+    assert_eq!(bench.come(0, 0, true), whole(1, 0, 20));
+    assert_eq!(bench.come(2, 0, true), whole(2, 2, 0), "an empty one too");
+    assert_eq!(bench.used(), 40 + 3 * MESSAGE_OVERHEAD);
+    bench.plain.consume(2, &mut bench.budget);
+    assert!(
+        !bench.plain.refuse(1, &mut bench.budget),
+        "answered already"
+    );
+    assert!(bench.plain.refuse(2, &mut bench.budget));
+    assert_eq!((bench.used(), bench.plain.holds()), (0, false));
+}
+
+#[test]
+fn what_has_not_ended_has_room_for_the_largest_and_what_has_for_itself() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.come(0, 1, false), Taken::Part);
+    assert_eq!(bench.used(), 1_000);
+    assert_eq!(bench.come(1, 1, false), Taken::Part);
+    assert_eq!(bench.used(), 2_000);
+    assert_eq!(bench.come(2, 1, true), Taken::Waits);
+    assert_eq!(bench.come(0, LARGEST - 1, true), whole(0, 0, LARGEST));
+    assert_eq!(bench.take(2, 0), Taken::Waits, "the room is all in use");
+    assert_eq!(bench.come(1, 1, true), whole(1, 1, 2));
+    assert_eq!(bench.take(2, 0), whole(2, 2, 1));
+}
+
+#[test]
+fn an_open_stream_without_bytes_takes_no_room() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.come(0, 0, false), Taken::Part);
+    assert_eq!((bench.used(), bench.plain.is_known()), (0, false));
+}
+
+#[test]
+fn what_is_too_large_is_dropped_at_once() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.come(0, LARGEST, false), Taken::Part);
+    assert_eq!(bench.come(0, 1, false), Taken::TooLarge);
+    assert_eq!(bench.come(1, LARGEST + 1, true), Taken::TooLarge);
+    assert_eq!(bench.used(), 0);
+}
+
+#[test]
+fn what_is_cut_short_gives_its_room_back() {
+    let mut bench = Bench::new();
+    bench.come(0, 1, false);
+    bench.come(1, 1, false);
+    bench.come(2, 1, false);
+    assert!(bench.plain.lose(place(1), &mut bench.budget));
+    assert!(!bench.plain.lose(place(1), &mut bench.budget));
+    assert_eq!(bench.used(), 1_000);
+    assert_eq!(bench.plain.lose_all(Attempt(0), &mut bench.budget), 2);
+    assert_eq!(bench.used(), 0);
+}
+
+#[test]
+fn nobody_fills_the_room_that_an_older_one_waits_for() {
+    let mut bench = Bench::new();
+    bench.come(0, 1, false);
+    let half = 500 - MESSAGE_OVERHEAD;
+    assert_eq!(bench.come(1, half, true), whole(0, 1, half));
+    assert_eq!(bench.come(2, 1, false), Taken::Waits);
+    let need = bench.plain.need(place(2)).unwrap();
+    assert_eq!(need, 1_000);
+    bench.come(3, half, true);
+    assert_eq!(bench.used(), 2_000, "without that, it fits");
+    assert!(bench.plain.refuse(1, &mut bench.budget));
+
+    // Beside what is held, what waits would still fit once stream 0 has ended.
+    let small = 400 - MESSAGE_OVERHEAD;
+    bench.readings.entry(4).or_default();
+    bench
+        .readings
+        .get_mut(&4)
+        .unwrap()
+        .push(Bytes::from(vec![4; small]), true);
+    assert_eq!(bench.take(4, need), whole(2, 4, small));
+    bench.readings.entry(5).or_default();
+    bench
+        .readings
+        .get_mut(&5)
+        .unwrap()
+        .push(Bytes::from(vec![5; 1]), true);
+    assert_eq!(bench.take(5, need), Taken::Waits);
+}

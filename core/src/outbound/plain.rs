@@ -1,0 +1,270 @@
+//! One stream per message (`docs/wire.md`, plain): the streams of one connection, and what its loss
+//! proves of the messages on them.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::message::{Evidence, Slot};
+use super::{Flow, OutboundLane, Written};
+use crate::{
+    Level, MessageId, Outcome, Redelivery, RefuseCode, SendLimits, TransferId, UnknownReason,
+};
+
+/// The streams of one connection whose messages have no outcome. Dropped with it.
+///
+/// Nothing is numbered: the flight holds the messages that have begun and are open, in the order of
+/// their ids, and each that was written on this connection has a stream here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct PlainStreams {
+    /// By place among the connection's streams.
+    open: BTreeMap<u64, PlainStream>,
+    /// How many streams were opened.
+    opened: u64,
+    /// The message that was written last on this connection: those behind it in the flight come
+    /// next.
+    last: Option<MessageId>,
+}
+
+/// A stream, and the message that it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PlainStream {
+    id: MessageId,
+    /// The write that QUIC has not taken whole yet; the FIN comes behind it.
+    transfer: Option<TransferId>,
+}
+
+/// A message that begins on a stream.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) index: u64,
+    pub(super) payload: Bytes,
+    pub(super) transfer: TransferId,
+}
+
+impl PlainStreams {
+    /// Begins what may begin: first what an earlier connection left open, then new messages.
+    pub(super) fn write(
+        &mut self,
+        lane: &mut OutboundLane,
+        limits: &SendLimits,
+        flow: Flow,
+        transfers: &mut u64,
+    ) -> (Vec<Begun>, Written) {
+        let (mut begun, mut written) = (Vec::new(), Written::default());
+        while self.open.len() < usize::from(limits.streams_max) {
+            let (id, payload) = match lane.next_open(self.last) {
+                Some(again) => {
+                    written.repeated += 1;
+                    again
+                }
+                None if flow == Flow::Parting => break,
+                None => match lane.begin_queued(limits) {
+                    Some(new) => new,
+                    None => break,
+                },
+            };
+            let (index, transfer) = (self.opened, TransferId(*transfers));
+            self.opened += 1;
+            *transfers += 1;
+            written.messages += 1;
+            self.last = Some(id);
+            let stream = PlainStream {
+                id,
+                transfer: Some(transfer),
+            };
+            self.open.insert(index, stream);
+            begun.push(Begun {
+                index,
+                payload,
+                transfer,
+            });
+        }
+        (begun, written)
+    }
+
+    /// QUIC holds all of a write, FIN included; whether it was one of these.
+    pub(super) fn written(&mut self, transfer: TransferId) -> bool {
+        let mut streams = self.open.values_mut();
+        let stream = streams.find(|stream| stream.transfer == Some(transfer));
+        stream.map(|stream| stream.transfer = None).is_some()
+    }
+
+    /// The other end's transport has all of a stream. False if its message is settled.
+    pub(super) fn acknowledged(&mut self, index: u64, lane: &mut OutboundLane) -> bool {
+        self.settle(index, lane, Outcome::Delivered(Level::Transport))
+    }
+
+    /// The other end reads no more of a stream, which it has not read to its end: it will not have
+    /// the message. The code is its application's own. False if the message is settled.
+    pub(super) fn stopped(&mut self, index: u64, code: u64, lane: &mut OutboundLane) -> bool {
+        self.settle(index, lane, Outcome::Refused(RefuseCode::Other(code)))
+    }
+
+    fn settle(&mut self, index: u64, lane: &mut OutboundLane, outcome: Outcome) -> bool {
+        let stream = self.open.remove(&index);
+        stream.is_some_and(|stream| lane.settle_message(stream.id, outcome))
+    }
+
+    /// The connection is lost, and all that happened on it was told: what QUIC has not taken to its
+    /// end was never sent to its end, so that no receiver has it whole.
+    pub(super) fn all_was_told(&self, lane: &mut OutboundLane) {
+        for stream in self.open.values().filter(|it| it.transfer.is_some()) {
+            lane.learn(stream.id, Evidence::NotReceived);
+        }
+    }
+
+    /// The connection is gone: what became of the messages on it, and is not known, shows no more.
+    pub(super) fn end(self, lane: &mut OutboundLane, redelivery: Redelivery) {
+        for stream in self.open.values() {
+            lane.learn(stream.id, Evidence::Unproven);
+        }
+        lane.settle_parted(redelivery);
+    }
+
+    /// Streams whose message was settled for want of an answer, to be reset: nobody waits for it any
+    /// more, and its bytes are not worth sending.
+    pub(super) fn take_settled(&mut self, lane: &OutboundLane) -> Vec<u64> {
+        let settled = |stream: &PlainStream| lane.place_of(stream.id).is_none();
+        let open = self.open.iter().filter(|(_, stream)| settled(stream));
+        let indices: Vec<u64> = open.map(|(&index, _)| index).collect();
+        for index in &indices {
+            self.open.remove(index);
+        }
+        indices
+    }
+
+    /// Whether no stream's message is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether QUIC has not taken all that was written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.open.values().any(|stream| stream.transfer.is_some())
+    }
+
+    /// Whether a message is on a stream.
+    pub(super) fn carries(&self, id: MessageId) -> bool {
+        self.open.values().any(|stream| stream.id == id)
+    }
+
+    /// Names everything by its order, for states to be compared across histories. `below`: how many
+    /// messages have lower ids.
+    pub(super) fn rename(&mut self, below: impl Fn(MessageId) -> u64) {
+        let open = core::mem::take(&mut self.open).into_values();
+        self.open = (0..)
+            .zip(open.map(|stream| PlainStream {
+                id: MessageId(below(stream.id)),
+                transfer: stream.transfer.map(|_| TransferId(0)),
+            }))
+            .collect();
+        self.opened = self.open.len() as u64;
+        let written = self.last.map_or(0, |last| below(MessageId(last.0 + 1)));
+        self.last = written.checked_sub(1).map(MessageId);
+    }
+}
+
+/// What the streams ask of the messages, and do to them. All slots of the flight are open.
+impl OutboundLane {
+    /// The first message of the flight behind this one, which is written again now.
+    fn next_open(&mut self, behind: Option<MessageId>) -> Option<(MessageId, Bytes)> {
+        let place = self.flight.partition_point(|slot| slot.id() <= behind);
+        let begun = self.flight.get_mut(place).and_then(Slot::begun_mut)?;
+        if begun.evidence == Evidence::NotReceived {
+            begun.evidence = Evidence::None;
+        }
+        Some((begun.message.id, begun.message.payload.clone()))
+    }
+
+    /// Takes the first message that waits into the flight, if that has room.
+    fn begin_queued(&mut self, limits: &SendLimits) -> Option<(MessageId, Bytes)> {
+        let message = self.queue.front()?;
+        let (id, bytes) = (message.id, message.payload.len());
+        if !self.flight_has_room(bytes, limits) {
+            return None;
+        }
+        self.begin().cloned().map(|payload| (id, payload))
+    }
+
+    /// Gives a message of the flight its outcome. False if it has one.
+    fn settle_message(&mut self, id: MessageId, outcome: Outcome) -> bool {
+        let place = self.place_of(id);
+        let Some(Slot::Open(begun)) = place.and_then(|place| self.flight.remove(place)) else {
+            return false;
+        };
+        self.settle(&begun, outcome);
+        true
+    }
+
+    /// Notes what a lost connection shows of a message, unless an earlier one has left it unproven,
+    /// or this one has shown more.
+    fn learn(&mut self, id: MessageId, shown: Evidence) {
+        let place = self.place_of(id);
+        let slot = place.and_then(|place| self.flight.get_mut(place));
+        if let Some(begun) = slot.and_then(Slot::begun_mut)
+            && begun.evidence == Evidence::None
+        {
+            begun.evidence = shown;
+        }
+    }
+
+    /// Settles what will not be sent again. No message is on a stream now.
+    fn settle_parted(&mut self, redelivery: Redelivery) {
+        let again = redelivery == Redelivery::AtLeastOnce;
+        self.settle_all(|_, evidence| evidence == Evidence::Unproven && !again);
+        self.settle_given_up(|_| false);
+    }
+
+    /// Settles what is given up and on no stream: it is not sent again, so that nothing more will
+    /// show of it.
+    pub(super) fn settle_given_up(&mut self, carried: impl Fn(MessageId) -> bool) {
+        if self.due.given_up.is_empty() {
+            return;
+        }
+        let given_up: BTreeSet<MessageId> = self.due.given_up.iter().map(|&(_, id)| id).collect();
+        self.settle_all(|id, _| given_up.contains(&id) && !carried(id));
+    }
+
+    /// Settles these messages by what is known of each.
+    fn settle_all(&mut self, which: impl Fn(MessageId, Evidence) -> bool) {
+        let begun = self.flight.iter().filter_map(Slot::begun);
+        let settled: Vec<(MessageId, Outcome)> = begun
+            .filter(|begun| which(begun.message.id, begun.evidence))
+            .map(|begun| {
+                let outcome = match (begun.evidence, begun.given_up) {
+                    (Evidence::NotReceived, Some(given_up)) => given_up.why.outcome(),
+                    _ => Outcome::Unknown(UnknownReason::ConnectionLost),
+                };
+                (begun.message.id, outcome)
+            })
+            .collect();
+        for (id, outcome) in settled {
+            self.settle_message(id, outcome);
+        }
+    }
+
+    /// Drops the places of what was settled by its number, as there are no numbers.
+    pub(super) fn close_gaps(&mut self) {
+        if self.flight.len() != self.in_flight {
+            self.flight.retain(|slot| slot.begun().is_some());
+        }
+        self.first = 0;
+    }
+
+    fn place_of(&self, id: MessageId) -> Option<usize> {
+        let place = self.flight.binary_search_by_key(&Some(id), Slot::id);
+        place.ok()
+    }
+}
+
+impl Slot {
+    fn id(&self) -> Option<MessageId> {
+        self.begun().map(|begun| begun.message.id)
+    }
+}

@@ -1,0 +1,447 @@
+//! The plain protocol: each message has a stream of its own, and the peer's transport answers.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::bench::limited;
+use crate::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A sender, and what it says in words.
+struct Bench {
+    machine: PeerSenderMachine,
+    now: Time,
+    attempt: Attempt,
+    next_id: u64,
+}
+
+impl Bench {
+    fn with(set: impl FnOnce(&mut SendLimits)) -> Self {
+        let config = limited(set).with_protocol(Protocol::Plain).unwrap();
+        let mut bench = Self {
+            machine: PeerSenderMachine::new(config, [7; 32]),
+            now: Time::from_secs(100),
+            attempt: Attempt(0),
+            next_id: 0,
+        };
+        bench.step([]);
+        bench
+    }
+
+    /// One whose first connection stands.
+    fn up_with(set: impl FnOnce(&mut SendLimits)) -> Self {
+        let mut bench = Self::with(set);
+        assert_eq!(bench.confirm(), ["connected"]);
+        bench
+    }
+
+    fn up() -> Self {
+        Self::up_with(|_| ())
+    }
+
+    fn step(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<String> {
+        let mut actions = Vec::new();
+        self.machine.handle(self.now, events, &mut actions);
+        self.machine.check().unwrap();
+        let max = self.machine.config.actions_per_step_max();
+        assert!(actions.len() <= max);
+        let actions = actions.into_iter().filter(|action| {
+            !matches!(
+                action,
+                Action::Room { .. } | Action::HandBack(_) | Action::ScheduleBackoff { .. }
+            )
+        });
+        actions.map(|action| self.in_words(action)).collect()
+    }
+
+    fn in_words(&mut self, action: Action) -> String {
+        match action {
+            Action::Connect { attempt, .. } => {
+                self.attempt = attempt;
+                format!("dial {attempt}")
+            }
+            Action::Write {
+                transfer,
+                attempt,
+                stream,
+                chunks,
+                fin,
+                ..
+            } => {
+                assert_eq!((attempt, stream.opener), (self.attempt, Side::Local));
+                assert!(fin && chunks.iter().all(|chunk| !chunk.is_empty()));
+                let text = String::from_utf8(chunks.concat()).unwrap();
+                format!("stream {}: {text} ({transfer})", stream.index)
+            }
+            Action::ResetStream { stream, .. } => format!("reset {}", stream.index),
+            Action::StopSending { stream, code, .. } => format!("stop {}: {code}", stream.index),
+            Action::Deliver(message) => {
+                format!("got {} as {}", message.payload.len(), message.number)
+            }
+            Action::Emit(PeerEvent::Connecting { .. }) => "connecting".into(),
+            Action::Emit(PeerEvent::Connected { .. }) => "connected".into(),
+            Action::Emit(PeerEvent::Disconnected { .. }) => "lost".into(),
+            Action::Emit(PeerEvent::BackoffStarted { failures, .. }) => {
+                format!("failures {failures}")
+            }
+            Action::Emit(PeerEvent::Idle) => "idle".into(),
+            Action::Emit(PeerEvent::SenderStopped { reason }) => format!("stopped: {reason:?}"),
+            Action::Settle { id, outcome } => format!("{id}: {outcome:?}"),
+            Action::Close { code, .. } => format!("close: {code}"),
+            other => panic!("not expected: {other:?}"),
+        }
+    }
+
+    /// Hands over messages whose payloads are their ids.
+    fn queue(&mut self, count: u64) -> Vec<String> {
+        let first = self.next_id;
+        self.next_id += count;
+        let message = |id| Event::MessageQueued {
+            id: MessageId(id),
+            lane: Lane(0),
+            payload: Bytes::from(format!("m{id}")),
+            options: MessageOptions::default(),
+        };
+        self.step((first..self.next_id).map(message).collect::<Vec<_>>())
+    }
+
+    fn confirm(&mut self) -> Vec<String> {
+        let attempt = self.attempt;
+        self.step([Event::Connected { attempt }])
+    }
+
+    fn lose(&mut self) -> Vec<String> {
+        let (attempt, error) = (self.attempt, LinkError::IdleTimeout);
+        self.step([Event::ConnectionLost { attempt, error }])
+    }
+
+    /// Waits out the backoff, and is confirmed again.
+    fn come_back(&mut self) -> Vec<String> {
+        self.wait_for_deadline();
+        self.confirm()
+    }
+
+    fn wait_for_deadline(&mut self) -> Vec<String> {
+        self.now = self.machine.next_deadline().unwrap().at;
+        self.step([Event::TimerFired])
+    }
+
+    fn ours(index: u64) -> StreamId {
+        let opener = Side::Local;
+        StreamId { opener, index }
+    }
+
+    fn acknowledged(&self, index: u64) -> Event {
+        Event::StreamAcknowledged {
+            attempt: self.attempt,
+            stream: Self::ours(index),
+        }
+    }
+
+    fn stopped(&self, index: u64, code: u64) -> Event {
+        Event::StreamStopped {
+            attempt: self.attempt,
+            stream: Self::ours(index),
+            code,
+        }
+    }
+
+    fn taken(&mut self, transfers: &[u64]) {
+        let taken = transfers.iter().map(|&transfer| Event::TransferFinished {
+            transfer: TransferId(transfer),
+        });
+        assert!(self.step(taken.collect::<Vec<_>>()).is_empty());
+    }
+
+    fn cancel(&mut self, id: u64) -> Vec<String> {
+        let id = MessageId(id);
+        self.step([Event::Cancel { id }])
+    }
+
+    fn stale(&self) -> u64 {
+        self.machine.stats().stale_events
+    }
+}
+
+#[test]
+fn each_message_has_a_stream_and_is_settled_as_its_stream_ends() {
+    let mut bench = Bench::up();
+    let written = bench.queue(3);
+    assert_eq!(
+        written,
+        ["stream 0: m0 (0)", "stream 1: m1 (1)", "stream 2: m2 (2)"]
+    );
+    let (second, first) = (bench.acknowledged(1), bench.acknowledged(0));
+    assert_eq!(bench.step([second]), ["1: Delivered(Transport)"]);
+    let refused = bench.stopped(2, 77);
+    assert_eq!(
+        bench.step([refused, first.clone()]),
+        ["2: Refused(Other(77))", "0: Delivered(Transport)"]
+    );
+    assert_eq!(bench.step([first]), [""; 0], "told twice");
+    assert_eq!(bench.stale(), 1);
+    assert_eq!(bench.machine.stats().delivered, 2);
+}
+
+#[test]
+fn a_refusal_by_the_peer_concerns_one_message_only() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    let refused = bench.stopped(0, 0);
+    assert_eq!(bench.step([refused]), ["0: Refused(Other(0))"]);
+    assert_eq!(bench.queue(1), ["stream 1: m1 (1)"]);
+    assert!(matches!(bench.machine.state().link(), Link::Up(_)));
+}
+
+#[test]
+fn an_answer_proves_the_peer_healthy() {
+    let mut bench = Bench::up();
+    bench.lose();
+    bench.come_back();
+    bench.queue(1);
+    let acknowledged = bench.acknowledged(0);
+    bench.step([acknowledged]);
+    assert_eq!(bench.lose()[1], "failures 1", "begun anew");
+}
+
+#[test]
+fn streams_messages_and_bytes_in_flight_are_bounded() {
+    type Set = fn(&mut SendLimits);
+    let sets: [Set; 3] = [
+        |it| it.streams_max = 2,
+        |it| it.flight_messages_max = 2,
+        |it| it.flight_bytes_max = 5,
+    ];
+    for set in sets {
+        let mut bench = Bench::up_with(set);
+        assert_eq!(bench.queue(4), ["stream 0: m0 (0)", "stream 1: m1 (1)"]);
+        bench.taken(&[0, 1]);
+        assert_eq!(bench.machine.snapshot().holdup, Holdup::FlightFull);
+        let acknowledged = bench.acknowledged(1);
+        assert_eq!(
+            bench.step([acknowledged]),
+            ["1: Delivered(Transport)", "stream 2: m2 (2)"]
+        );
+    }
+}
+
+#[test]
+fn a_message_above_the_bytes_in_flight_goes_alone() {
+    let mut bench = Bench::up_with(|it| it.flight_bytes_max = 1);
+    assert_eq!(bench.queue(2), ["stream 0: m0 (0)"]);
+    let acknowledged = bench.acknowledged(0);
+    assert_eq!(
+        bench.step([acknowledged]),
+        ["0: Delivered(Transport)", "stream 1: m1 (1)"]
+    );
+}
+
+#[test]
+fn what_a_lost_connection_left_open_is_sent_again_in_its_old_place() {
+    let mut bench = Bench::up_with(|it| it.streams_max = 2);
+    bench.queue(3);
+    bench.taken(&[0]);
+    assert_eq!(bench.lose()[0], "lost");
+    assert_eq!(
+        bench.come_back(),
+        ["connected", "stream 0: m0 (2)", "stream 1: m1 (3)"]
+    );
+    assert_eq!(bench.machine.stats().redelivered, 2);
+    let acknowledged = bench.acknowledged(0);
+    assert_eq!(
+        bench.step([acknowledged]),
+        ["0: Delivered(Transport)", "stream 2: m2 (4)"]
+    );
+}
+
+#[test]
+fn at_most_once_only_what_quic_was_not_given_whole_is_sent_again() {
+    let mut bench = Bench::up_with(|it| it.policy.redelivery = Redelivery::AtMostOnce);
+    bench.queue(3);
+    bench.taken(&[0, 2]);
+    let lost = bench.lose();
+    assert_eq!(
+        lost[2..],
+        ["0: Unknown(ConnectionLost)", "2: Unknown(ConnectionLost)"]
+    );
+    assert_eq!(bench.come_back(), ["connected", "stream 0: m1 (3)"]);
+    bench.taken(&[3]);
+    assert_eq!(bench.lose()[2..], ["1: Unknown(ConnectionLost)"]);
+}
+
+#[test]
+fn a_connection_that_is_given_up_here_proves_nothing() {
+    let mut bench = Bench::up_with(|it| it.policy.redelivery = Redelivery::AtMostOnce);
+    bench.queue(1);
+    // What QUIC was given since the last step is not known yet.
+    let addresses = alloc::vec!["192.0.2.9:1".parse().unwrap()];
+    bench.machine.handle(
+        bench.now,
+        [Event::AddressesChanged { addresses }],
+        &mut Vec::new(),
+    );
+    bench.machine.check().unwrap();
+    assert_eq!(bench.machine.stats().unknown, 1);
+}
+
+#[test]
+fn what_has_begun_and_is_cancelled_ends_by_what_shows_of_it() {
+    let mut bench = Bench::up_with(|it| it.streams_max = 4);
+    bench.queue(5);
+    bench.taken(&[0, 1]);
+    assert_eq!(bench.cancel(4), ["4: Cancelled"], "it had not begun");
+    for id in 0..3 {
+        assert!(bench.cancel(id).is_empty());
+    }
+    let acknowledged = bench.acknowledged(0);
+    assert_eq!(bench.step([acknowledged]), ["0: Delivered(Transport)"]);
+    assert_eq!(
+        bench.lose()[2..],
+        ["1: Unknown(ConnectionLost)", "2: Cancelled"]
+    );
+    assert_eq!(bench.cancel(3), ["3: Cancelled"], "nobody has it whole");
+    assert_eq!(bench.come_back(), ["connected"]);
+}
+
+#[test]
+fn what_waits_to_be_sent_again_and_is_cancelled_is_of_unknown_fate() {
+    let mut bench = Bench::up();
+    bench.queue(2);
+    bench.taken(&[0, 1]);
+    bench.lose();
+    assert_eq!(bench.cancel(0), ["0: Unknown(ConnectionLost)"]);
+    assert_eq!(bench.come_back(), ["connected", "stream 0: m1 (2)"]);
+}
+
+#[test]
+fn patience_ends_while_the_connection_stands_and_resets_the_stream() {
+    let mut bench = Bench::up();
+    bench.queue(2);
+    assert!(bench.cancel(1).is_empty());
+    assert_eq!(
+        bench.machine.next_deadline().unwrap().timer,
+        Timer::Patience
+    );
+    assert_eq!(
+        bench.wait_for_deadline(),
+        ["1: Unknown(Patience)", "reset 1"]
+    );
+    let acknowledged = bench.acknowledged(1);
+    assert!(bench.step([acknowledged]).is_empty());
+    assert_eq!(bench.stale(), 1);
+    let acknowledged = bench.acknowledged(0);
+    assert_eq!(bench.step([acknowledged]), ["0: Delivered(Transport)"]);
+}
+
+#[test]
+fn what_has_begun_expires_like_that_too() {
+    let mut bench = Bench::up_with(|it| it.policy.ttl = Some(SECOND));
+    bench.queue(2);
+    bench.taken(&[0]);
+    assert!(bench.wait_for_deadline().is_empty());
+    assert_eq!(
+        bench.lose()[2..],
+        ["0: Unknown(ConnectionLost)", "1: Expired"]
+    );
+}
+
+#[test]
+fn a_drain_ends_once_every_stream_is_acknowledged_and_closes_with_0() {
+    let mut bench = Bench::up_with(|it| it.streams_max = 1);
+    bench.queue(2);
+    let mode = StopMode::Drain(10 * SECOND);
+    assert!(bench.step([Event::Stop { mode }]).is_empty());
+    let acknowledged = bench.acknowledged(0);
+    assert_eq!(
+        bench.step([acknowledged]),
+        ["0: Delivered(Transport)", "stream 1: m1 (1)"]
+    );
+    assert!(matches!(bench.machine.state().link(), Link::Draining(_)));
+    let acknowledged = bench.acknowledged(1);
+    assert_eq!(
+        bench.step([acknowledged]),
+        [
+            "1: Delivered(Transport)",
+            "close: done (0)",
+            "stopped: Drained"
+        ]
+    );
+}
+
+#[test]
+fn an_abort_tells_what_was_written_from_what_was_not() {
+    let mut bench = Bench::up_with(|it| it.streams_max = 1);
+    bench.queue(2);
+    let mode = StopMode::Abort;
+    assert_eq!(
+        bench.step([Event::Stop { mode }]),
+        [
+            "0: Unknown(Stopped)",
+            "1: Failed(Stopped)",
+            "close: going away (3)",
+            "stopped: Aborted"
+        ]
+    );
+}
+
+#[test]
+fn an_idle_connection_is_parted_from_at_once() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    let acknowledged = bench.acknowledged(0);
+    bench.step([acknowledged]);
+    assert_eq!(bench.wait_for_deadline(), ["close: done (0)", "idle"]);
+    assert_eq!(bench.queue(1), ["connecting", "dial 1"]);
+}
+
+#[test]
+fn messages_come_the_other_way_too() {
+    let mut bench = Bench::up();
+    let (attempt, opener) = (bench.attempt, Side::Remote);
+    let stream = StreamId { opener, index: 3 };
+    let bytes = |bytes: &'static str, fin| Event::BytesReceived {
+        attempt,
+        stream,
+        bytes: bytes.into(),
+        fin,
+    };
+    let opened = Event::StreamOpened { attempt, stream };
+    assert!(bench.step([opened, bytes("hel", false)]).is_empty());
+    assert_eq!(bench.step([bytes("lo", true)]), ["got 5 as 0"]);
+    assert_eq!(bench.machine.stats().stale_events, 0);
+    // It could not reach us without the connection.
+    assert_eq!(bench.machine.next_deadline(), None);
+    let (lane, below) = (Lane(0), 1);
+    assert!(bench.step([Event::Consumed { lane, below }]).is_empty());
+    assert_eq!(bench.machine.reply_stats().held_bytes, 0);
+}
+
+#[test]
+fn states_that_go_on_alike_compare_as_equal() {
+    let by_way_of = |before: u64, open: u64| {
+        let mut bench = Bench::up();
+        bench.queue(before);
+        let acknowledged: Vec<_> = (0..before).map(|index| bench.acknowledged(index)).collect();
+        bench.step(acknowledged);
+        bench.now = bench.now + 20 * SECOND;
+        let message = |id| Event::MessageQueued {
+            id: MessageId(before + id),
+            lane: Lane(0),
+            payload: Bytes::from_static(b"the same"),
+            options: MessageOptions::default(),
+        };
+        bench.step((0..3).map(message));
+        let acknowledged = bench.acknowledged(before + open);
+        bench.step([acknowledged]);
+        bench.machine.canonical()
+    };
+    assert_eq!(by_way_of(1, 0), by_way_of(5, 0));
+    assert_eq!(by_way_of(1, 1), by_way_of(5, 1));
+    // Alike too: which streams they are makes no difference.
+    assert_eq!(by_way_of(1, 0), by_way_of(1, 1));
+}
