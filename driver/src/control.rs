@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use peer_sender_core::{LinkError, PeerKey, SendLimits, StopMode};
-use peer_sender_quic::{AddPeerError, NodeStats, PeerConfig, PeerId, Trust};
+use peer_sender_core::{LinkError, PeerKey, Protocol, StopMode};
+use peer_sender_quic::{AddPeerError, NodeConfig, NodeStats, PeerConfig, PeerId, Trust};
 
 use crate::bell::{Bell, lock};
 use crate::clock::Clock;
@@ -38,6 +38,8 @@ pub(crate) struct NodeShared<P: PeerId> {
     pub(crate) address: SocketAddr,
     pub(crate) buffers: (usize, usize),
     pub(crate) clock: Clock,
+    /// What the node speaks with all its peers.
+    pub(crate) protocol: Protocol,
 }
 
 /// The node's life, its peers by name, and what the driver is asked to do.
@@ -79,11 +81,13 @@ impl<P: PeerId> NodeShared<P> {
         address: SocketAddr,
         buffers: (usize, usize),
         clock: Clock,
-        replies: SendLimits,
+        config: &NodeConfig,
     ) -> Self {
         let bell = Arc::new(Bell::new());
+        let replies = config.replies().clone();
         Self {
             inbox: Arc::new(Inbox::new(Arc::clone(&bell), replies, clock)),
+            protocol: config.protocol(),
             bell,
             control: Mutex::new(Control {
                 phase: Phase::Running,

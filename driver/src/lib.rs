@@ -46,8 +46,9 @@ pub use peer_sender_core::table::Standing;
 pub use peer_sender_core::{
     Attempt, CertificateProblem, CloseCode, Config, ConfigBuilder, ConfigError, ErrorClass,
     FailReason, Holdup, InvalidPeerKey, LANES_MAX, Lane, Level, LinkError, MessageId, Outcome,
-    PeerEvent, PeerKey, Priority, ProtocolError, Redelivery, RefuseCode, RejectReason, Rejected,
-    SendLimits, SendPolicy, Snapshot, Stats, StopMode, StopReason, Time, UnknownReason, WhenFull,
+    PeerEvent, PeerKey, Priority, Protocol, ProtocolError, Redelivery, RefuseCode, RejectReason,
+    Rejected, SendLimits, SendPolicy, Snapshot, Stats, StopMode, StopReason, Time, UnknownReason,
+    WhenFull,
 };
 pub use peer_sender_quic::{
     AddPeerError, Authority, AuthorityError, Expected, Identity, IdentityError, InvalidPeerName,

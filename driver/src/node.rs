@@ -68,9 +68,8 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
         let now = R::now();
         let base = config.records().map_or(now, Records::base);
         let clock = Clock::new(base, R::now);
-        let replies = config.replies().clone();
         let (address, buffers) = (bound.address, bound.buffers);
-        let shared = Arc::new(NodeShared::new(address, buffers, clock, replies));
+        let shared = Arc::new(NodeShared::new(address, buffers, clock, &config));
         #[expect(
             clippy::disallowed_methods,
             reason = "the date, for certificates; read once, and counted on by the node's clock"
@@ -141,9 +140,12 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     ///
     /// A peer of this name exists ([`Duplicate`](AddPeerError::Duplicate)); its name is free
     /// again once it was stopped. The node is stopping or has stopped
-    /// ([`Stopped`](AddPeerError::Stopped)).
+    /// ([`Stopped`](AddPeerError::Stopped)). The configuration is for another protocol than the
+    /// node's ([`Protocol`](AddPeerError::Protocol)).
     pub fn peer(&self, id: P, config: PeerConfig) -> Result<PeerSender, AddPeerError> {
         let shared = self.shared();
+        let config = config.speaking(shared.protocol);
+        let config = config.map_err(AddPeerError::Protocol)?;
         let peer = lock(&shared.control).add(id, config, &shared.bell, shared.clock)?;
         shared.bell.ring();
         Ok(PeerSender::new(peer))

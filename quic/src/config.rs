@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{ConfigError, ReceiverConfig, SendLimits, SessionsConfig};
+use peer_sender_core::{ConfigError, Protocol, ReceiverConfig, SendLimits, SessionsConfig};
 
-use crate::{Identity, Records, Trust};
+use crate::{Identity, Records, Trust, tls};
 
 /// Everything a [`NodeMachine`](crate::NodeMachine) needs to know beside its peers. Made by
 /// [`NodeConfig::builder`]; every value is usable.
@@ -39,14 +39,18 @@ use crate::{Identity, Records, Trust};
 /// may still hold one message of up to 64 KiB, and each further lane one of up to 8 KiB, so that
 /// nobody is shut out. What QUIC has received and this node has not read, as it has no room for it,
 /// comes on top: at most 5 MiB a connection, which is 512 KiB for each of eight lanes and 1 MiB for
-/// the ways back of our own. So does what was sent and is not acknowledged: at most 8 MiB a
-/// connection. Replies are bounded for each lane of each session, and are the application's own
+/// the ways back of our own. Under the plain protocol it is 17 MiB, of which 128 KiB are for each of
+/// 128 streams, and as much again of what was read and has to wait for room: a message counts as the
+/// largest until its end has come. What was sent and is not acknowledged comes on top as well: at
+/// most 8 MiB a connection. Replies are bounded for each lane of each session, and are the application's own
 /// doing.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
     pub(crate) identity: Identity,
     /// None: the node only dials.
     pub(crate) accept: Option<Trust>,
+    /// The protocol's name in TLS, if it is the plain one.
+    pub(crate) plain: Option<Vec<u8>>,
     pub(crate) message_bytes_max: usize,
     pub(crate) inbound_bytes_max: usize,
     pub(crate) inbound_bytes_total_max: usize,
@@ -68,6 +72,7 @@ impl NodeConfig {
         Self {
             identity,
             accept: None,
+            plain: None,
             message_bytes_max: 16 << 20,
             inbound_bytes_max: 32 << 20,
             inbound_bytes_total_max: 512 << 20,
@@ -100,6 +105,19 @@ impl NodeConfig {
         self.accept.as_ref()
     }
 
+    /// What the node speaks with all its peers.
+    pub fn protocol(&self) -> Protocol {
+        match self.plain {
+            Some(_) => Protocol::Plain,
+            None => Protocol::Lanes,
+        }
+    }
+
+    /// The protocol's name in TLS (ALPN, RFC 7301).
+    pub fn alpn(&self) -> &[u8] {
+        self.plain.as_deref().unwrap_or(tls::ALPN)
+    }
+
     /// The limits of what is sent in reply, for each session.
     pub fn replies(&self) -> &SendLimits {
         &self.replies
@@ -114,7 +132,8 @@ impl NodeConfig {
     pub(crate) fn sessions(&self) -> SessionsConfig {
         // Only limits that `build` has checked come here.
         let receiver = ReceiverConfig::new(self.message_bytes_max, self.inbound_bytes_max)
-            .and_then(|receiver| receiver.with_replies(self.replies.clone()));
+            .and_then(|receiver| receiver.with_replies(self.replies.clone()))
+            .and_then(|receiver| receiver.with_protocol(self.protocol()));
         SessionsConfig {
             receiver: receiver.unwrap_or_default(),
             key_bytes_max: self.inbound_bytes_max,
@@ -173,6 +192,14 @@ impl NodeConfigBuilder {
         self
     }
 
+    /// Speaks [`Protocol::Plain`] under this name (ALPN, RFC 7301), 1 to 255 bytes that both ends
+    /// have to agree on; without it the node speaks [`Protocol::Lanes`], as `peer-sender/1`. Whoever
+    /// needs both runs two nodes.
+    pub fn plain(mut self, alpn: impl Into<Vec<u8>>) -> Self {
+        self.config.plain = Some(alpn.into());
+        self
+    }
+
     /// Shares these records with the other nodes of the process that listen as the same identity
     /// with the same inbound limits; without it the node has its own.
     pub fn records(mut self, records: Records) -> Self {
@@ -191,6 +218,7 @@ impl NodeConfigBuilder {
         /// sent: at least `inbound_bytes_max`, 512 MiB by default.
         inbound_bytes_total_max: usize,
         /// The limits of what is sent in reply to whoever dialled, for each lane of each session.
+        /// Under the plain protocol, `lanes` is 1, or its default.
         replies: SendLimits,
         /// How long a connection may be silent before it counts as lost (RFC 9000 section 10.1):
         /// 100 ms to 1 day, 10 s by default. The lower of both ends' values holds.
@@ -224,13 +252,24 @@ impl NodeConfigBuilder {
     ///
     /// The first field that is out of range, by its setter's name.
     pub fn build(self) -> Result<NodeConfig, ConfigError> {
-        let config = self.config;
+        let mut config = self.config;
         let refuse = |field, problem| Err(ConfigError::new(field, problem));
         if let Some(problem) = config.accept.as_ref().and_then(Trust::problem) {
             return refuse("accept", problem);
         }
-        ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max)?
-            .with_replies(config.replies.clone())?;
+        if let Some(alpn) = &config.plain {
+            if !(1..=255).contains(&alpn.len()) {
+                return refuse("plain", "the protocol's name must have from 1 to 255 bytes");
+            }
+            if alpn == tls::ALPN {
+                return refuse("plain", "peer-sender/1 is the name of another protocol");
+            }
+        }
+        let protocol = config.protocol();
+        let receiver = ReceiverConfig::new(config.message_bytes_max, config.inbound_bytes_max)?
+            .with_replies(config.replies)?
+            .with_protocol(protocol)?;
+        config.replies = receiver.replies().clone();
         if config.inbound_bytes_total_max < config.inbound_bytes_max {
             let problem = "must be at least inbound_bytes_max";
             return refuse("inbound_bytes_total_max", problem);
@@ -300,7 +339,11 @@ mod tests {
         const MS: Duration = Duration::from_millis(1);
         const HOUR: Duration = Duration::from_secs(3_600);
         type Set = fn(NodeConfigBuilder) -> NodeConfigBuilder;
-        let cases: [(Set, &str); 18] = [
+        let cases: [(Set, &str); 22] = [
+            (|b| b.plain(""), "plain"),
+            (|b| b.plain([7; 256]), "plain"),
+            (|b| b.plain("peer-sender/1"), "plain"),
+            (|b| b.plain("p").replies(replies(2, 1)), "lanes"),
             (|b| b.accept(Trust::Keys(BTreeSet::new())), "accept"),
             (|b| b.message_bytes_max(0), "message_bytes_max"),
             (|b| b.message_bytes_max((1 << 30) + 1), "message_bytes_max"),
@@ -359,6 +402,7 @@ mod tests {
     #[test]
     fn limits_are_themselves_usable() {
         let one = builder()
+            .plain([0])
             .message_bytes_max(1)
             .inbound_bytes_max(1)
             .inbound_bytes_total_max(1)

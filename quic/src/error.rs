@@ -3,7 +3,7 @@
 use peer_sender_core::{CertificateProblem, CloseCode, LinkError, PeerKey};
 use quinn_proto::{ConnectionError, TransportError, TransportErrorCode};
 
-use crate::tls::{ALPN, Offered};
+use crate::tls::Offered;
 
 /// What is known of a connection that we dialled.
 #[derive(Clone, Debug)]
@@ -14,15 +14,20 @@ pub(crate) struct DialContext {
     pub(crate) offered: Offered,
 }
 
-/// Why a connection ended. `dial`: none for one that was accepted.
-pub(crate) fn link_error(error: &ConnectionError, dial: Option<&DialContext>) -> LinkError {
+/// Why a connection ended. `alpn`: the protocol that this end speaks. `dial`: none for one that was
+/// accepted.
+pub(crate) fn link_error(
+    error: &ConnectionError,
+    alpn: &str,
+    dial: Option<&DialContext>,
+) -> LinkError {
     match error {
         ConnectionError::VersionMismatch => LinkError::VersionMismatch,
         ConnectionError::TimedOut => LinkError::IdleTimeout,
         ConnectionError::Reset => LinkError::Reset,
-        ConnectionError::TransportError(found) => found_here(found, dial),
+        ConnectionError::TransportError(found) => found_here(found, alpn, dial),
         ConnectionError::ConnectionClosed(close) => {
-            told_by_the_peer(close.error_code, &close.reason, dial)
+            told_by_the_peer(close.error_code, &close.reason, alpn, dial)
         }
         ConnectionError::ApplicationClosed(close) => {
             let code = CloseCode::from_wire(close.error_code.into_inner());
@@ -46,7 +51,7 @@ pub(crate) fn link_error(error: &ConnectionError, dial: Option<&DialContext>) ->
 }
 
 /// This end found the fault.
-fn found_here(found: &TransportError, dial: Option<&DialContext>) -> LinkError {
+fn found_here(found: &TransportError, alpn: &str, dial: Option<&DialContext>) -> LinkError {
     let alert = alert(found.code);
     if let (Some(_), Some(dial)) = (alert, dial)
         && let Some(refused) = dial.offered.refused()
@@ -56,7 +61,7 @@ fn found_here(found: &TransportError, dial: Option<&DialContext>) -> LinkError {
     // What is wrong with a listener's certificate was found above. A dialler's certificate is only
     // looked at in TLS as far as these go; the rest is judged after the handshake.
     let why = match (alert, dial) {
-        (Some(NO_APPLICATION_PROTOCOL), _) => return alpn_mismatch(),
+        (Some(NO_APPLICATION_PROTOCOL), _) => return alpn_mismatch(alpn),
         (Some(DECRYPT_ERROR), None) => Some(CertificateProblem::NotProven),
         (Some(DECRYPT_ERROR), Some(dial)) if dial.offered.is_taken() => {
             Some(CertificateProblem::NotProven)
@@ -87,10 +92,11 @@ pub(crate) fn is_farewell(error: &LinkError) -> bool {
 fn told_by_the_peer(
     code: TransportErrorCode,
     reason: &[u8],
+    alpn: &str,
     dial: Option<&DialContext>,
 ) -> LinkError {
     match (alert(code), dial) {
-        (Some(NO_APPLICATION_PROTOCOL), _) => alpn_mismatch(),
+        (Some(NO_APPLICATION_PROTOCOL), _) => alpn_mismatch(alpn),
         (Some(alert), Some(dial)) if CERTIFICATE_REFUSALS.contains(&alert) => {
             LinkError::IdentityRefused { ours: dial.ours }
         }
@@ -103,9 +109,9 @@ fn told_by_the_peer(
     }
 }
 
-fn alpn_mismatch() -> LinkError {
+fn alpn_mismatch(alpn: &str) -> LinkError {
     LinkError::AlpnMismatch {
-        offered: String::from_utf8_lossy(ALPN).into_owned(),
+        offered: alpn.to_owned(),
     }
 }
 
@@ -151,6 +157,7 @@ mod tests {
 
     use super::*;
 
+    const ALPN: &str = "spoken/7";
     const OURS: PeerKey = PeerKey([1; 32]);
     const PIN: PeerKey = PeerKey([2; 32]);
 
@@ -186,7 +193,7 @@ mod tests {
 
     #[test]
     fn plain_ends_have_their_names() {
-        let error = |error| link_error(&error, Some(&dial()));
+        let error = |error| link_error(&error, ALPN, Some(&dial()));
         assert_eq!(error(ConnectionError::TimedOut), LinkError::IdleTimeout);
         assert_eq!(error(ConnectionError::Reset), LinkError::Reset);
         assert_eq!(
@@ -203,7 +210,10 @@ mod tests {
             ConnectionError::LocallyClosed,
             ConnectionError::CidsExhausted,
         ] {
-            assert!(matches!(link_error(&error, None), LinkError::Local { .. }));
+            assert!(matches!(
+                link_error(&error, ALPN, None),
+                LinkError::Local { .. }
+            ));
         }
     }
 
@@ -214,12 +224,16 @@ mod tests {
             let expected = match alert {
                 42 | 43 | 44 | 45 | 46 | 48 | 49 | 116 => LinkError::IdentityRefused { ours: OURS },
                 120 => LinkError::AlpnMismatch {
-                    offered: "peer-sender/1".into(),
+                    offered: ALPN.into(),
                 },
                 _ => transport(0x100 + u64::from(alert)),
             };
-            assert_eq!(link_error(&error, Some(&dial())), expected, "alert {alert}");
-            let accepted = link_error(&error, None);
+            assert_eq!(
+                link_error(&error, ALPN, Some(&dial())),
+                expected,
+                "alert {alert}"
+            );
+            let accepted = link_error(&error, ALPN, None);
             assert!(
                 !matches!(accepted, LinkError::IdentityRefused { .. }),
                 "alert {alert}"
@@ -235,18 +249,18 @@ mod tests {
                 reason: "bye".into(),
             };
             assert_eq!(
-                link_error(&from_application(code, b"bye"), Some(&dial())),
+                link_error(&from_application(code, b"bye"), ALPN, Some(&dial())),
                 expected
             );
         }
         let refused = from_application(4, b"bye");
         assert_eq!(
-            link_error(&refused, Some(&dial())),
+            link_error(&refused, ALPN, Some(&dial())),
             LinkError::IdentityRefused { ours: OURS }
         );
         let code = CloseCode::IdentityRefused;
         assert_eq!(
-            link_error(&refused, None),
+            link_error(&refused, ALPN, None),
             LinkError::Closed {
                 code,
                 reason: "bye".into()
@@ -262,11 +276,11 @@ mod tests {
             code,
             reason: String::new(),
         };
-        assert_eq!(link_error(&refusal, Some(&dial())), plain(0x131));
+        assert_eq!(link_error(&refusal, ALPN, Some(&dial())), plain(0x131));
 
         let matching = dial();
         matching.offered.set(Some(PIN), None);
-        assert_eq!(link_error(&refusal, Some(&matching)), plain(0x131));
+        assert_eq!(link_error(&refusal, ALPN, Some(&matching)), plain(0x131));
 
         let wrong = dial();
         let expected = LinkError::WrongIdentity {
@@ -276,9 +290,9 @@ mod tests {
         wrong
             .offered
             .set(Some(PeerKey([3; 32])), Some(expected.clone()));
-        assert_eq!(link_error(&refusal, Some(&wrong)), expected);
+        assert_eq!(link_error(&refusal, ALPN, Some(&wrong)), expected);
         let later = own(TransportErrorCode::FLOW_CONTROL_ERROR);
-        assert_eq!(link_error(&later, Some(&wrong)), plain(3));
+        assert_eq!(link_error(&later, ALPN, Some(&wrong)), plain(3));
     }
 
     #[test]
@@ -294,24 +308,30 @@ mod tests {
             (116, CertificateProblem::Missing),
         ] {
             let expected = LinkError::CertificateRefused { why };
-            assert_eq!(link_error(&own(alert), None), expected, "alert {alert}");
+            assert_eq!(
+                link_error(&own(alert), ALPN, None),
+                expected,
+                "alert {alert}"
+            );
         }
-        let other = link_error(&own(40), None);
+        let other = link_error(&own(40), ALPN, None);
         assert!(matches!(other, LinkError::Transport { .. }), "{other:?}");
 
         // Nothing was shown whose key could have been proven.
-        let nothing_shown = link_error(&own(51), Some(&dial()));
+        let nothing_shown = link_error(&own(51), ALPN, Some(&dial()));
         assert!(matches!(nothing_shown, LinkError::Transport { .. }));
     }
 
     #[test]
     fn words_are_cut_and_need_not_be_text() {
         static LONG: [u8; 10_000] = [b'x'; 10_000];
-        let LinkError::Closed { reason, .. } = link_error(&from_application(3, &LONG), None) else {
+        let LinkError::Closed { reason, .. } = link_error(&from_application(3, &LONG), ALPN, None)
+        else {
             panic!("not a close");
         };
         assert_eq!(reason.len(), 256);
-        let LinkError::Closed { reason, .. } = link_error(&from_application(3, b"\xff"), None)
+        let LinkError::Closed { reason, .. } =
+            link_error(&from_application(3, b"\xff"), ALPN, None)
         else {
             panic!("not a close");
         };

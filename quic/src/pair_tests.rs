@@ -22,6 +22,7 @@ use crate::tls::{self, Offered};
 use crate::transport::{client_config, endpoint_config, server_config};
 
 const SECOND: Duration = Duration::from_secs(1);
+const SPOKEN: &str = "peer-sender/1";
 
 /// A listener whose TLS is not ours.
 fn foreign_listener(tls: rustls::ServerConfig) -> End {
@@ -63,7 +64,7 @@ impl ResolvesClientCert for NoCertificate {
 /// Dials and gives both a second.
 fn met_for(pin: PeerKey, listener: End) -> (Pair, DialContext) {
     let mut pair = Pair::new(dialler(10), listener);
-    let (config, offered) = client_config(&dialling(), pin, [11; 32]);
+    let (config, offered) = client_config(&dialling(), pin, false, [11; 32]);
     pair.dial(config);
     pair.run(SECOND);
     (pair, context(offered))
@@ -77,7 +78,7 @@ fn error_of(pair: &Pair, dial: &DialContext) -> LinkError {
     let [error] = &pair.ends[DIALLER].lost[..] else {
         panic!("lost {:?}", pair.ends[DIALLER].lost);
     };
-    link_error(error, Some(dial))
+    link_error(error, SPOKEN, Some(dial))
 }
 
 #[test]
@@ -141,7 +142,7 @@ fn a_certificate_without_its_key_is_not_believed() {
         Arc::new(SingleCertAndKey::from(CertifiedKey::new(cert, key)))
     };
 
-    let mut tls = tls::accepting(&identity(4));
+    let mut tls = tls::accepting(&identity(4), tls::ALPN);
     tls.cert_resolver = stolen(identity(2), identity(4));
     let (pair, dial) = met_for(identity(2).key(), foreign_listener(tls));
     let error = error_of(&pair, &dial);
@@ -149,7 +150,7 @@ fn a_certificate_without_its_key_is_not_believed() {
     assert_eq!(error, LinkError::CertificateRefused { why });
     assert_eq!(pair.ends[DIALLER].connected, 0);
 
-    let (mut tls, _) = tls::dialling(&identity(4), identity(2).key());
+    let (mut tls, _) = tls::dialling(&identity(4), identity(2).key(), tls::ALPN);
     tls.client_auth_cert_resolver = stolen(identity(1), identity(4));
     let mut pair = Pair::new(dialler(10), listener(20));
     pair.dial(foreign_dial(tls));
@@ -160,7 +161,7 @@ fn a_certificate_without_its_key_is_not_believed() {
 
 #[test]
 fn a_dialler_without_a_certificate_is_refused() {
-    let (mut tls, offered) = tls::dialling(&identity(1), identity(2).key());
+    let (mut tls, offered) = tls::dialling(&identity(1), identity(2).key(), tls::ALPN);
     tls.client_auth_cert_resolver = Arc::new(NoCertificate);
     let mut pair = Pair::new(dialler(10), listener(20));
     pair.dial(foreign_dial(tls));
@@ -181,7 +182,7 @@ fn a_key_that_the_node_refuses_is_told_so_before_it_is_confirmed() {
     let mut listener = listener(20);
     listener.on_connected = refuse_identity;
     let mut pair = Pair::new(dialler(10), listener);
-    let (config, offered) = client_config(&dialling(), identity(2).key(), [11; 32]);
+    let (config, offered) = client_config(&dialling(), identity(2).key(), false, [11; 32]);
     pair.dial(config);
 
     // Up to the close, and short of the time after which the dialler forgets the connection.
@@ -207,21 +208,21 @@ fn another_protocol_is_an_alpn_mismatch_on_both_ends() {
         offered: "peer-sender/1".into(),
     };
     for protocols in [vec![b"other".to_vec()], vec![]] {
-        let mut tls = tls::accepting(&identity(2));
+        let mut tls = tls::accepting(&identity(2), tls::ALPN);
         tls.alpn_protocols = protocols;
         let (pair, dial) = met_for(identity(2).key(), foreign_listener(tls));
         assert_eq!(error_of(&pair, &dial), mismatch);
         assert_eq!(pair.ends[DIALLER].connected, 0);
     }
     for protocols in [vec![b"other".to_vec()], vec![]] {
-        let (mut tls, _) = tls::dialling(&identity(1), identity(2).key());
+        let (mut tls, _) = tls::dialling(&identity(1), identity(2).key(), tls::ALPN);
         tls.alpn_protocols = protocols;
         let mut pair = Pair::new(dialler(10), listener(20));
         pair.dial(foreign_dial(tls));
         pair.run(SECOND);
         let lost = &pair.ends[LISTENER].lost;
         assert_eq!(lost.len(), 1);
-        assert_eq!(link_error(&lost[0], None), mismatch);
+        assert_eq!(link_error(&lost[0], SPOKEN, None), mismatch);
     }
 }
 
@@ -233,7 +234,7 @@ fn a_restarted_listener_resets_its_old_connections() {
     pair.run(2 * ONE_WAY);
     let lost = &pair.ends[DIALLER].lost;
     assert_eq!(lost.len(), 1);
-    assert_eq!(link_error(&lost[0], None), LinkError::Reset);
+    assert_eq!(link_error(&lost[0], SPOKEN, None), LinkError::Reset);
 }
 
 #[test]
@@ -253,7 +254,7 @@ fn a_restarted_listener_resets_all_connections_at_once() {
     const CONNECTIONS: u8 = 20;
     let mut pair = Pair::new(dialler(10), listener(20));
     for n in 0..CONNECTIONS {
-        pair.dial(client_config(&dialling(), identity(2).key(), [100 + n; 32]).0);
+        pair.dial(client_config(&dialling(), identity(2).key(), false, [100 + n; 32]).0);
     }
     pair.run(SECOND);
     assert_eq!(pair.ends[LISTENER].connected, usize::from(CONNECTIONS));
@@ -306,7 +307,10 @@ fn silence_ends_a_connection_after_the_idle_timeout() {
     pair.run(6 * SECOND);
     for end in &pair.ends {
         assert_eq!(end.lost.len(), 1);
-        assert_eq!(link_error(&end.lost[0], None), LinkError::IdleTimeout);
+        assert_eq!(
+            link_error(&end.lost[0], SPOKEN, None),
+            LinkError::IdleTimeout
+        );
     }
 }
 
@@ -375,7 +379,7 @@ fn unread_lanes_hold_half_a_mebibyte_each_and_leave_the_ways_back_open() {
 fn equal_seeds_give_equal_datagrams_at_equal_times() {
     let run = |seed: u8| {
         let mut pair = Pair::new(dialler(seed), listener(seed + 1));
-        pair.dial(client_config(&dialling(), identity(2).key(), [seed + 2; 32]).0);
+        pair.dial(client_config(&dialling(), identity(2).key(), false, [seed + 2; 32]).0);
         pair.run(SECOND);
         let lane = pair.ends[DIALLER]
             .connection()

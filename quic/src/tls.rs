@@ -25,11 +25,11 @@ use rustls::{
 use crate::Identity;
 use crate::trust::Expectation;
 
-/// The protocol's name (RFC 7301).
+/// The name of the protocol of lanes (RFC 7301).
 pub(crate) const ALPN: &[u8] = b"peer-sender/1";
 
-/// The name to dial by. TLS wants one; it is neither sent nor checked. Where a name is expected of
-/// a peer, the check has it from the peer's configuration.
+/// The name to dial by where the peer's configuration has none. TLS wants one; it is neither sent nor
+/// checked. Where a name is expected of a peer, the check has it from the peer's configuration.
 pub(crate) const SERVER_NAME: &str = "peer-sender";
 
 /// The most bytes of certificates that are taken from the other end. They are kept for as long as
@@ -86,14 +86,14 @@ impl Offered {
     }
 }
 
-/// The accepting side.
-pub(crate) fn accepting(identity: &Identity) -> ServerConfig {
+/// The accepting side of the protocol of this name.
+pub(crate) fn accepting(identity: &Identity, alpn: &[u8]) -> ServerConfig {
     let mut config = ServerConfig::builder_with_details(PROVIDER.clone(), Arc::new(NoClock))
         .with_protocol_versions(&[&version::TLS13])
         .expect("the provider has TLS 1.3 cipher suites")
         .with_client_cert_verifier(Arc::new(AnyKey))
         .with_cert_resolver(certificate(identity));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     // No resumption: each connection proves both identities anew, and 0-RTT data, which can be
     // replayed, has nothing to stand on.
     config.send_tls13_tickets = 0;
@@ -106,6 +106,7 @@ pub(crate) fn accepting(identity: &Identity) -> ServerConfig {
 pub(crate) fn dialling(
     identity: &Identity,
     expected: impl Into<Expectation>,
+    alpn: &[u8],
 ) -> (ClientConfig, Offered) {
     let offered = Offered::default();
     let verifier = Expected {
@@ -118,7 +119,7 @@ pub(crate) fn dialling(
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(certificate(identity));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
     config.enable_sni = false;

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use peer_sender_core::LANES_MAX;
+use peer_sender_core::{LANES_MAX, PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn_proto::{
-    ClientConfig, ConnectionId, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, NoneTokenLog,
-    NoneTokenStore, ServerConfig, TransportConfig, ValidationTokenConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, ConnectionId, EndpointConfig, IdleTimeout,
+    MtuDiscoveryConfig, NoneTokenLog, NoneTokenStore, ServerConfig, TransportConfig,
+    ValidationTokenConfig, VarInt,
 };
 use ring::{hkdf, hmac};
 
@@ -19,15 +20,22 @@ use crate::tls::{self, NoClock, Offered};
 use crate::trust::Expectation;
 use crate::{Identity, NodeConfig};
 
-/// What one stream may send before its reader has taken anything.
+/// What the stream of a lane may send before its reader has taken anything.
 pub(crate) const STREAM_WINDOW: u32 = 512 << 10;
 
-/// What is left of a connection's window when every lane that the peer may open is full: the ways
+/// What is left of a connection's window when every stream that the peer may open is full: the ways
 /// back of our own lanes share it, so that receipts get through whatever the applications do.
 const SPARE_WINDOW: u32 = 1 << 20;
 
 /// What is written and not acknowledged, at most, on a connection.
 const SEND_WINDOW: u64 = 8 << 20;
+
+/// How long the other end is asked to wait with the acknowledgement of a lone packet
+/// (draft-ietf-quic-ack-frequency), instead of its own 25 ms or so (RFC 9000 section 18.2): under
+/// the plain protocol it settles the message. More is not gained, since this is also the least that
+/// QUIC implementations offer; and with several packets under way every other one is acknowledged
+/// at once, asked or not.
+const ACK_DELAY: Duration = Duration::from_millis(1);
 
 /// The largest UDP payload that fits an Ethernet frame over IPv4. Path MTU discovery stops below.
 const UDP_PAYLOAD_MAX: u16 = 1_472;
@@ -58,7 +66,7 @@ pub(crate) fn endpoint_config(identity: &Identity, seed: [u8; 32]) -> EndpointCo
 
 /// The settings of the accepting side.
 pub(crate) fn server_config(config: &NodeConfig, seed: [u8; 32]) -> Arc<ServerConfig> {
-    let crypto = QuicServerConfig::try_from(tls::accepting(&config.identity))
+    let crypto = QuicServerConfig::try_from(tls::accepting(&config.identity, config.alpn()))
         .expect("the provider has the cipher suite of Initial packets");
     let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"address validation").extract(&seed);
     let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
@@ -84,13 +92,16 @@ pub(crate) fn server_config(config: &NodeConfig, seed: [u8; 32]) -> Arc<ServerCo
 }
 
 /// The settings of one dial, which succeeds only with whom it expects; and where to read what was
-/// offered. `seed` is never used for another dial.
+/// offered. `names`: whether the name that is dialled is told to the other end (SNI, RFC 6066).
+/// `seed` is never used for another dial.
 pub(crate) fn client_config(
     config: &NodeConfig,
     expected: impl Into<Expectation>,
+    names: bool,
     seed: [u8; 32],
 ) -> (ClientConfig, Offered) {
-    let (crypto, offered) = tls::dialling(&config.identity, expected);
+    let (mut crypto, offered) = tls::dialling(&config.identity, expected, config.alpn());
+    crypto.enable_sni = names;
     let crypto = QuicClientConfig::try_from(crypto)
         .expect("the provider has the cipher suite of Initial packets");
     let mut client = ClientConfig::new(Arc::new(crypto));
@@ -105,25 +116,35 @@ pub(crate) fn client_config(
     (client, offered)
 }
 
-/// Both ends may open as many lanes: the dialling end for its messages, the accepting end for its
+/// Both ends may open as many streams: the dialling end for its messages, the accepting end for its
 /// replies.
 fn transport_config(config: &NodeConfig) -> TransportConfig {
-    let lanes = u32::from(LANES_MAX);
+    let (lanes, messages, stream_window) = match config.protocol() {
+        Protocol::Lanes => (u32::from(LANES_MAX), 0, STREAM_WINDOW),
+        Protocol::Plain => (0, u32::from(PLAIN_STREAMS), PLAIN_STREAM_WINDOW),
+    };
     let mut transport = TransportConfig::default();
     transport.max_concurrent_bidi_streams(lanes.into());
-    transport.max_concurrent_uni_streams(0_u32.into());
+    transport.max_concurrent_uni_streams(messages.into());
     let idle_timeout =
         IdleTimeout::try_from(config.idle_timeout).unwrap_or_else(|_| VarInt::MAX.into());
     transport.max_idle_timeout(Some(idle_timeout));
 
-    transport.stream_receive_window(STREAM_WINDOW.into());
-    // The default is unlimited.
-    transport.receive_window((lanes * STREAM_WINDOW + SPARE_WINDOW).into());
+    transport.stream_receive_window(stream_window.into());
+    // The default is unlimited. With less, streams that are not read now could keep one that is
+    // from ever getting its bytes.
+    let streams = lanes + messages;
+    transport.receive_window((streams * stream_window + SPARE_WINDOW).into());
     transport.send_window(SEND_WINDOW);
     // No datagrams (RFC 9221): they would be buffered, and nobody reads them.
     transport.datagram_receive_buffer_size(None);
     transport.datagram_send_buffer_size(0);
 
+    if config.protocol() == Protocol::Plain {
+        let mut acknowledgements = AckFrequencyConfig::default();
+        acknowledgements.max_ack_delay(Some(ACK_DELAY));
+        transport.ack_frequency_config(Some(acknowledgements));
+    }
     transport.congestion_controller_factory(Arc::new(CongestionControl::default()));
     transport.mtu_discovery_config(Some(MtuDiscoveryConfig::default()));
     transport
@@ -152,18 +173,44 @@ mod tests {
     #[test]
     fn full_lanes_leave_room_for_the_ways_back() {
         let config = NodeConfig::new(Identity::from_secret([1; 32]));
-        let shown = format!("{:?}", transport_config(&config));
         let window = 8 * (512 << 10) + (1 << 20);
-        for setting in [
-            format!("receive_window: {window}"),
-            "stream_receive_window: 524288".into(),
-            "send_window: 8388608".into(),
-            "max_concurrent_bidi_streams: 8".into(),
-            "max_concurrent_uni_streams: 0".into(),
-            "max_idle_timeout: Some(10000)".into(),
-            "datagram_receive_buffer_size: None".into(),
-        ] {
-            assert!(shown.contains(&setting), "{setting} in {shown}");
+        assert_settings(
+            &config,
+            &[
+                &format!(" receive_window: {window}"),
+                "stream_receive_window: 524288",
+                "send_window: 8388608",
+                "max_concurrent_bidi_streams: 8",
+                "max_concurrent_uni_streams: 0",
+                "max_idle_timeout: Some(10000)",
+                "datagram_receive_buffer_size: None",
+                "ack_frequency_config: None",
+            ],
+        );
+    }
+
+    #[test]
+    fn full_streams_of_the_plain_protocol_leave_room_for_the_one_that_is_read() {
+        let identity = Identity::from_secret([1; 32]);
+        let config = NodeConfig::builder(identity).plain("p").build().unwrap();
+        let window = 128 * (128 << 10) + (1 << 20);
+        assert_settings(
+            &config,
+            &[
+                &format!(" receive_window: {window}"),
+                "stream_receive_window: 131072",
+                "send_window: 8388608",
+                "max_concurrent_bidi_streams: 0",
+                "max_concurrent_uni_streams: 128",
+                "max_ack_delay: Some(1ms)",
+            ],
+        );
+    }
+
+    fn assert_settings(config: &NodeConfig, settings: &[&str]) {
+        let shown = format!("{:?}", transport_config(config));
+        for &setting in settings {
+            assert!(shown.contains(setting), "{setting} in {shown}");
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::inbound::{Inbound, OtherHalf};
 use crate::outbound::Outbound;
 use crate::table::Standing;
 use crate::{
-    Attempt, Config, Deadline, Epoch, Lane, LinkError, MessageId, Protocol, RejectReason, SessionId,
-    Time, Timer, WakeReason,
+    Attempt, Config, Deadline, Epoch, Lane, LinkError, MessageId, Protocol, RejectReason,
+    SessionId, Time, Timer, WakeReason,
 };
 
 /// The connection to the peer. Each variant holds its own deadline and attempt.

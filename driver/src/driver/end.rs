@@ -117,8 +117,8 @@ mod tests {
     use std::sync::{Mutex, MutexGuard};
     use std::task::{Wake, Waker};
 
-    use peer_sender_core::{PeerKey, SendLimits};
-    use peer_sender_quic::PeerConfig;
+    use peer_sender_core::PeerKey;
+    use peer_sender_quic::{Identity, NodeConfig, PeerConfig};
 
     use super::*;
     use crate::testing;
@@ -145,8 +145,8 @@ mod tests {
     #[test]
     fn who_hears_of_the_end_finds_every_peer_ended() {
         let address = "127.0.0.1:1".parse().unwrap();
-        let limits = SendLimits::default();
-        let shared = NodeShared::<u8>::new(address, (0, 0), testing::clock(), limits);
+        let config = NodeConfig::new(Identity::from_secret([1; 32]));
+        let shared = NodeShared::<u8>::new(address, (0, 0), testing::clock(), &config);
         let shared = Arc::new(shared);
         let config = PeerConfig::new(PeerKey([1; 32]), address).unwrap();
         let peer = lock(&shared.control)

@@ -207,13 +207,11 @@ impl<P: PeerId> NodeMachine<P> {
         };
         let seed = self.seeds.next();
         let expected = peer.expected.at(self.net.clock.unix(now));
-        let (config, offered) = transport::client_config(&self.config, expected, seed);
+        let names = peer.server_name.is_some();
+        let name = peer.server_name.as_deref().unwrap_or(tls::SERVER_NAME);
+        let (config, offered) = transport::client_config(&self.config, expected, names, seed);
         let instant = self.net.clock.instant(now);
-        match self
-            .net
-            .endpoint
-            .connect(instant, config, address, tls::SERVER_NAME)
-        {
+        match self.net.endpoint.connect(instant, config, address, name) {
             Ok((quic, connection)) => {
                 let ours = self.config.identity.key();
                 let context = DialContext { ours, offered };

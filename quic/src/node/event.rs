@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use peer_sender_core::{
-    Capacity, IncomingMessage, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected,
-    SessionHandle, Time, Unsent,
+    Capacity, ConfigError, IncomingMessage, Lane, LinkError, MessageId, Outcome, PeerEvent,
+    PeerKey, Rejected, SessionHandle, Time, Unsent,
 };
 use thiserror::Error;
 
@@ -153,4 +153,7 @@ pub enum AddPeerError {
     /// The node is stopping, or has stopped.
     #[error("the node was stopped; make a new one")]
     Stopped,
+    /// The configuration does not suit what the node speaks: this field of it.
+    #[error("the peer's configuration does not suit the node's protocol: {0}")]
+    Protocol(ConfigError),
 }

@@ -168,7 +168,8 @@ impl<P: PeerId> NodeMachine<P> {
                     self.net.respond(&transmit, answer);
                 }
                 self.net.stats.handshakes_failed += 1;
-                self.report_rejected(remote, None, link_error(&error.cause, None));
+                let error = link_error(&error.cause, &self.net.speech.alpn, None);
+                self.report_rejected(remote, None, error);
             }
         }
     }

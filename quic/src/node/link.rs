@@ -1,15 +1,17 @@
 //! One QUIC connection: whose it is, and what it has to say.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Time};
-use quinn_proto::{Connection, ConnectionHandle, Endpoint};
+use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Time};
+use quinn_proto::{Connection, ConnectionHandle, Dir, Endpoint};
 
 use super::PeerHandle;
 use super::clock::Clock;
 use super::cuts::Cuts;
 use super::streams::{Streams, quic_code};
+use crate::NodeConfig;
 use crate::congestion::exempt_close;
 use crate::error::{DialContext, link_error};
 
@@ -19,6 +21,31 @@ pub(super) struct LinkId(pub(super) u64);
 
 /// The most bytes that a connection reads in one turn, so that the others get theirs.
 const READ_BYTES_PER_TURN: usize = 256 << 10;
+
+/// What a node's connections speak.
+#[derive(Clone, Debug)]
+pub(super) struct Speech {
+    pub(super) protocol: Protocol,
+    /// Its name in TLS, for errors.
+    pub(super) alpn: Arc<str>,
+}
+
+impl Speech {
+    pub(super) fn of(config: &NodeConfig) -> Self {
+        Self {
+            protocol: config.protocol(),
+            alpn: String::from_utf8_lossy(config.alpn()).into(),
+        }
+    }
+
+    /// The direction of its streams.
+    fn dir(&self) -> Dir {
+        match self.protocol {
+            Protocol::Lanes => Dir::Bi,
+            Protocol::Plain => Dir::Uni,
+        }
+    }
+}
 
 /// Who listens to what a connection has to say.
 #[derive(Debug)]
@@ -50,6 +77,7 @@ pub(super) struct Link {
     pub(super) owner: Owner,
     /// The other end when the connection was made.
     pub(super) remote: SocketAddr,
+    alpn: Arc<str>,
     pub(super) streams: Streams,
     cuts: Cuts,
     /// Facts that its machine has not been told.
@@ -84,13 +112,15 @@ impl Link {
         connection: Connection,
         owner: Owner,
         remote: SocketAddr,
+        speech: &Speech,
     ) -> Self {
         Self {
             handle: Some(handle),
             connection,
             owner,
             remote,
-            streams: Streams::default(),
+            alpn: Arc::clone(&speech.alpn),
+            streams: Streams::new(speech.dir()),
             cuts: Cuts::default(),
             events: Vec::new(),
             lost: None,
@@ -139,7 +169,7 @@ impl Link {
                         Owner::Dialled { context, .. } => Some(context),
                         Owner::Handshaking { .. } | Owner::Accepted { .. } | Owner::Nobody => None,
                     };
-                    let error = link_error(&reason, context);
+                    let error = link_error(&reason, &self.alpn, context);
                     self.lost.get_or_insert(error);
                     // If it was QUIC that found a fault, the close is all that it sends now.
                     exempt_close(&self.connection);
@@ -181,7 +211,7 @@ impl Link {
         self.connection.close(now, quic_code(code), reason);
         self.lost = Some(error);
         // What was read counts; nothing more is.
-        self.streams = Streams::default();
+        self.streams.clear();
         self.probation = None;
     }
 
@@ -199,7 +229,7 @@ impl Link {
         }
         let error = self.lost.take()?;
         let owner = std::mem::replace(&mut self.owner, Owner::Nobody);
-        self.streams = Streams::default();
+        self.streams.clear();
         match &owner {
             &Owner::Dialled {
                 attempt,
@@ -265,7 +295,7 @@ impl Link {
     pub(super) fn abandon(&mut self) {
         self.owner = Owner::Nobody;
         self.events = Vec::new();
-        self.streams = Streams::default();
+        self.streams.clear();
         self.probation = None;
     }
 

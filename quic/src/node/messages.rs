@@ -5,7 +5,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Capacity, Event, Lane, MessageId, MessageOptions, RefuseCode, RejectReason, Rejected, Time,
+    Capacity, Event, Holdup, Lane, MessageId, MessageOptions, RefuseCode, RejectReason, Rejected,
+    Time,
 };
 
 use super::link::{Link, LinkId};
@@ -127,7 +128,14 @@ impl<P: PeerId> NodeMachine<P> {
                 inbound.desk.look(|table| table.session_snapshot(session))?
             }
         };
-        let path = self.link_to(to).map(|link| link.connection.stats().path);
+        let link = self.link_to(to);
+        let mut machine = machine;
+        if machine.holdup == Holdup::QuicBlocked
+            && link.is_some_and(|link| link.streams.awaits_credit())
+        {
+            machine.holdup = Holdup::AwaitsStreams;
+        }
+        let path = link.map(|link| link.connection.stats().path);
         Some(PeerSnapshot {
             machine,
             rtt: path.map(|path| path.rtt),

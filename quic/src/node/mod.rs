@@ -48,7 +48,7 @@ use quinn_proto::Endpoint;
 use crate::{NodeConfig, Trust, transport};
 use clock::Clock;
 use inbound::Inbound;
-use link::LinkId;
+use link::{LinkId, Speech};
 use net::Net;
 use peer::Peer;
 use seeds::Seeds;
@@ -142,10 +142,11 @@ impl<P: PeerId> NodeMachine<P> {
         // The socket is the driver's, which sees to it that datagrams are never fragmented, so
         // that QUIC may find out what the path carries (RFC 8899).
         let endpoint = Endpoint::new(Arc::new(endpoint_config), server_config, true, None);
+        let speech = Speech::of(&config);
         Self {
             config,
             seeds,
-            net: Net::new(Clock::new(base, date), endpoint),
+            net: Net::new(Clock::new(base, date), endpoint, speech),
             peers: BTreeMap::new(),
             ids: BTreeMap::new(),
             keys: BTreeSet::new(),
@@ -198,9 +199,12 @@ impl<P: PeerId> NodeMachine<P> {
 
     /// Adds a peer, which is dialled at once and for as long as it is not stopped.
     ///
+    /// It speaks what the node speaks, whether its configuration says so or leaves the default.
+    ///
     /// # Errors
     ///
-    /// The node has a peer with this id, or is stopping.
+    /// The node has a peer with this id, or is stopping; or the configuration is for another protocol
+    /// than the node's.
     pub fn add_peer(
         &mut self,
         now: Time,
@@ -214,6 +218,9 @@ impl<P: PeerId> NodeMachine<P> {
         if self.ids.contains_key(&id) {
             return Err(AddPeerError::Duplicate);
         }
+        let config = config
+            .speaking(self.config.protocol())
+            .map_err(AddPeerError::Protocol)?;
         let handle = PeerHandle(self.peers_given);
         self.peers_given += 1;
         self.ids.insert(id.clone(), handle);

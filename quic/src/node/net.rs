@@ -8,7 +8,7 @@ use peer_sender_core::{Action, Attempt, CloseCode, LinkError, PeerKey, Time};
 use quinn_proto::{Connection, ConnectionHandle, Endpoint, EndpointEvent};
 
 use super::clock::Clock;
-use super::link::{Link, Owner};
+use super::link::{Link, Owner, Speech};
 use super::places::{Holder, Places};
 use super::timers::{TimerOf, Timers};
 use super::{LinkId, NodeStats, Transmit};
@@ -31,6 +31,7 @@ pub(super) struct Net {
     pub(super) timers: Timers,
     pub(super) stats: NodeStats,
     pub(super) segments_max: usize,
+    pub(super) speech: Speech,
     // Boxed because a connection is large, and a map moves what it holds.
     links: BTreeMap<LinkId, Box<Link>>,
     given: u64,
@@ -45,13 +46,14 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(clock: Clock, endpoint: Endpoint) -> Self {
+    pub(super) fn new(clock: Clock, endpoint: Endpoint, speech: Speech) -> Self {
         Self {
             clock,
             endpoint,
             timers: Timers::default(),
             stats: NodeStats::default(),
             segments_max: 1,
+            speech,
             links: BTreeMap::new(),
             given: 0,
             routes: Vec::new(),
@@ -92,8 +94,8 @@ impl Net {
         if let Some(route) = self.routes.get_mut(handle.0) {
             *route = Some(id);
         }
-        self.links
-            .insert(id, Box::new(Link::new(handle, connection, owner, remote)));
+        let link = Link::new(handle, connection, owner, remote, &self.speech);
+        self.links.insert(id, Box::new(link));
         self.mark_dirty(id);
         id
     }

@@ -4,7 +4,10 @@ use std::fmt::{Debug, Display};
 use std::hash::Hash;
 use std::net::SocketAddr;
 
-use peer_sender_core::{Attempt, Config, ConfigError, Event, PeerKey, PeerSenderMachine, Time};
+use peer_sender_core::{
+    Attempt, Config, ConfigError, Event, PeerKey, PeerSenderMachine, Protocol, Time,
+};
+use rustls::pki_types::ServerName;
 
 use super::{LinkId, Source};
 use crate::{Authority, Expected, PeerName};
@@ -18,6 +21,7 @@ impl<T: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static> PeerId for
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
     expected: Expected,
+    server_name: Option<String>,
     machine: Config,
 }
 
@@ -28,28 +32,72 @@ impl PeerConfig {
     ///
     /// The address has no port, or names no host (`0.0.0.0`, `[::]`).
     pub fn new(key: PeerKey, address: SocketAddr) -> Result<Self, ConfigError> {
-        Ok(Self {
-            expected: Expected::Key(key),
-            machine: Config::builder(address).build()?,
-        })
+        Ok(Self::with(key, Config::builder(address).build()?))
     }
 
     /// The peer with this key, and a configuration that holds its address.
     pub fn with(key: PeerKey, machine: Config) -> Self {
-        let expected = Expected::Key(key);
-        Self { expected, machine }
+        Self {
+            expected: Expected::Key(key),
+            server_name: None,
+            machine,
+        }
     }
 
     /// The peer whose certificate this authority has issued for this name, and a configuration
     /// that holds its address. It may come back with another key, as long as the name is the same.
     pub fn with_name(authority: Authority, name: PeerName, machine: Config) -> Self {
-        let expected = Expected::Name(authority, name);
-        Self { expected, machine }
+        Self {
+            expected: Expected::Name(authority, name),
+            server_name: None,
+            machine,
+        }
+    }
+
+    /// The same, and the peer is told by this DNS name who is dialled (SNI, RFC 6066 section 3), for
+    /// a server that has several names. It proves nothing: who the peer must be is not changed.
+    /// Without it nothing is told, as peers of our own need none.
+    ///
+    /// # Errors
+    ///
+    /// It is no DNS name.
+    pub fn with_server_name(self, server_name: &str) -> Result<Self, ConfigError> {
+        match ServerName::try_from(server_name) {
+            Ok(ServerName::DnsName(_)) => Ok(Self {
+                server_name: Some(server_name.to_owned()),
+                ..self
+            }),
+            _ => Err(ConfigError::new("server_name", "must be a DNS name")),
+        }
+    }
+
+    /// The same at a node that speaks this. Lanes are the default, so that only a configuration that
+    /// asks for another protocol than the node's is refused.
+    ///
+    /// # Errors
+    ///
+    /// It asks for another protocol, or for more lanes than the protocol has.
+    pub fn speaking(self, protocol: Protocol) -> Result<Self, ConfigError> {
+        match (self.machine.protocol(), protocol) {
+            (Protocol::Plain, Protocol::Lanes) => {
+                let problem = "the node speaks lanes, not the plain protocol";
+                Err(ConfigError::new("protocol", problem))
+            }
+            (Protocol::Lanes, Protocol::Lanes) | (_, Protocol::Plain) => Ok(Self {
+                machine: self.machine.with_protocol(protocol)?,
+                ..self
+            }),
+        }
     }
 
     /// Who the peer must be.
     pub fn expected(&self) -> &Expected {
         &self.expected
+    }
+
+    /// The name by which the peer is told who is dialled; none if it is not told.
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
     }
 
     /// Where and how to send to it.
@@ -66,6 +114,7 @@ pub struct PeerHandle(pub(crate) u64);
 pub(super) struct Peer<P> {
     pub(super) id: P,
     pub(super) expected: Expected,
+    pub(super) server_name: Option<String>,
     /// The key that it must have; of one that is expected by name, the key that it had last, and
     /// none before it was first connected.
     pub(super) key: Option<PeerKey>,
@@ -93,6 +142,7 @@ impl<P> Peer<P> {
         Self {
             id,
             expected: config.expected,
+            server_name: config.server_name,
             key,
             machine,
             link: None,

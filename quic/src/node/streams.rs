@@ -6,9 +6,11 @@ use bytes::Bytes;
 use peer_sender_core::{Attempt, CloseCode, Event, Priority, Side, StreamId, TransferId};
 use quinn_proto::{Connection, Dir, ReadError, StreamEvent, VarInt, WriteError};
 
-/// Names of streams follow the machines: by opener and place.
-#[derive(Debug, Default)]
+/// Names of streams follow the machines: by opener and place among its streams of the direction
+/// that the protocol uses.
+#[derive(Debug)]
 pub(super) struct Streams {
+    dir: Dir,
     open: BTreeMap<StreamId, Stream>,
     /// Streams that may have something to read, each at most once, in turn.
     readable: VecDeque<StreamId>,
@@ -56,7 +58,46 @@ enum Reading {
     Over,
 }
 
+impl Stream {
+    /// One half of a unidirectional stream is over before it begins.
+    fn new(dir: Dir, opener: Side) -> Self {
+        Self {
+            sending: match (dir, opener) {
+                (Dir::Uni, Side::Remote) => Sending::Over,
+                (Dir::Uni, Side::Local) | (Dir::Bi, _) => Sending::Idle,
+            },
+            reading: match (dir, opener) {
+                (Dir::Uni, Side::Local) => Reading::Over,
+                (Dir::Uni, Side::Remote) | (Dir::Bi, _) => Reading::Blocked,
+            },
+            paused: false,
+            queued: false,
+        }
+    }
+}
+
 impl Streams {
+    /// None yet, of this direction.
+    pub(super) fn new(dir: Dir) -> Self {
+        Self {
+            dir,
+            open: BTreeMap::new(),
+            readable: VecDeque::new(),
+            opened: 0,
+            cut: 0,
+        }
+    }
+
+    /// Forgets all of them.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.dir);
+    }
+
+    /// Whether a write waits until the other end lets us open its stream.
+    pub(super) fn awaits_credit(&self) -> bool {
+        self.waiting().next().is_some()
+    }
+
     /// Whether something may be read now.
     pub(super) fn is_readable(&self) -> bool {
         self.readable.iter().any(|id| {
@@ -86,12 +127,8 @@ impl Streams {
         events: &mut Vec<Event>,
     ) {
         let (transfer, chunks, fin, priority) = write;
-        let stream = self.open.entry(id).or_insert(Stream {
-            sending: Sending::Idle,
-            reading: Reading::Blocked,
-            paused: false,
-            queued: false,
-        });
+        let new = Stream::new(self.dir, id.opener);
+        let stream = self.open.entry(id).or_insert(new);
         // A stream that was cut or finished takes nothing more, and its machine has been told.
         if let Sending::Idle = stream.sending {
             stream.sending = Sending::Writing(Write {
@@ -126,7 +163,7 @@ impl Streams {
             stream.sending = Sending::Over;
             // It fails only for a stream that QUIC has closed already.
             let _ = connection
-                .send_stream(quic_id(connection, id))
+                .send_stream(quic_id(connection, self.dir, id))
                 .reset(quic_code(code));
             self.forget_if_over(id);
         }
@@ -138,7 +175,7 @@ impl Streams {
             stream.reading = Reading::Over;
             // It fails only for a stream that QUIC has closed already.
             let _ = connection
-                .recv_stream(quic_id(connection, id))
+                .recv_stream(quic_id(connection, self.dir, id))
                 .stop(quic_code(code));
             self.forget_if_over(id);
         }
@@ -153,7 +190,9 @@ impl Streams {
         events: &mut Vec<Event>,
     ) {
         match event {
-            StreamEvent::Opened { dir: Dir::Bi } => self.accept(connection, attempt, events),
+            StreamEvent::Opened { dir } if dir == self.dir => {
+                self.accept(connection, attempt, events)
+            }
             StreamEvent::Readable { id } => self.mark_readable(machine_id(connection, id)),
             StreamEvent::Writable { id } => {
                 self.flush(connection, machine_id(connection, id), events);
@@ -169,7 +208,8 @@ impl Streams {
             StreamEvent::Stopped { id, error_code } => {
                 let stream = machine_id(connection, id);
                 if let Some(state) = self.open.get_mut(&stream) {
-                    self.cut = self.cut.saturating_add(1);
+                    // Of a message's own stream it is an answer, as frequent as we ask for it.
+                    self.cut = self.cut.saturating_add(u32::from(self.dir == Dir::Bi));
                     state.sending = Sending::Over;
                     // RFC 9000 section 3.5: a stream that was stopped is to be reset, with the
                     // code that came. It fails only for a stream that is closed already.
@@ -183,9 +223,11 @@ impl Streams {
                     self.forget_if_over(stream);
                 }
             }
-            StreamEvent::Available { dir: Dir::Bi } => self.open_waiting(connection, events),
-            // The other end is allowed no unidirectional streams, and we open none.
-            StreamEvent::Opened { dir: Dir::Uni } | StreamEvent::Available { dir: Dir::Uni } => {}
+            StreamEvent::Available { dir } if dir == self.dir => {
+                self.open_waiting(connection, events);
+            }
+            // The other end is allowed no streams of the other direction, and we open none.
+            StreamEvent::Opened { .. } | StreamEvent::Available { .. } => {}
         }
     }
 
@@ -208,7 +250,7 @@ impl Streams {
             if stream.paused || stream.reading != Reading::Ready {
                 continue;
             }
-            let quic_id = quic_id(connection, id);
+            let quic_id = quic_id(connection, self.dir, id);
             let before = events.len();
             stream.reading = read_stream(connection, quic_id, (attempt, id), &mut budget, events);
             let of_stream = events.get(before..).unwrap_or_default();
@@ -224,14 +266,9 @@ impl Streams {
     }
 
     fn accept(&mut self, connection: &mut Connection, attempt: Attempt, events: &mut Vec<Event>) {
-        while let Some(id) = connection.streams().accept(Dir::Bi) {
+        while let Some(id) = connection.streams().accept(self.dir) {
             let stream = machine_id(connection, id);
-            let state = Stream {
-                sending: Sending::Idle,
-                reading: Reading::Blocked,
-                paused: false,
-                queued: false,
-            };
+            let state = Stream::new(self.dir, stream.opener);
             self.open.insert(stream, state);
             events.push(Event::StreamOpened { attempt, stream });
             // QUIC reports the bytes that opened it only so.
@@ -255,36 +292,51 @@ impl Streams {
 
     /// Opens what had no credit (MAX_STREAMS, RFC 9000 section 4.6) when it was first written.
     fn open_waiting(&mut self, connection: &mut Connection, events: &mut Vec<Event>) {
-        let unopened = StreamId {
-            opener: Side::Local,
-            index: self.opened,
-        };
-        let waiting: Vec<StreamId> = self
-            .open
-            .range(unopened..)
-            .map(|(&id, _)| id)
-            .take_while(|id| id.opener == Side::Local)
-            .collect();
+        let waiting: Vec<StreamId> = self.waiting().collect();
         for id in waiting {
             self.flush(connection, id, events);
         }
     }
 
+    /// Our own streams that QUIC has not opened.
+    fn waiting(&self) -> impl Iterator<Item = StreamId> {
+        let unopened = StreamId {
+            opener: Side::Local,
+            index: self.opened,
+        };
+        let from_there = self.open.range(unopened..).map(|(&id, _)| id);
+        from_there.take_while(|id| id.opener == Side::Local)
+    }
+
+    /// Opens our own streams, this one included. False if the other end does not let us yet. One
+    /// that was given up before it could be opened is reset, so that it takes up no credit.
+    fn open_up_to(&mut self, connection: &mut Connection, index: u64) -> bool {
+        while self.opened <= index {
+            let Some(quic_id) = connection.streams().open(self.dir) else {
+                return false;
+            };
+            let id = machine_id(connection, quic_id);
+            if !self.open.contains_key(&id) {
+                // It fails only for a stream that is closed already.
+                let _ = connection.send_stream(quic_id).reset(VarInt::from_u32(0));
+            }
+            self.opened += 1;
+        }
+        true
+    }
+
     /// Hands QUIC what it takes of the stream's write.
     fn flush(&mut self, connection: &mut Connection, id: StreamId, events: &mut Vec<Event>) {
+        if id.opener == Side::Local && !self.open_up_to(connection, id.index) {
+            return;
+        }
         let Some(Stream { sending, .. }) = self.open.get_mut(&id) else {
             return;
         };
         let Sending::Writing(write) = sending else {
             return;
         };
-        while id.opener == Side::Local && self.opened <= id.index {
-            if connection.streams().open(Dir::Bi).is_none() {
-                return;
-            }
-            self.opened += 1;
-        }
-        let quic_id = quic_id(connection, id);
+        let quic_id = quic_id(connection, self.dir, id);
         let mut stream = connection.send_stream(quic_id);
         // It fails only for a stream that is closed, which the writing below finds out.
         let _ = stream.set_priority(quic_priority(write.priority));
@@ -391,12 +443,12 @@ fn end_stream(events: &mut Vec<Event>, first: usize, (attempt, stream): (Attempt
     }
 }
 
-fn quic_id(connection: &Connection, id: StreamId) -> quinn_proto::StreamId {
+fn quic_id(connection: &Connection, dir: Dir, id: StreamId) -> quinn_proto::StreamId {
     let opener = match id.opener {
         Side::Local => connection.side(),
         Side::Remote => !connection.side(),
     };
-    quinn_proto::StreamId::new(opener, Dir::Bi, id.index)
+    quinn_proto::StreamId::new(opener, dir, id.index)
 }
 
 fn machine_id(connection: &Connection, id: quinn_proto::StreamId) -> StreamId {

@@ -44,7 +44,7 @@ impl Duel {
         let node = NodeMachine::new(listener(2, Trust::Any), [2; 32], base, UNIX_EPOCH);
         let config = transport::endpoint_config(&identity(1), [1; 32]);
         let mut endpoint = Endpoint::new(config.into(), None, true, None);
-        let (config, _) = transport::client_config(&dialler(1), identity(2).key(), [3; 32]);
+        let (config, _) = transport::client_config(&dialler(1), identity(2).key(), false, [3; 32]);
         let connected = endpoint.connect(base, config, address(2), tls::SERVER_NAME);
         let (handle, client) = connected.unwrap();
         let mut duel = Self {

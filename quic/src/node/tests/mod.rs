@@ -13,6 +13,7 @@ mod limits;
 mod loss;
 mod masquerade;
 mod nodes;
+mod plain;
 mod probation;
 mod records;
 mod replies;

@@ -1,0 +1,576 @@
+//! The plain protocol: a stream per message, settled by what the other end's transport holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use peer_sender_core::{
+    Config, ConfigBuilder, FailReason, Lane, Level, LinkError, MessageId, Outcome, PeerEvent,
+    Protocol, Redelivery, RefuseCode, SendLimits, StopMode, StopReason, UnknownReason,
+};
+
+use quinn_proto::TransportConfig;
+
+use super::nodes::*;
+use super::world::World;
+use crate::node::{PeerHandle, Source, Target};
+use crate::{NodeConfig, NodeConfigBuilder, Trust, transport};
+
+const DELIVERED: Outcome = Outcome::Delivered(Level::Transport);
+const ALPN: &str = "test/1";
+const SECOND: Duration = Duration::from_secs(1);
+
+fn plain_dialler() -> NodeConfig {
+    NodeConfig::builder(identity(1))
+        .plain(ALPN)
+        .build()
+        .unwrap()
+}
+
+fn plain_listener(set: impl FnOnce(NodeConfigBuilder) -> NodeConfigBuilder) -> NodeConfig {
+    let builder = NodeConfig::builder(identity(2))
+        .accept(Trust::Any)
+        .plain(ALPN);
+    set(builder).build().unwrap()
+}
+
+/// A world with a dialler at 1 and a listener at 2, and the peer.
+fn pair(seed: u64) -> (World, PeerHandle) {
+    let mut world = World::new(seed);
+    world.place(1, plain_dialler(), 1);
+    world.place(2, plain_listener(|it| it), 2);
+    let peer = world.dial(1, 2, identity(2).key());
+    (world, peer)
+}
+
+fn configured(set: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Config {
+    set(Config::builder(address(2))).build().unwrap()
+}
+
+/// What came at a place, in any order.
+fn sorted(world: &mut World, place: Place) -> Vec<Bytes> {
+    let received = world.end(place).received.iter();
+    let mut payloads: Vec<Bytes> = received.map(|(_, _, payload)| payload.clone()).collect();
+    payloads.sort_unstable();
+    payloads
+}
+
+fn expected(count: u64) -> Vec<Bytes> {
+    let mut payloads: Vec<Bytes> = messages(0, count).map(|(_, payload)| payload).collect();
+    payloads.sort_unstable();
+    payloads
+}
+
+fn all_delivered(world: &mut World, peer: PeerHandle) -> bool {
+    let settled = world.end(1).settled(peer).iter();
+    settled
+        .map(|(_, outcome)| outcome)
+        .all(|it| *it == DELIVERED)
+}
+
+/// What was just sent arrives; the connection is cut, and no acknowledgement comes back.
+fn cut_before_it_is_acknowledged(world: &mut World) {
+    world.run(Duration::from_millis(6));
+    let now = world.now;
+    world.end(2).node.cut_accepted(now);
+    world.silent.insert(1);
+    world.run(Duration::from_millis(10));
+    world.silent.clear();
+}
+
+#[test]
+fn messages_are_delivered_when_the_transport_has_them() {
+    let (mut world, peer) = pair(1);
+    world.end(2).consumes = false;
+    world.queue(1, peer, messages(0, 50));
+    world.run(SECOND);
+    assert_eq!(sorted(&mut world, 2), expected(50));
+    assert_eq!(world.end(1).settled(peer).len(), 50, "nobody has answered");
+    assert!(all_delivered(&mut world, peer));
+    let numbers: Vec<u64> = world.end(2).received.iter().map(|it| it.1).collect();
+    assert_eq!(numbers, (0..50).collect::<Vec<_>>(), "a running count");
+}
+
+#[test]
+fn the_credit_of_streams_comes_back() {
+    let (mut world, peer) = pair(2);
+    let (mut sent, count) = (0, 5_000);
+    let done = world.wait(60 * SECOND, |world| {
+        let capacity = world.end(1).node.capacity(Target::Peer(peer), Lane(0));
+        let more = (capacity.messages as u64).min(count - sent);
+        world.queue(1, peer, messages(sent, more));
+        sent += more;
+        world.end(1).settled(peer).len() as u64 == count
+    });
+    assert!(done);
+    assert!(all_delivered(&mut world, peer));
+    assert_eq!(sorted(&mut world, 2), expected(count));
+}
+
+#[test]
+fn loss_and_disorder_lose_and_double_nothing_while_the_connection_stands() {
+    for seed in 0..5 {
+        let (mut world, peer) = pair(seed);
+        world.loss = 20;
+        world.jitter = Duration::from_millis(10);
+        world.queue(1, peer, messages(0, 500));
+        let all = |world: &mut World| world.end(1).settled(peer).len() == 500;
+        assert!(world.wait(120 * SECOND, all), "seed {seed}");
+        assert!(all_delivered(&mut world, peer));
+        assert_eq!(world.end(1).connected(peer), 1, "seed {seed}");
+        assert_eq!(sorted(&mut world, 2), expected(500), "seed {seed}");
+    }
+}
+
+#[test]
+fn messages_above_every_window_and_many_at_once_come_whole() {
+    let (mut world, peer) = pair(3);
+    let large: Vec<Bytes> = (0..12).map(|n| Bytes::from(vec![n; 3 << 20])).collect();
+    world.queue(1, peer, (0..5).zip(large.iter().take(5).cloned()));
+    world.queue(1, peer, messages(5, 1));
+    let five = |world: &mut World| world.end(1).settled(peer).len() == 6;
+    assert!(world.wait(60 * SECOND, five));
+    world.queue(1, peer, (6..11).zip(large.iter().skip(5).take(5).cloned()));
+    let all = |world: &mut World| world.end(1).settled(peer).len() == 11;
+    assert!(world.wait(60 * SECOND, all));
+    assert!(all_delivered(&mut world, peer));
+    let received = sorted(&mut world, 2);
+    assert_eq!(received.len(), 11);
+    let large_received: Vec<&Bytes> = received.iter().filter(|it| it.len() == 3 << 20).collect();
+    assert!(
+        large_received
+            .iter()
+            .zip(&large)
+            .all(|(one, other)| *one == other)
+    );
+}
+
+#[test]
+fn a_small_message_overtakes_a_large_one() {
+    let (mut world, peer) = pair(4);
+    let large = Bytes::from(vec![7; 3 << 20]);
+    world.queue(1, peer, [(0, large), (1, payload(1))]);
+    let one = |world: &mut World| !world.end(1).settled(peer).is_empty();
+    assert!(world.wait(60 * SECOND, one));
+    assert_eq!(world.end(1).settled(peer), [(MessageId(1), DELIVERED)]);
+    let both = |world: &mut World| world.end(1).settled(peer).len() == 2;
+    assert!(world.wait(60 * SECOND, both));
+}
+
+#[test]
+fn an_empty_message_is_one() {
+    let (mut world, peer) = pair(5);
+    world.queue(1, peer, [(0, Bytes::new())]);
+    world.run(SECOND);
+    assert_eq!(world.end(1).settled(peer), [(MessageId(0), DELIVERED)]);
+    assert_eq!(world.end(2).received[0].2, Bytes::new());
+}
+
+#[test]
+fn one_that_is_too_large_is_refused_and_the_others_go_on() {
+    let mut world = World::new(6);
+    world.place(1, plain_dialler(), 1);
+    world.place(2, plain_listener(|it| it.message_bytes_max(50_000)), 2);
+    let peer = world.dial(1, 2, identity(2).key());
+    let too_large = Bytes::from(vec![1; 400_000]);
+    world.queue(1, peer, [(0, payload(0)), (1, too_large), (2, payload(2))]);
+    let all = |world: &mut World| world.end(1).settled(peer).len() == 3;
+    assert!(world.wait(10 * SECOND, all));
+    let refused = world
+        .end(1)
+        .settled(peer)
+        .iter()
+        .find(|it| it.0 == MessageId(1));
+    assert_eq!(refused.unwrap().1, Outcome::Refused(RefuseCode::Other(5)));
+    assert_eq!(world.end(2).received.len(), 2);
+    assert_eq!(world.end(1).connected(peer), 1, "one connection");
+    assert_eq!(world.end(1).errors(peer), []);
+}
+
+#[test]
+fn a_slow_application_holds_the_sender_back_and_nothing_is_dropped() {
+    let mut world = World::new(7);
+    world.place(1, plain_dialler(), 1);
+    let limits = |it: NodeConfigBuilder| it.message_bytes_max(50_000).inbound_bytes_max(200_000);
+    world.place(2, plain_listener(limits), 2).consumes = false;
+    let peer = world.dial(1, 2, identity(2).key());
+    let large = |n: u64| (n, Bytes::from(vec![n as u8; 40_000]));
+    // What lies in QUIC's own windows counts as received, so there must be more than these.
+    world.queue(1, peer, (0..390).map(large));
+    world.run(30 * SECOND);
+    let held = world.end(2).received.len();
+    assert!((4..=5).contains(&held), "{held} of 40,000 bytes in 200,000");
+    assert_eq!(world.end(1).errors(peer), []);
+    assert!(world.wait(300 * SECOND, |world| {
+        let now = world.now;
+        world.end(2).consume(now);
+        world.end(2).received.len() == 390 && world.end(1).settled(peer).len() == 390
+    }));
+    assert!(all_delivered(&mut world, peer));
+    assert_eq!(world.end(1).connected(peer), 1);
+}
+
+#[test]
+fn what_a_lost_connection_left_open_is_sent_again() {
+    let (mut world, peer) = pair(8);
+    world.run(SECOND);
+    world.queue(1, peer, messages(0, 100));
+    cut_before_it_is_acknowledged(&mut world);
+    assert_eq!(world.end(1).settled(peer), []);
+    let all = |world: &mut World| world.end(1).settled(peer).len() == 100;
+    assert!(world.wait(30 * SECOND, all));
+    assert!(all_delivered(&mut world, peer));
+    let mut received = sorted(&mut world, 2);
+    received.dedup();
+    assert_eq!(received, expected(100));
+    assert_eq!(world.end(1).connected(peer), 2);
+}
+
+#[test]
+fn at_most_once_what_a_lost_connection_left_open_is_unknown_and_comes_once() {
+    let mut world = World::new(9);
+    world.place(1, plain_dialler(), 1);
+    world.place(2, plain_listener(|it| it), 2);
+    let config = configured(|it| {
+        it.redelivery(Redelivery::AtMostOnce)
+            .flight_bytes_max(16 << 20)
+    });
+    let peer = world.dial_with(1, identity(2).key(), config);
+    world.run(SECOND);
+    let large = Bytes::from(vec![7; 12 << 20]);
+    world.queue(1, peer, messages(0, 100).chain([(100, large.clone())]));
+    cut_before_it_is_acknowledged(&mut world);
+    let all = |world: &mut World| world.end(1).settled(peer).len() == 101;
+    assert!(world.wait(30 * SECOND, all));
+    let unknown = Outcome::Unknown(UnknownReason::ConnectionLost);
+    let settled = world.end(1).settled(peer).to_vec();
+    assert_eq!(settled.iter().filter(|it| it.1 == unknown).count(), 100);
+    // QUIC had not been given its end, so nobody can have it whole.
+    assert!(settled.contains(&(MessageId(100), DELIVERED)));
+    let received = sorted(&mut world, 2);
+    assert_eq!(received.iter().filter(|it| **it == large).count(), 1);
+    assert_eq!(received.len(), 101);
+}
+
+#[test]
+fn one_that_is_cancelled_or_expires_too_late_ends_by_what_shows() {
+    let mut world = World::new(10);
+    world.place(1, plain_dialler(), 1);
+    world.place(2, plain_listener(|it| it), 2);
+    let config = configured(|it| it.streams_max(2).flight_bytes_max(16 << 20));
+    let peer = world.dial_with(1, identity(2).key(), config);
+    world.run(SECOND);
+    let large = Bytes::from(vec![7; 12 << 20]);
+    world.queue(1, peer, [(0, payload(0)), (1, large), (2, payload(2))]);
+    let now = world.now;
+    for id in 0..3 {
+        world
+            .end(1)
+            .node
+            .cancel(now, Target::Peer(peer), MessageId(id));
+    }
+    world.run(Duration::from_millis(1));
+    let cancelled = (MessageId(2), Outcome::Cancelled);
+    assert_eq!(world.end(1).settled(peer), [cancelled], "it had not begun");
+    world.run(Duration::from_millis(15));
+    assert!(
+        world
+            .end(1)
+            .settled(peer)
+            .contains(&(MessageId(0), DELIVERED))
+    );
+    let now = world.now;
+    world.end(2).node.cut_accepted(now);
+    world.run(5 * SECOND);
+    // QUIC had not been given its end, so nobody can have it whole.
+    assert!(
+        world
+            .end(1)
+            .settled(peer)
+            .contains(&(MessageId(1), Outcome::Cancelled))
+    );
+    assert_eq!(world.end(2).received.len(), 1);
+}
+
+#[test]
+fn both_ends_send() {
+    let (mut world, peer) = pair(11);
+    world.queue(1, peer, messages(0, 1));
+    world.run(SECOND);
+    let session = world.end(2).session();
+    let to = Target::Session(session);
+    world.send_on(2, to, Lane(0), messages(0, 300));
+    world.queue(1, peer, messages(1, 299));
+    let done = |world: &mut World| {
+        world.end(1).settled(peer).len() == 300 && world.end(2).settled_to(to).len() == 300
+    };
+    assert!(world.wait(30 * SECOND, done));
+    assert_eq!(sorted(&mut world, 1), expected(300));
+    assert_eq!(sorted(&mut world, 2), expected(300));
+    let settled = world.end(2).settled_to(to).iter();
+    assert!(settled.map(|it| &it.1).all(|it| *it == DELIVERED));
+}
+
+#[test]
+fn replies_end_with_their_connection() {
+    let (mut world, peer) = pair(12);
+    world.queue(1, peer, messages(0, 1));
+    world.run(SECOND);
+    let session = world.end(2).session();
+    let to = Target::Session(session);
+    world.send_on(2, to, Lane(0), messages(0, 1));
+    world.run(SECOND);
+    assert_eq!(world.end(2).settled_to(to), [(MessageId(0), DELIVERED)]);
+    // The dialler is gone without a word, and the idle timeout passes.
+    world.silent.insert(1);
+    world.send_on(2, to, Lane(0), messages(1, 1_000));
+    world.run(20 * SECOND);
+    let settled = world.end(2).settled_to(to).to_vec();
+    assert_eq!(settled.len(), 1_001);
+    let unknown = Outcome::Unknown(UnknownReason::SessionForgotten);
+    let failed = Outcome::Failed(FailReason::SessionForgotten);
+    // One of the 128 streams was used before. What has none was surely not received.
+    assert_eq!(settled.iter().filter(|it| it.1 == unknown).count(), 127);
+    assert_eq!(settled.iter().filter(|it| it.1 == failed).count(), 873);
+    assert_eq!(world.end(2).forgotten, [Source::Session(session)]);
+}
+
+#[test]
+fn what_arrived_is_the_applications_even_after_the_connection() {
+    let (mut world, peer) = pair(13);
+    world.end(2).consumes = false;
+    world.queue(1, peer, messages(0, 20));
+    world.run(SECOND);
+    let now = world.now;
+    world
+        .end(1)
+        .node
+        .stop_peer(now, peer, StopMode::Drain(10 * SECOND));
+    world.run(20 * SECOND);
+    assert_eq!(world.end(2).forgotten, [], "its messages are not answered");
+    assert_eq!(world.end(2).node.stats().sessions, 1);
+    let now = world.now;
+    world.end(2).consume(now);
+    world.run(SECOND);
+    assert_eq!(world.end(2).forgotten.len(), 1);
+    assert_eq!(world.end(2).node.stats().sessions, 0);
+}
+
+#[test]
+fn a_drain_waits_for_every_stream_and_closes_with_0() {
+    let (mut world, peer) = pair(14);
+    world.run(SECOND);
+    world.queue(1, peer, messages(0, 1_000));
+    let now = world.now;
+    world
+        .end(1)
+        .node
+        .stop_peer(now, peer, StopMode::Drain(10 * SECOND));
+    world.run(5 * SECOND);
+    assert_eq!(world.end(1).settled(peer).len(), 1_000);
+    assert!(all_delivered(&mut world, peer));
+    assert_eq!(sorted(&mut world, 2), expected(1_000));
+    let drained = PeerEvent::SenderStopped {
+        reason: StopReason::Drained,
+    };
+    assert_eq!(world.end(1).said(peer).last(), Some(&drained));
+}
+
+#[test]
+fn a_listener_that_stops_waits_for_its_application_and_its_replies() {
+    let (mut world, peer) = pair(15);
+    world.end(2).consumes = false;
+    world.queue(1, peer, messages(0, 20));
+    world.run(SECOND);
+    let to = Target::Session(world.end(2).session());
+    world.send_on(2, to, Lane(0), messages(0, 50));
+    let now = world.now;
+    world.end(2).node.stop(now, StopMode::Drain(10 * SECOND));
+    world.run(2 * SECOND);
+    assert_eq!(world.end(2).settled_to(to).len(), 50);
+    assert!(!world.end(2).node.is_stopped(), "messages are not answered");
+    let now = world.now;
+    world.end(2).consume(now);
+    world.run(SECOND);
+    assert!(world.end(2).node.is_stopped());
+    assert!(!world.end(1).errors(peer).is_empty(), "closed with 3");
+}
+
+#[test]
+fn a_peer_without_stream_credit_is_named_and_holds_up_nothing_else() {
+    let mut world = World::new(16);
+    world.place(1, plain_dialler(), 1);
+    world.place(2, plain_listener(|it| it), 2);
+    let listener = NodeConfig::builder(identity(3))
+        .accept(Trust::Any)
+        .plain(ALPN);
+    let listener = listener.build().unwrap();
+    world.place(3, listener.clone(), 3);
+    set_transport(&mut world, 3, &listener, |it| {
+        it.max_concurrent_uni_streams(0_u32.into());
+    });
+    let good = world.dial(1, 2, identity(2).key());
+    let patient = Config::builder(address(3))
+        .patience(SECOND)
+        .build()
+        .unwrap();
+    let stuck = world.dial_with(1, identity(3).key(), patient);
+    world.queue(1, stuck, messages(0, 10));
+    world.queue(1, good, messages(0, 10));
+    world.run(5 * SECOND);
+    assert_eq!(world.end(1).settled(good).len(), 10);
+    assert_eq!(world.end(1).settled(stuck), []);
+    let snapshot = world.end(1).node.snapshot(Target::Peer(stuck)).unwrap();
+    assert_eq!(
+        snapshot.machine.holdup.to_string(),
+        "the peer allows no further stream now"
+    );
+    let now = world.now;
+    world
+        .end(1)
+        .node
+        .cancel(now, Target::Peer(stuck), MessageId(3));
+    world.run(2 * SECOND);
+    let unknown = Outcome::Unknown(UnknownReason::Patience);
+    assert_eq!(world.end(1).settled(stuck), [(MessageId(3), unknown)]);
+    assert_eq!(world.end(1).errors(stuck), []);
+    world
+        .end(1)
+        .node
+        .stop_peer(now, stuck, StopMode::Drain(SECOND));
+    world.run(2 * SECOND);
+    assert_eq!(world.end(1).settled(stuck).len(), 10);
+}
+
+#[test]
+fn another_name_is_another_protocol() {
+    let mut world = World::new(17);
+    let other = NodeConfig::builder(identity(1)).plain("test/2").build();
+    world.place(1, other.unwrap(), 1);
+    world.place(2, plain_listener(|it| it), 2);
+    let peer = world.dial(1, 2, identity(2).key());
+    world.queue(1, peer, messages(0, 1));
+    world.run(SECOND);
+    let mismatch = LinkError::AlpnMismatch {
+        offered: "test/2".into(),
+    };
+    assert_eq!(world.end(1).errors(peer), [mismatch]);
+    let turned_away = world.end(2).turned_away.first().unwrap();
+    let mismatch = LinkError::AlpnMismatch {
+        offered: ALPN.into(),
+    };
+    assert_eq!(turned_away.1, mismatch);
+    assert_eq!(world.end(1).settled(peer), []);
+}
+
+#[test]
+fn a_peer_that_never_acknowledges_costs_the_idle_timeout() {
+    let (mut world, peer) = pair(18);
+    world.run(SECOND);
+    world.silent.insert(2);
+    world.queue(1, peer, messages(0, 10));
+    world.run(20 * SECOND);
+    assert_eq!(world.end(1).settled(peer), []);
+    assert!(world.end(1).errors(peer).contains(&LinkError::IdleTimeout));
+    world.silent.clear();
+    let all = |world: &mut World| world.end(1).settled(peer).len() == 10;
+    assert!(world.wait(60 * SECOND, all));
+    assert_eq!(
+        sorted(&mut world, 2),
+        expected(10),
+        "none had arrived before"
+    );
+}
+
+#[test]
+fn an_idle_connection_is_parted_from_and_made_again() {
+    let mut world = World::new(19);
+    world.place(1, plain_dialler(), 1);
+    world.place(2, plain_listener(|it| it), 2);
+    let config = configured(|it| it.disconnect_after(Some(2 * SECOND)));
+    let peer = world.dial_with(1, identity(2).key(), config);
+    for id in 0..3 {
+        world.queue(1, peer, messages(id, 1));
+        world.run(5 * SECOND);
+        let idle = world.end(1).said(peer).last();
+        assert_eq!(idle, Some(&PeerEvent::Idle));
+    }
+    assert_eq!(world.end(1).settled(peer).len(), 3);
+    assert_eq!(world.end(1).errors(peer), []);
+    assert_eq!(sorted(&mut world, 2), expected(3));
+}
+
+#[test]
+fn lanes_of_a_peer_are_one_under_the_plain_protocol() {
+    let mut world = World::new(20);
+    let node = &mut world.place(1, plain_dialler(), 1).node;
+    let capacity = |node: &mut crate::NodeMachine<String>, config| {
+        let config = crate::PeerConfig::with(identity(2).key(), config);
+        let peer = node.add_peer(peer_sender_core::Time::ZERO, "it".into(), config)?;
+        let capacity = node.capacity(Target::Peer(peer), Lane(1)).messages;
+        node.remove_peer(peer);
+        Ok::<_, crate::AddPeerError>(capacity)
+    };
+    assert_eq!(capacity(node, configured(|it| it)), Ok(0));
+    assert_eq!(
+        capacity(node, configured(|it| it.protocol(Protocol::Plain))),
+        Ok(0)
+    );
+    let error = capacity(node, configured(|it| it.lanes(2))).unwrap_err();
+    assert!(error.to_string().contains("lanes: must be 1"), "{error}");
+
+    let lanes = &mut world.place(2, dialler(2), 2).node;
+    assert_eq!(capacity(lanes, configured(|it| it)), Ok(8_192));
+    let error = capacity(lanes, configured(|it| it.protocol(Protocol::Plain))).unwrap_err();
+    assert!(error.to_string().contains("protocol"), "{error}");
+    let limits = SendLimits::default();
+    assert_eq!(limits.streams_max, 128);
+}
+
+/// Has the connections that a place accepts from here on speak QUIC by other settings.
+fn set_transport(
+    world: &mut World,
+    place: Place,
+    config: &NodeConfig,
+    set: impl FnOnce(&mut TransportConfig),
+) {
+    let mut settings = TransportConfig::default();
+    set(&mut settings);
+    let mut server = Arc::unwrap_or_clone(transport::server_config(config, [9; 32]));
+    server.transport = Arc::new(settings);
+    let endpoint = &mut world.end(place).node.net.endpoint;
+    endpoint.set_server_config(Some(Arc::new(server)));
+}
+
+/// The times from the handing over of a reply to its outcome, on a connection without other
+/// traffic, in ascending order. `asks`: whether the listener asks for early acknowledgements.
+fn lone_replies(asks: bool) -> Vec<Duration> {
+    let (mut world, peer) = pair(21);
+    if !asks {
+        let config = plain_listener(|it| it);
+        set_transport(&mut world, 2, &config, |_| {});
+    }
+    world.queue(1, peer, messages(0, 1));
+    world.run(2 * SECOND);
+    let to = Target::Session(world.end(2).session());
+    let mut times = Vec::new();
+    for id in 0..21 {
+        world.send_on(2, to, Lane(0), messages(id, 1));
+        let before = world.now;
+        let settled = |world: &mut World| world.end(2).settled_to(to).len() as u64 == id + 1;
+        assert!(world.wait(SECOND, settled));
+        times.push(world.now.saturating_since(before));
+        world.run(SECOND);
+    }
+    times.sort_unstable();
+    times
+}
+
+#[test]
+fn a_lone_message_does_not_wait_for_the_delayed_acknowledgement() {
+    let (with, without) = (lone_replies(true), lone_replies(false));
+    println!("median {:?} with, {:?} without", with[10], without[10]);
+    // A round trip takes 10 ms.
+    assert!(with[10] <= Duration::from_millis(12), "{with:?}");
+    assert!(without[10] >= Duration::from_millis(34), "{without:?}");
+}
