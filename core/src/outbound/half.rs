@@ -201,8 +201,9 @@ impl Outbound {
         self.lanes.iter().filter_map(OutboundLane::oldest).min()
     }
 
-    /// This connection carries the lanes from here on.
-    pub(crate) fn attach(&mut self, attempt: Attempt) {
+    /// This connection carries the lanes from here on, and no older one does.
+    pub(crate) fn attach(&mut self, attempt: Attempt, now: Time) {
+        self.detach(now);
         self.carrier = Some(Carrier {
             attempt,
             streams: Vec::new(),
@@ -251,6 +252,7 @@ impl Outbound {
         stream: StreamId,
         bytes: Bytes,
         fin: bool,
+        now: Time,
     ) -> Result<Heard, ProtocolError> {
         let Some(carried) = stream_mut(&mut self.carrier, attempt, stream) else {
             return Ok(Heard::Stale);
@@ -259,7 +261,12 @@ impl Outbound {
             return Ok(Heard::Stale);
         };
         Ok(match carried.receive(lane, bytes, fin)? {
-            Some(StreamEnd::GoingAway) => Heard::GoingAway,
+            Some(StreamEnd::GoingAway) => {
+                if carried.resume.is_some() {
+                    lane.due.silent_since = now;
+                }
+                Heard::GoingAway
+            }
             Some(StreamEnd::Complete) | None => Heard::All,
         })
     }

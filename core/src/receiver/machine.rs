@@ -314,7 +314,7 @@ impl PeerReceiverMachine {
                 self.inbound.connected(attempt);
                 if self.outbound.carrier().is_none_or(|older| older < attempt) {
                     self.tally.0.since = self.now;
-                    self.outbound.attach(attempt);
+                    self.outbound.attach(attempt, self.now);
                 }
                 true
             }
@@ -411,7 +411,10 @@ impl PeerReceiverMachine {
 
     /// Bytes of a way back. False if the stream is not known.
     fn answered(&mut self, attempt: Attempt, stream: StreamId, bytes: Bytes, fin: bool) -> bool {
-        match self.outbound.received(attempt, stream, bytes, fin) {
+        let heard = self
+            .outbound
+            .received(attempt, stream, bytes, fin, self.now);
+        match heard {
             Ok(Heard::Stale) => return false,
             Ok(Heard::All | Heard::GoingAway) => {}
             Err(error) => self.broken.push((attempt, error)),

@@ -120,7 +120,7 @@ impl PeerSenderMachine {
             matches!(self.state.link, Link::Connecting { attempt: ours, .. } if ours == attempt);
         if dialled && !self.state.news.confirmed {
             self.state.news.confirmed = true;
-            self.state.outbound.attach(attempt);
+            self.state.outbound.attach(attempt, self.state.now);
             self.state.inbound.connected(attempt);
         } else {
             self.stats.stale_events += 1;
@@ -150,7 +150,8 @@ impl PeerSenderMachine {
         if stream.opener == Side::Remote {
             return self.state.inbound.received(attempt, stream, bytes, fin);
         }
-        match self.state.outbound.received(attempt, stream, bytes, fin) {
+        let (outbound, now) = (&mut self.state.outbound, self.state.now);
+        match outbound.received(attempt, stream, bytes, fin, now) {
             Ok(Heard::Stale) => return false,
             Ok(Heard::All) => {}
             Ok(Heard::GoingAway) => self.state.news.going_away = true,

@@ -139,6 +139,21 @@ fn a_receiver_that_stays_away_makes_it_unknown_after_the_patience() {
 }
 
 #[test]
+fn patience_begins_anew_with_a_receiver_that_ends_its_way_back() {
+    let mut bench = begun();
+    bench.wait(SECOND);
+    bench.wait(100 * SECOND);
+    let words = bench.hear_end();
+    assert!(!words.contains(&"0: Unknown(Patience)".into()), "{words:?}");
+    let left_at = bench.now;
+    while bench.machine.next_deadline().unwrap().timer != Timer::Patience {
+        bench.sleep();
+    }
+    bench.sleep();
+    assert_eq!(bench.now, left_at + 10 * SECOND);
+}
+
+#[test]
 fn patience_begins_when_a_message_is_given_up_while_the_receiver_is_away() {
     let mut bench = begun();
     bench.lose();

@@ -103,3 +103,44 @@ fn in_one_step_the_older_bytes_are_taken_before_the_newer_open() {
     assert_eq!(step.delivered, [(0, b"older".to_vec())]);
     assert_eq!(step.written, [(2, resume(0, 1))]);
 }
+
+#[test]
+fn patience_with_a_reply_begins_anew_when_a_newer_connection_takes_it() {
+    let mut rig = Rig::new();
+    rig.connect(1, Frames::fresh());
+    let mut actions = Vec::new();
+    let reply = Event::MessageQueued {
+        id: MessageId(0),
+        lane: LANE,
+        payload: Bytes::from_static(b"reply"),
+        options: MessageOptions::default(),
+    };
+    rig.machine.handle(rig.now, [reply], &mut actions);
+    let mut bytes = Vec::new();
+    resume(0, 0).encode(&mut bytes);
+    let heard = Event::BytesReceived {
+        attempt: Attempt(1),
+        stream: StreamId {
+            opener: Side::Local,
+            index: 0,
+        },
+        bytes: bytes.into(),
+        fin: false,
+    };
+    let cancel = Event::Cancel { id: MessageId(0) };
+    rig.machine.handle(rig.now, [heard, cancel], &mut actions);
+    rig.now = Time::from_secs(100);
+    let newer = Event::Connected {
+        attempt: Attempt(2),
+    };
+    rig.machine.handle(rig.now, [newer], &mut actions);
+    rig.machine.check().unwrap();
+    assert!(
+        !actions
+            .iter()
+            .any(|action| matches!(action, Action::Settle { .. })),
+        "{actions:?}"
+    );
+    let deadline = rig.machine.next_deadline().unwrap();
+    assert!(deadline.at >= Time::from_secs(105), "{deadline:?}");
+}
