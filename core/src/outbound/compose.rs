@@ -87,10 +87,8 @@ impl OutboundLane {
                 Ok(_) => return,
                 Err(code) => {
                     let outcome = match begun.evidence {
-                        Evidence::None | Evidence::NotReceived | Evidence::Unproven => {
-                            Outcome::Refused(code)
-                        }
-                        Evidence::Forgotten => Outcome::Unknown(UnknownReason::Forgotten),
+                        Evidence::None | Evidence::NotReceived => Outcome::Refused(code),
+                        Evidence::Unproven => Outcome::Unknown(UnknownReason::Forgotten),
                     };
                     self.decide(number, outcome);
                     continue;

@@ -19,7 +19,7 @@ impl OutboundLane {
         );
         let record = (resume.epoch, resume.record);
         let known = self.record.replace(record);
-        let forgotten = known.is_some_and(|known| known != record) && !broken!(RecordIgnored);
+        let same_memory = known == Some(record) || known.is_some() && broken!(RecordIgnored);
         for number in resume.next.max(self.first)..end {
             let Some(index) = self.index(number) else {
                 continue;
@@ -30,16 +30,14 @@ impl OutboundLane {
             begun.evidence = match begun.evidence {
                 // It was not written since, so that no other record can know of it either.
                 Evidence::NotReceived => Evidence::NotReceived,
-                _ if forgotten => Evidence::Forgotten,
-                Evidence::None if known.is_some() => Evidence::NotReceived,
-                Evidence::None => Evidence::Unproven,
-                lasting @ (Evidence::Unproven | Evidence::Forgotten) => lasting,
+                Evidence::None if same_memory => Evidence::NotReceived,
+                Evidence::None | Evidence::Unproven => Evidence::Unproven,
             };
             match (begun.evidence, begun.given_up) {
                 (Evidence::NotReceived, Some(given_up)) => {
                     self.decide(number, given_up.why.outcome());
                 }
-                (Evidence::Unproven | Evidence::Forgotten, _)
+                (Evidence::Unproven, _)
                     if redelivery == Redelivery::AtMostOnce && !broken!(AtMostOnceRepeats) =>
                 {
                     self.decide(number, Outcome::Unknown(UnknownReason::Forgotten));

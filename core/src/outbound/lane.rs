@@ -179,14 +179,10 @@ impl OutboundLane {
             let outcome = match (evidence, given_up) {
                 (Evidence::NotReceived, Some(given_up)) => given_up.why.outcome(),
                 (Evidence::NotReceived, None) => Outcome::Failed(failed),
-                (Evidence::None | Evidence::Unproven | Evidence::Forgotten, _)
-                    if !broken!(UnknownAsFailed) =>
-                {
+                (Evidence::None | Evidence::Unproven, _) if !broken!(UnknownAsFailed) => {
                     Outcome::Unknown(unknown)
                 }
-                (Evidence::None | Evidence::Unproven | Evidence::Forgotten, _) => {
-                    Outcome::Failed(failed)
-                }
+                (Evidence::None | Evidence::Unproven, _) => Outcome::Failed(failed),
             };
             if outcome == Outcome::Failed(failed) {
                 self.unsent.push((message.id, message.payload));
@@ -205,17 +201,25 @@ impl OutboundLane {
     }
 
     /// Goes on in a new session, of which no receiver knows anything. Messages that have begun in
-    /// the old one keep their order and are numbered anew; what the old session's receiver did
-    /// with them can no longer be asked, so that those which may be sent only once are unknown.
+    /// the old one keep their order and are numbered anew. Those that it has proven not received
+    /// stay proven; what its receiver did with the others can no longer be asked, so that those
+    /// which may be sent only once are unknown.
     pub(super) fn start_over(&mut self, redelivery: Redelivery) {
-        if redelivery == Redelivery::AtMostOnce {
-            let unknown = Outcome::Unknown(UnknownReason::Forgotten);
-            self.decide_below(self.next_number(), &unknown);
+        for number in self.first..self.next_number() {
+            let index = self.index(number);
+            let slot = index.and_then(|index| self.flight.get_mut(index));
+            let Some(begun) = slot.and_then(Slot::begun_mut) else {
+                continue;
+            };
+            match (begun.evidence, redelivery) {
+                (Evidence::NotReceived, _) => {}
+                (_, Redelivery::AtLeastOnce) => begun.evidence = Evidence::Unproven,
+                (_, Redelivery::AtMostOnce) => {
+                    self.decide(number, Outcome::Unknown(UnknownReason::Forgotten));
+                }
+            }
         }
         self.flight.retain(|slot| slot.begun().is_some());
-        for begun in self.flight.iter_mut().filter_map(Slot::begun_mut) {
-            begun.evidence = Evidence::Unproven;
-        }
         self.first = 0;
         self.opened = false;
         self.record = None;

@@ -37,11 +37,9 @@ pub(super) enum Evidence {
     None,
     /// It was not received. Holds until its first byte is written again.
     NotReceived,
-    /// No RESUME can prove that it was not received, since none came before it was written.
-    /// Holds for good.
+    /// No RESUME can prove that it was not received: none came before it was written, or a receiver
+    /// that no longer remembers may have taken it. Holds for good.
     Unproven,
-    /// A receiver that no longer remembers may have taken it. Holds for good.
-    Forgotten,
 }
 
 /// A message that nobody wants to be sent any more, too late for it not to begin.

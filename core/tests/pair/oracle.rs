@@ -27,8 +27,6 @@ pub(crate) struct Message {
     pub(crate) proven: bool,
     /// A receiver that has forgotten may have taken it.
     pub(crate) unproven: bool,
-    /// A receiver that was heard of has forgotten what it did with it.
-    pub(crate) forgotten: bool,
     /// The user has taken it back.
     pub(crate) cancelled: bool,
     /// The connection on which it was first written ahead of RESUME, which does not judge it.
@@ -273,7 +271,6 @@ impl Oracle {
                 begun: false,
                 proven: false,
                 unproven: false,
-                forgotten: false,
                 cancelled: unwanted.contains(&id),
                 pipelined_on: None,
                 written: 0,
@@ -350,7 +347,7 @@ impl Oracle {
     }
 
     /// Everything open will be judged by the number alone, in a session of which no receiver
-    /// knows: what had begun is unproven there.
+    /// knows: what had begun and was not proven lost is unproven there.
     pub(crate) fn start_over(&mut self, session: SessionId) {
         assert!(
             self.session_refused,
@@ -366,8 +363,7 @@ impl Oracle {
             books.waiting = books.live.iter().copied().collect();
             for id in &books.live {
                 let message = self.messages.get_mut(id).expect("it is open");
-                message.unproven = message.begun;
-                message.proven = false;
+                message.unproven = message.begun && !message.proven;
                 message.pipelined_on = None;
             }
         }

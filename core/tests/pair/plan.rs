@@ -264,6 +264,10 @@ impl Plan {
         self.limits.give_up_after = None;
         self.cancels = 0;
         self.strikes_at_fin = 0;
+        // Whether the receiver may have taken what is too large depends on whether it was heard of
+        // before its connection was lost.
+        let taken = self.receiver_message_bytes_max as u64;
+        self.payload_bytes_max = self.payload_bytes_max.min(taken);
         self.config = self.limits.config(&self.first);
         self
     }

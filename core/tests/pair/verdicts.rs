@@ -53,12 +53,12 @@ impl Oracle {
         let too_large = message.payload.len() > self.receiver_message_bytes_max;
         let lost = !message.begun || message.proven;
         match outcome {
-            // Settled unwritten: as refused, unless a receiver that has forgotten may have taken it.
+            // Settled unwritten: as refused, unless a receiver that is not asked may have taken it.
             Outcome::Refused(RefuseCode::TooLarge) => {
-                assert!(too_large && !message.forgotten, "I3 {id} is not too large");
+                assert!(too_large && !message.unproven, "I3 {id} is not too large");
             }
             Outcome::Unknown(UnknownReason::Forgotten) => {
-                assert!(too_large && message.forgotten, "I4 {id} can be sent again");
+                assert!(too_large && message.unproven, "I4 {id} can be sent again");
             }
             Outcome::Cancelled => {
                 assert!(message.cancelled, "I4 nobody took {id} back");

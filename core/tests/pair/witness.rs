@@ -273,7 +273,7 @@ impl Oracle {
         let lane = witness.lane;
         let books = self.lanes.get_mut(&lane).expect("its lane");
         let same_memory = books.record == Some(record);
-        let known = books.record.replace(record);
+        books.record = Some(record);
         let first = (session, lane, 0);
         for ((_, _, number), id) in self.numbers.range(first..=(session, lane, u64::MAX)) {
             let message = self.messages.get_mut(id).expect("it is numbered");
@@ -286,7 +286,6 @@ impl Oracle {
                 // What is surely lost, and was not written since, no other record can know of.
                 if !message.proven {
                     message.unproven |= !same_memory;
-                    message.forgotten |= !same_memory && known.is_some();
                     message.proven = !message.unproven;
                 }
                 self.judged = true;

@@ -1,5 +1,9 @@
 //! What a lost connection leaves open, and what the next RESUME says of it.
 
+use alloc::string::String;
+
+use bytes::Bytes;
+
 use super::bench::{Bench, EPOCH, receipt, resume, resume_of};
 use crate::wire::Frame;
 use crate::*;
@@ -140,6 +144,41 @@ fn what_may_have_been_taken_is_never_called_refused_by_a_smaller_receiver() {
     bench.taken_by_quic();
     let words = bench.hear(&[resume_of_smaller(1)]);
     assert_eq!(words, ["write SKIP 1 [2000]", "0: Unknown(Forgotten)"]);
+}
+
+#[test]
+fn what_an_unheard_receiver_may_have_taken_is_never_called_refused_by_a_smaller_one() {
+    let mut bench = Bench::up();
+    let message = bench.message(&[1; 60_000]);
+    bench.step([message]);
+    // The receiver is restarted before its first RESUME is heard.
+    bench.reconnect();
+    bench.taken_by_quic();
+    let words = bench.hear(&[resume_of_smaller(0)]);
+    assert_eq!(words, ["write SKIP 1", "0: Unknown(Forgotten)"]);
+}
+
+#[test]
+fn what_is_proven_not_received_stays_so_in_a_new_session() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    bench.hear(&[resume(0, 0)]);
+    bench.reconnect();
+    // Proven, and not written again, since QUIC has not taken the OPEN.
+    bench.hear(&[resume(0, 0)]);
+    let other = Event::MessageQueued {
+        id: MessageId(1),
+        lane: Lane(1),
+        payload: Bytes::from_static(b"1"),
+        options: MessageOptions::default(),
+    };
+    bench.step([other]);
+    bench.fail(LinkError::Closed {
+        code: CloseCode::Protocol,
+        reason: String::new(),
+    });
+    let words = bench.step([Event::Cancel { id: MessageId(0) }]);
+    assert_eq!(words, ["0: Cancelled"]);
 }
 
 #[test]
