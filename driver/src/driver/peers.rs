@@ -1,7 +1,7 @@
 //! The driver's side of the mailboxes: those of the peers that this node dials, and those of
 //! replies to the sessions of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -22,7 +22,7 @@ pub(super) struct Peers<P> {
     peers: BTreeMap<usize, Peer<P>>,
     places: BTreeMap<Target, usize>,
     /// Room for the messages of one mailbox.
-    messages: Vec<Queued>,
+    messages: VecDeque<Queued>,
     /// Whoever is to be woken when the turn is over.
     wakers: Vec<Waker>,
 }
@@ -40,7 +40,7 @@ impl<P: PeerId> Peers<P> {
         Self {
             peers: BTreeMap::new(),
             places: BTreeMap::new(),
-            messages: Vec::new(),
+            messages: VecDeque::new(),
             wakers: Vec::new(),
         }
     }
@@ -101,7 +101,7 @@ impl<P: PeerId> Peers<P> {
             stop,
             stats,
             snapshots,
-            cancelled,
+            unseen,
         } = lock(&peer.shared.mailbox).take(&mut self.messages);
         let count = self.messages.len();
         if count > 0 {
@@ -125,8 +125,7 @@ impl<P: PeerId> Peers<P> {
         }
         for to in stats {
             let mut stats = machine.peer_stats(target).unwrap_or_default();
-            stats.machine.accepted += cancelled;
-            stats.machine.cancelled += cancelled;
+            unseen.add_to(&mut stats);
             to.send(stats);
         }
         for to in snapshots {
@@ -199,7 +198,7 @@ impl<P: PeerId> Peers<P> {
         self.peers.get(self.places.get(&target)?)
     }
 
-    /// The vector goes to the next mailbox that is emptied: it must not carry the room of one
+    /// The queue goes to the next mailbox that is emptied: it must not carry the room of one
     /// peer's burst to every other peer.
     fn give_back(&mut self, used: usize) {
         const KEPT: usize = 64;

@@ -1,5 +1,6 @@
 //! The end of a mailbox.
 
+use std::collections::VecDeque;
 use std::task::Waker;
 
 use peer_sender_core::{FailReason, Outcome, StopMode, StopReason, UnknownReason};
@@ -64,7 +65,7 @@ impl Mailbox {
         &mut self,
         reason: StopReason,
         wakers: &mut Vec<Waker>,
-    ) -> Vec<Queued> {
+    ) -> VecDeque<Queued> {
         self.close(wakers);
         let messages = std::mem::take(&mut self.messages);
         for message in &messages {
@@ -85,8 +86,7 @@ impl Mailbox {
         wakers: &mut Vec<Waker>,
     ) -> News {
         self.phase = Phase::Stopped(reason);
-        stats.machine.accepted += self.cancelled;
-        stats.machine.cancelled += self.cancelled;
+        self.unseen.add_to(&mut stats);
         self.last_stats = stats;
         self.posted.finish(wakers);
         wakers.extend(self.waiting.take().into_values());

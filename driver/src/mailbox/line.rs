@@ -107,8 +107,18 @@ impl Desk {
 
     /// A message was taken out of the mailbox again before the driver saw it.
     pub(super) fn take_out(&mut self, bytes: usize, wakers: &mut Vec<Waker>) {
-        remove(&mut self.here, bytes);
+        self.leave_here(bytes);
         self.give_back(bytes, wakers);
+    }
+
+    /// As [`take_out`](Self::take_out), where no room was taken for it.
+    pub(super) fn leave_here(&mut self, bytes: usize) {
+        remove(&mut self.here, bytes);
+    }
+
+    /// What waits in the mailbox.
+    pub(super) fn here(&self) -> Capacity {
+        self.here
     }
 
     /// The driver took what was in the mailbox.

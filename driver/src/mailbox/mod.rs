@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Capacity, Lane, MessageId, MessageOptions, Outcome, RejectReason, SendLimits, StopMode,
-    StopReason,
+    Capacity, FailReason, Lane, MessageId, MessageOptions, Outcome, RejectReason, SendLimits,
+    StopMode, StopReason, WhenFull,
 };
 use peer_sender_quic::PeerStats;
 
@@ -43,6 +43,29 @@ pub(crate) struct Ticket {
     pub(crate) slot: u32,
 }
 
+/// What an acceptance puts out: to be dropped, or woken, when the lock is released.
+#[derive(Debug, Default)]
+pub(crate) struct PutOut {
+    pub(crate) messages: Vec<Queued>,
+    pub(crate) wakers: Vec<Waker>,
+}
+
+/// Messages that were settled before the driver saw them: a part of the counters that the machine
+/// does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unseen {
+    pub(crate) cancelled: u64,
+    pub(crate) displaced: u64,
+}
+
+impl Unseen {
+    pub(crate) fn add_to(self, stats: &mut PeerStats) {
+        stats.machine.accepted += self.cancelled + self.displaced;
+        stats.machine.cancelled += self.cancelled;
+        stats.machine.failed += self.displaced;
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
@@ -51,7 +74,7 @@ pub(crate) struct Mailbox {
     /// By lane, each made when it is first used.
     desks: Vec<Desk>,
     /// What was accepted and the driver has not taken, in the order of the ids.
-    messages: Vec<Queued>,
+    messages: VecDeque<Queued>,
     phase: Phase,
     news: News,
     /// Whether the driver has been told of the news.
@@ -64,8 +87,7 @@ pub(crate) struct Mailbox {
     pub(crate) waiting: WaitSet,
     /// The counters as they were at the end.
     pub(crate) last_stats: PeerStats,
-    /// Messages cancelled before the driver saw them.
-    cancelled: u64,
+    unseen: Unseen,
     /// A message has failed, or its fate is unknown, since the stop was asked for.
     cut: bool,
     /// How it was asked to stop, if it was.
@@ -103,7 +125,7 @@ impl Mailbox {
             limits,
             clock,
             desks: Vec::new(),
-            messages: Vec::new(),
+            messages: VecDeque::new(),
             phase: Phase::Running,
             news: News::default(),
             announced: false,
@@ -112,7 +134,7 @@ impl Mailbox {
             flushes: Flushes::default(),
             waiting: WaitSet::default(),
             last_stats: PeerStats::default(),
-            cancelled: 0,
+            unseen: Unseen::default(),
             cut: false,
             asked: None,
         }
@@ -120,7 +142,9 @@ impl Mailbox {
 
     /// Takes room for a message if there is some now and nobody stands in line for it.
     pub(crate) fn take_room(&mut self, lane: Lane, bytes: usize) -> Result<(), RejectReason> {
-        match self.desk(lane, bytes)?.take(bytes) {
+        let drops_oldest = self.drops_oldest();
+        let desk = self.desk(lane, bytes)?;
+        match drops_oldest || desk.take(bytes) {
             true => Ok(()),
             false => Err(RejectReason::QueueFull),
         }
@@ -148,7 +172,9 @@ impl Mailbox {
         waker: &Waker,
         wakers: &mut Vec<Waker>,
     ) -> Result<Result<(), RejectReason>, Replaced> {
+        let drops_oldest = self.drops_oldest();
         match self.desk(lane, bytes) {
+            Ok(_) if drops_oldest => Ok(Ok(())),
             Ok(desk) => desk
                 .poll_take(bytes, &mut places.line, waker, wakers)
                 .map(Ok),
@@ -199,7 +225,14 @@ impl Mailbox {
     }
 
     /// Accepts a message, in room that its caller took. Its time to live begins now.
-    pub(crate) fn put(&mut self, lane: Lane, ttl: Option<Duration>, payload: Bytes) -> Ticket {
+    pub(crate) fn put(
+        &mut self,
+        lane: Lane,
+        ttl: Option<Duration>,
+        payload: Bytes,
+        out: &mut PutOut,
+    ) -> Ticket {
+        self.make_room(lane, payload.len(), out);
         let (id, slot) = self.slots.open();
         self.put_as(id, lane, ttl, payload);
         Ticket { id, slot }
@@ -211,7 +244,9 @@ impl Mailbox {
         lane: Lane,
         ttl: Option<Duration>,
         payload: Bytes,
+        out: &mut PutOut,
     ) -> MessageId {
+        self.make_room(lane, payload.len(), out);
         let id = self.slots.open_unheld(self.posted.is_read());
         self.put_as(id, lane, ttl, payload);
         id
@@ -365,6 +400,48 @@ impl Mailbox {
         self.desks.get_mut(place).ok_or(unknown)
     }
 
+    fn drops_oldest(&self) -> bool {
+        match self.limits.policy.when_full {
+            WhenFull::Reject => false,
+            WhenFull::DropOldest => true,
+        }
+    }
+
+    /// Puts out the oldest messages of the lane that wait here, as many as leave no room for one of
+    /// these bytes, where that is what a full queue does. Looks through those of other lanes that
+    /// came before them, and moves them: few, where the driver has had its turn.
+    fn make_room(&mut self, lane: Lane, bytes: usize, out: &mut PutOut) {
+        if !self.drops_oldest() {
+            return;
+        }
+        let desk = |desks: &[Desk]| desks.get(usize::from(lane.0)).map(Desk::here);
+        while desk(&self.desks).is_some_and(|here| {
+            here.messages >= self.limits.queue_messages_max
+                || here.bytes.saturating_add(bytes) > self.limits.queue_bytes_max
+        }) {
+            let oldest = self.messages.iter().position(|it| it.lane == lane);
+            let Some(oldest) = oldest.and_then(|place| self.messages.remove(place)) else {
+                break;
+            };
+            self.leave_desk(&oldest, &mut out.wakers);
+            self.unseen.displaced += 1;
+            let displaced = Outcome::Failed(FailReason::Displaced);
+            self.settle(oldest.id, displaced, &mut out.wakers);
+            out.messages.push(oldest);
+        }
+    }
+
+    /// A message is gone before the driver saw it.
+    fn leave_desk(&mut self, message: &Queued, wakers: &mut Vec<Waker>) {
+        let drops_oldest = self.drops_oldest();
+        let desk = self.desks.get_mut(usize::from(message.lane.0));
+        match (desk, message.payload.len()) {
+            (Some(desk), bytes) if drops_oldest => desk.leave_here(bytes),
+            (Some(desk), bytes) => desk.take_out(bytes, wakers),
+            (None, _) => {}
+        }
+    }
+
     fn put_as(&mut self, id: MessageId, lane: Lane, ttl: Option<Duration>, payload: Bytes) {
         if let Some(desk) = self.desks.get_mut(usize::from(lane.0)) {
             desk.put(payload.len());
@@ -374,7 +451,7 @@ impl Mailbox {
         let options = MessageOptions {
             expires_at: ttl.map(|ttl| self.clock.now() + ttl),
         };
-        self.messages.push(Queued {
+        self.messages.push_back(Queued {
             id,
             lane,
             payload,

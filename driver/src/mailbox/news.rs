@@ -1,13 +1,13 @@
 //! What the driver takes out of a mailbox.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::task::Waker;
 
-use peer_sender_core::{Lane, MessageId, Outcome, StopMode};
+use peer_sender_core::{MessageId, Outcome, StopMode};
 use peer_sender_quic::{PeerSnapshot, PeerStats};
 
-use super::{Mailbox, Phase, Queued};
+use super::{Mailbox, Phase, Queued, Unseen};
 use crate::wait::Reply;
 
 /// What the driver takes out of a mailbox beside messages.
@@ -19,8 +19,7 @@ pub(crate) struct News {
     pub(crate) stop: Option<StopMode>,
     pub(crate) stats: Vec<Reply<PeerStats>>,
     pub(crate) snapshots: Vec<Reply<PeerSnapshot>>,
-    /// Messages that the driver never saw: a part of the counters that the machine does not know.
-    pub(crate) cancelled: u64,
+    pub(crate) unseen: Unseen,
 }
 
 impl Mailbox {
@@ -32,14 +31,11 @@ impl Mailbox {
             .binary_search_by_key(&id, |message| message.id)
         {
             Ok(place) => {
-                // Moves what is behind it, which is no more than the lanes' limits of a queue
-                // allow, and is short where the driver has had its turn.
-                let message = self.messages.remove(place);
-                let Lane(lane) = message.lane;
-                if let Some(desk) = self.desks.get_mut(usize::from(lane)) {
-                    desk.take_out(message.payload.len(), wakers);
-                }
-                self.cancelled += 1;
+                // Moves what is before or behind it, which is no more than the lanes' limits of a
+                // queue allow, and is short where the driver has had its turn.
+                let message = self.messages.remove(place)?;
+                self.leave_desk(&message, wakers);
+                self.unseen.cancelled += 1;
                 self.settle(id, Outcome::Cancelled, wakers);
                 Some(message)
             }
@@ -96,15 +92,15 @@ impl Mailbox {
         !std::mem::replace(&mut self.announced, true)
     }
 
-    /// Swaps the messages against an empty vector, and hands over the rest of the news.
-    pub(crate) fn take(&mut self, messages: &mut Vec<Queued>) -> News {
+    /// Swaps the messages against an empty queue, and hands over the rest of the news.
+    pub(crate) fn take(&mut self, messages: &mut VecDeque<Queued>) -> News {
         self.announced = false;
         for desk in &mut self.desks {
             desk.handed_over();
         }
         std::mem::swap(&mut self.messages, messages);
         News {
-            cancelled: self.cancelled,
+            unseen: self.unseen,
             ..std::mem::take(&mut self.news)
         }
     }

@@ -1,5 +1,6 @@
 mod credit;
 mod end;
+mod full;
 mod outcomes;
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ fn payload(bytes: usize) -> Bytes {
 /// As a sender does it.
 fn push_on(mailbox: &mut Mailbox, lane: Lane, bytes: usize) -> Result<Ticket, RejectReason> {
     mailbox.take_room(lane, bytes)?;
-    Ok(mailbox.put(lane, None, payload(bytes)))
+    Ok(mailbox.put(lane, None, payload(bytes), &mut PutOut::default()))
 }
 
 fn push(mailbox: &mut Mailbox, bytes: usize) -> Result<Ticket, RejectReason> {
@@ -44,7 +45,7 @@ fn push(mailbox: &mut Mailbox, bytes: usize) -> Result<Ticket, RejectReason> {
 
 fn post(mailbox: &mut Mailbox) -> Result<MessageId, RejectReason> {
     mailbox.take_room_to_post(ZERO, 1)?;
-    Ok(mailbox.put_posted(ZERO, None, payload(1)))
+    Ok(mailbox.put_posted(ZERO, None, payload(1), &mut PutOut::default()))
 }
 
 fn settle(mailbox: &mut Mailbox, id: MessageId, outcome: Outcome) {
@@ -89,7 +90,9 @@ impl Caller {
             false => mailbox.poll_room(lane, bytes, places, &self.waker, wakers),
         });
         match polled {
-            Ok(Ok(())) => Poll::Ready(Ok(mailbox.put(lane, None, payload(bytes)).id)),
+            Ok(Ok(())) => Poll::Ready(Ok(mailbox
+                .put(lane, None, payload(bytes), &mut PutOut::default())
+                .id)),
             Ok(Err(reason)) => Poll::Ready(Err(reason)),
             Err(_replaced) => Poll::Pending,
         }
@@ -116,7 +119,7 @@ fn credit(mailbox: &Mailbox) -> (usize, usize) {
 }
 
 fn handed_over(mailbox: &mut Mailbox) -> Vec<u64> {
-    let mut messages = Vec::new();
+    let mut messages = VecDeque::new();
     mailbox.take(&mut messages);
     messages.into_iter().map(|message| message.id.0).collect()
 }

@@ -1,12 +1,12 @@
 //! Waiting for room.
 
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use peer_sender_core::{Lane, RejectReason};
 
 use super::{PeerSender, PeerShared};
 use crate::bell::lock;
-use crate::mailbox::{Mailbox, Places};
+use crate::mailbox::{Mailbox, Places, PutOut};
 use crate::wait::wake_all;
 
 /// A caller that waits for room for one message. Dropped, it leaves the line.
@@ -42,7 +42,7 @@ impl<'a> Standing<'a> {
     pub(super) fn poll_room<T>(
         &mut self,
         cx: &mut Context<'_>,
-        accept: impl FnOnce(&mut Mailbox) -> T,
+        accept: impl FnOnce(&mut Mailbox, &mut PutOut) -> T,
     ) -> Poll<Result<T, RejectReason>> {
         self.peer.check()?;
         self.turn.poll(&self.peer.shared, cx, accept)
@@ -70,22 +70,23 @@ impl Turn {
         &mut self,
         peer: &PeerShared,
         cx: &mut Context<'_>,
-        accept: impl FnOnce(&mut Mailbox) -> T,
+        accept: impl FnOnce(&mut Mailbox, &mut PutOut) -> T,
     ) -> Poll<Result<T, RejectReason>> {
-        let mut wakers: Vec<Waker> = Vec::new();
+        let mut out = PutOut::default();
         let (polled, announce) = {
             let mut mailbox = lock(&peer.mailbox);
             let (lane, bytes, places) = (self.lane, self.bytes, &mut self.places);
+            let wakers = &mut out.wakers;
             let room = match self.posts {
-                true => mailbox.poll_room_to_post(lane, bytes, places, cx.waker(), &mut wakers),
-                false => mailbox.poll_room(lane, bytes, places, cx.waker(), &mut wakers),
+                true => mailbox.poll_room_to_post(lane, bytes, places, cx.waker(), wakers),
+                false => mailbox.poll_room(lane, bytes, places, cx.waker(), wakers),
             };
-            let polled = room.map(|taken| taken.map(|()| accept(&mut mailbox)));
+            let polled = room.map(|taken| taken.map(|()| accept(&mut mailbox, &mut out)));
             let announce = matches!(polled, Ok(Ok(_))) && mailbox.announce();
             (polled, announce)
         };
         peer.ring_if(announce);
-        wake_all(wakers);
+        wake_all(out.wakers);
         polled.map_or_else(|_replaced| Poll::Pending, Poll::Ready)
     }
 

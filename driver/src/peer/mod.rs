@@ -20,7 +20,7 @@ use peer_sender_quic::{PeerSnapshot, PeerStats};
 
 use self::line::Standing;
 use crate::events::Events;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, PutOut};
 use crate::receipt::Receipt;
 
 pub use self::ask::AddressesError;
@@ -111,7 +111,9 @@ impl PeerSender {
     }
 
     /// Hands a message over, once there is room for it. Callers are served in the order in which
-    /// they came, whatever the size of their messages.
+    /// they came, whatever the size of their messages. Where a full queue puts out its oldest
+    /// messages ([`WhenFull::DropOldest`](crate::WhenFull::DropOldest)) there is always room, and
+    /// nobody waits.
     ///
     /// The receipt tells the message's one outcome; dropping it does not retract the message.
     ///
@@ -134,8 +136,9 @@ impl PeerSender {
     pub async fn send(&self, payload: impl Into<Bytes>) -> Result<Receipt, Rejected> {
         let mut payload = payload.into();
         let mut standing = Standing::new(self, payload.len());
-        let accept =
-            |mailbox: &mut Mailbox| mailbox.put(self.lane, self.ttl, std::mem::take(&mut payload));
+        let accept = |mailbox: &mut Mailbox, out: &mut PutOut| {
+            mailbox.put(self.lane, self.ttl, std::mem::take(&mut payload), out)
+        };
         match standing.accepted(accept).await {
             Ok(ticket) => Ok(Receipt::new(Arc::clone(&self.shared), ticket)),
             Err(reason) => Err(Rejected { reason, payload }),
@@ -147,13 +150,14 @@ impl PeerSender {
     /// # Errors
     ///
     /// As [`send`](Self::send), and [`QueueFull`](RejectReason::QueueFull): wait with `send`
-    /// instead, or try again later. The message is handed back.
+    /// instead, or try again later. The message is handed back. Where a full queue puts out its
+    /// oldest messages it is never full.
     pub fn try_send(&self, payload: impl Into<Bytes>) -> Result<Receipt, Rejected> {
         let payload = payload.into();
-        let ticket = self.shared.accept(payload, |mailbox, payload| {
+        let ticket = self.shared.accept(payload, |mailbox, payload, out| {
             self.check()?;
             mailbox.take_room(self.lane, payload.len())?;
-            Ok(mailbox.put(self.lane, self.ttl, std::mem::take(payload)))
+            Ok(mailbox.put(self.lane, self.ttl, std::mem::take(payload), out))
         })?;
         Ok(Receipt::new(Arc::clone(&self.shared), ticket))
     }
@@ -185,8 +189,8 @@ impl PeerSender {
     pub async fn post(&self, payload: impl Into<Bytes>) -> Result<MessageId, Rejected> {
         let mut payload = payload.into();
         let mut standing = Standing::new(self, payload.len()).posting();
-        let accept = |mailbox: &mut Mailbox| {
-            mailbox.put_posted(self.lane, self.ttl, std::mem::take(&mut payload))
+        let accept = |mailbox: &mut Mailbox, out: &mut PutOut| {
+            mailbox.put_posted(self.lane, self.ttl, std::mem::take(&mut payload), out)
         };
         let accepted = standing.accepted(accept).await;
         accepted.map_err(|reason| Rejected { reason, payload })
@@ -200,10 +204,10 @@ impl PeerSender {
     /// [`try_send`](Self::try_send); and [`OutcomesUnread`](RejectReason::OutcomesUnread) where
     /// `post` would wait for outcomes to be read.
     pub fn try_post(&self, payload: impl Into<Bytes>) -> Result<MessageId, Rejected> {
-        self.shared.accept(payload.into(), |mailbox, payload| {
+        self.shared.accept(payload.into(), |mailbox, payload, out| {
             self.check()?;
             mailbox.take_room_to_post(self.lane, payload.len())?;
-            Ok(mailbox.put_posted(self.lane, self.ttl, std::mem::take(payload)))
+            Ok(mailbox.put_posted(self.lane, self.ttl, std::mem::take(payload), out))
         })
     }
 
@@ -214,15 +218,17 @@ impl PeerSender {
     ///
     /// No message of that size is ever taken ([`TooLarge`](RejectReason::TooLarge)), the sender
     /// has no such lane ([`UnknownLane`](RejectReason::UnknownLane)), its
-    /// [time to live](Self::ttl) is zero ([`TtlZero`](RejectReason::TtlZero)), or it was stopped
-    /// ([`Stopped`](RejectReason::Stopped)).
+    /// [time to live](Self::ttl) is zero ([`TtlZero`](RejectReason::TtlZero)), its queue puts out
+    /// the oldest when it is full ([`NothingToReserve`](RejectReason::NothingToReserve)), or it was
+    /// stopped ([`Stopped`](RejectReason::Stopped)).
     ///
     /// # Cancel safety
     ///
     /// Dropped while it waits, its place in line goes to the next caller.
     pub async fn reserve(&self, bytes: usize) -> Result<Permit, RejectReason> {
+        self.shared.may_reserve()?;
         let mut standing = Standing::new(self, bytes);
-        let accept = |mailbox: &mut Mailbox| mailbox.hold(self.lane, bytes);
+        let accept = |mailbox: &mut Mailbox, _: &mut PutOut| mailbox.hold(self.lane, bytes);
         standing.accepted(accept).await?;
         Ok(Permit::new(self, bytes))
     }
@@ -234,7 +240,8 @@ impl PeerSender {
     ///
     /// As [`reserve`](Self::reserve), and [`QueueFull`](RejectReason::QueueFull).
     pub fn try_reserve(&self, bytes: usize) -> Result<Permit, RejectReason> {
-        self.shared.with(|mailbox| {
+        self.shared.may_reserve()?;
+        self.shared.with(|mailbox, _| {
             self.check()?;
             mailbox.take_room(self.lane, bytes)?;
             mailbox.hold(self.lane, bytes);
@@ -361,7 +368,7 @@ impl Standing<'_> {
     /// Waits for room, and accepts a message in it under the same lock.
     async fn accepted<T>(
         &mut self,
-        mut accept: impl FnMut(&mut Mailbox) -> T,
+        mut accept: impl FnMut(&mut Mailbox, &mut PutOut) -> T,
     ) -> Result<T, RejectReason> {
         poll_fn(|cx| self.poll_room(cx, &mut accept)).await
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use peer_sender_core::{Lane, MessageId, RejectReason, Rejected};
 
 use super::{PeerSender, PeerShared};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, PutOut};
 use crate::receipt::Receipt;
 
 /// Room for one message, taken by [`PeerSender::reserve`].
@@ -73,13 +73,15 @@ impl Permit {
         &mut self,
         mut payload: Bytes,
         take: impl FnOnce(&mut Mailbox, Lane, usize, usize, &mut Vec<Waker>) -> Result<(), RejectReason>,
-        put: impl FnOnce(&mut Mailbox, Lane, Option<Duration>, Bytes) -> T,
+        put: impl FnOnce(&mut Mailbox, Lane, Option<Duration>, Bytes, &mut PutOut) -> T,
     ) -> Result<T, Rejected> {
         let (lane, ttl) = (self.lane, self.ttl);
         let (held, bytes) = (self.bytes, payload.len());
         let used = self.peer.apart(|mailbox, wakers| {
             take(mailbox, lane, held, bytes, wakers)?;
-            let put = put(mailbox, lane, ttl, std::mem::take(&mut payload));
+            // Where room can be reserved, nothing is put out to make some.
+            let out = &mut PutOut::default();
+            let put = put(mailbox, lane, ttl, std::mem::take(&mut payload), out);
             Ok::<_, RejectReason>((put, mailbox.announce()))
         });
         match used {

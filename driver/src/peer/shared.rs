@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use bytes::Bytes;
-use peer_sender_core::{PeerEvent, RejectReason, Rejected, SendLimits, StopMode, StopReason};
+use peer_sender_core::{
+    PeerEvent, RejectReason, Rejected, SendLimits, StopMode, StopReason, WhenFull,
+};
 use peer_sender_quic::PeerStats;
 
 use crate::bell::{Bell, lock};
 use crate::clock::Clock;
 use crate::events::EventHub;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, PutOut};
 use crate::wait::wake_all;
 
 /// What the handles of a peer and the driver share.
@@ -18,6 +20,8 @@ pub(crate) struct PeerShared {
     /// The mailbox's name at the driver.
     place: usize,
     kind: Kind,
+    /// What a full queue does.
+    when_full: WhenFull,
     bell: Arc<Bell>,
     pub(crate) mailbox: Mutex<Mailbox>,
     pub(crate) events: Mutex<EventHub>,
@@ -37,6 +41,7 @@ impl PeerShared {
         Self {
             place: bell.new_place(),
             kind,
+            when_full: limits.policy.when_full,
             bell,
             mailbox: Mutex::new(Mailbox::new(limits, clock)),
             events: Mutex::default(),
@@ -45,6 +50,14 @@ impl PeerShared {
 
     pub(crate) fn place(&self) -> usize {
         self.place
+    }
+
+    /// Whether room can be reserved.
+    pub(super) fn may_reserve(&self) -> Result<(), RejectReason> {
+        match self.when_full {
+            WhenFull::Reject => Ok(()),
+            WhenFull::DropOldest => Err(RejectReason::NothingToReserve),
+        }
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -98,13 +111,15 @@ impl PeerShared {
     /// Does something under the lock and tells the driver, if it came to something.
     pub(super) fn with<T>(
         &self,
-        what: impl FnOnce(&mut Mailbox) -> Result<T, RejectReason>,
+        what: impl FnOnce(&mut Mailbox, &mut PutOut) -> Result<T, RejectReason>,
     ) -> Result<T, RejectReason> {
+        let mut out = PutOut::default();
         let (done, announce) = {
             let mut mailbox = lock(&self.mailbox);
-            (what(&mut mailbox)?, mailbox.announce())
+            (what(&mut mailbox, &mut out)?, mailbox.announce())
         };
         self.ring_if(announce);
+        wake_all(out.wakers);
         Ok(done)
     }
 
@@ -112,9 +127,9 @@ impl PeerShared {
     pub(super) fn accept<T>(
         &self,
         mut payload: Bytes,
-        what: impl FnOnce(&mut Mailbox, &mut Bytes) -> Result<T, RejectReason>,
+        what: impl FnOnce(&mut Mailbox, &mut Bytes, &mut PutOut) -> Result<T, RejectReason>,
     ) -> Result<T, Rejected> {
-        self.with(|mailbox| what(mailbox, &mut payload))
+        self.with(|mailbox, out| what(mailbox, &mut payload, out))
             .map_err(|reason| Rejected { reason, payload })
     }
 

@@ -46,8 +46,8 @@ impl PeerSink {
             return Poll::Ready(Ok(()));
         };
         let (lane, ttl) = (self.peer.lane, self.peer.ttl);
-        let polled = turn.poll(&self.peer.shared, cx, |mailbox| {
-            mailbox.put_posted(lane, ttl, std::mem::take(payload))
+        let polled = turn.poll(&self.peer.shared, cx, |mailbox, out| {
+            mailbox.put_posted(lane, ttl, std::mem::take(payload), out)
         });
         let Poll::Ready(accepted) = polled else {
             return Poll::Pending;

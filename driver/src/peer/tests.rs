@@ -3,6 +3,7 @@ mod handles;
 mod policies;
 mod wakers;
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -56,7 +57,7 @@ impl Bench {
     /// The driver's turn: everything that the mailbox holds is taken, and what was taken is no
     /// longer queued.
     fn turn(&mut self) {
-        let mut messages = Vec::new();
+        let mut messages = VecDeque::new();
         let news = lock(&self.peer.shared.mailbox).take(&mut messages);
         self.in_flight
             .extend(messages.iter().map(|message| message.id));

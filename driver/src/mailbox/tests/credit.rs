@@ -179,7 +179,12 @@ fn a_permit_keeps_its_room_and_lets_others_pass() {
         Err(reason)
     );
     woken(|wakers| mailbox.use_held(ZERO, 100, 90, wakers)).unwrap();
-    assert_eq!(mailbox.put(ZERO, None, payload(90)).id, MessageId(2));
+    assert_eq!(
+        mailbox
+            .put(ZERO, None, payload(90), &mut PutOut::default())
+            .id,
+        MessageId(2)
+    );
     assert_eq!(
         waiting.woken.get(),
         1,
@@ -217,15 +222,18 @@ fn what_is_cancelled_here_gives_its_room_back() {
     assert_eq!(outcome, Some(Outcome::Cancelled));
 
     assert_eq!(woken(|wakers| mailbox.cancel(first.id, wakers)), None);
-    let mut messages = Vec::new();
+    let mut messages = VecDeque::new();
     let news = mailbox.take(&mut messages);
     assert_eq!(messages.len(), 2);
     assert!(news.cancels.is_empty(), "it is settled");
-    assert_eq!(news.cancelled, 1);
+    assert_eq!(news.unseen.cancelled, 1);
     for _ in 0..2 {
         assert_eq!(woken(|wakers| mailbox.cancel(second.id, wakers)), None);
     }
-    assert_eq!(mailbox.take(&mut Vec::new()).cancels, [second.id].into());
+    assert_eq!(
+        mailbox.take(&mut VecDeque::new()).cancels,
+        [second.id].into()
+    );
 }
 
 #[test]
@@ -233,6 +241,6 @@ fn news_are_announced_once_until_they_are_taken() {
     let mut mailbox = mailbox(3, 100);
     assert!(mailbox.announce());
     assert!(!mailbox.announce());
-    mailbox.take(&mut Vec::new());
+    mailbox.take(&mut VecDeque::new());
     assert!(mailbox.announce());
 }

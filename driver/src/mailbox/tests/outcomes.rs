@@ -95,7 +95,7 @@ fn neither_a_permit_nor_a_place_in_line_leads_past_a_reader_that_lags() {
     poster.posts = true;
     assert!(poster.poll(&mut mailbox).is_pending() && sender.poll(&mut mailbox).is_pending());
     for _ in 0..UNREAD_MAX {
-        let id = mailbox.put_posted(ZERO, None, payload(0));
+        let id = mailbox.put_posted(ZERO, None, payload(0), &mut PutOut::default());
         settle(&mut mailbox, id, DELIVERED);
     }
     handed_over(&mut mailbox);

@@ -1,7 +1,7 @@
 //! What a handle, or its peer's configuration, asks for beside the lane.
 
 use futures_sink::Sink;
-use peer_sender_core::Time;
+use peer_sender_core::{FailReason, Time, WhenFull};
 
 use super::*;
 use crate::testing::wait;
@@ -105,4 +105,35 @@ fn a_time_to_live_of_zero_is_refused_wherever_it_is_asked_for() {
     assert_eq!(none.try_reserve(1).err(), Some(zero));
     assert_eq!(bench.accepted(), 0);
     assert_eq!(bench.mailbox(|mailbox| mailbox.places()), 0);
+}
+
+/// As many messages as their queue holds survive, and each of the others has its outcome at once,
+/// although the driver never has its turn.
+#[test]
+fn a_queue_that_drops_its_oldest_is_never_full_and_cannot_be_reserved() {
+    let policy = SendPolicy {
+        when_full: WhenFull::DropOldest,
+        ..SendPolicy::default()
+    };
+    let mut bench = Bench::with(Kind::Dialled, 3, policy);
+    let none = RejectReason::NothingToReserve;
+    assert_eq!(now(bench.peer.reserve(1)).err(), Some(none));
+    assert_eq!(bench.peer.try_reserve(1).err(), Some(none));
+    let mut receipts = Vec::new();
+    for number in 0..10_000 {
+        receipts.push(match number % 2 {
+            0 => bench.peer.try_send("message").unwrap(),
+            _ => now(bench.peer.send("message")).unwrap(),
+        });
+    }
+    let kept = receipts.split_off(9_997);
+    for receipt in receipts {
+        assert_eq!(now(receipt), Outcome::Failed(FailReason::Displaced));
+    }
+    bench.turn();
+    bench.answer();
+    for receipt in kept {
+        assert_eq!(now(receipt), DELIVERED);
+    }
+    assert_eq!(bench.taken.len(), 3);
 }
