@@ -33,7 +33,7 @@ fn a_drain_finishes_what_was_accepted_and_accepts_nothing_more() {
         for number in 0..1_000 {
             receipts.push(peer.send(numbered(number)).await.unwrap());
         }
-        assert_eq!(peer.stop(LONG).await, StopReason::Drained);
+        assert_eq!(peer.stop(LONG).await.reason, StopReason::Drained);
         for receipt in receipts {
             assert!(receipt.await.is_delivered());
         }
@@ -69,7 +69,7 @@ fn a_stop_while_nobody_answers_ends_at_its_deadline() {
         let peer = peer(&node, address);
         let receipt = peer.send("never sent").await.unwrap();
         let soon = StopMode::Drain(Duration::from_millis(50));
-        assert_eq!(peer.stop(soon).await, StopReason::DeadlineReached);
+        assert_eq!(peer.stop(soon).await.reason, StopReason::DeadlineReached);
         assert_eq!(receipt.await, FAILED);
     });
 }
@@ -86,9 +86,9 @@ fn a_second_stop_shortens_the_first() {
             tokio::spawn(async move { peer.stop(LONG).await })
         };
         tokio::task::yield_now().await;
-        assert_eq!(peer.stop(StopMode::Abort).await, StopReason::Aborted);
-        assert_eq!(first.await.unwrap(), StopReason::Aborted);
-        assert_eq!(peer.stop(LONG).await, StopReason::Aborted);
+        assert_eq!(peer.stop(StopMode::Abort).await.reason, StopReason::Aborted);
+        assert_eq!(first.await.unwrap().reason, StopReason::Aborted);
+        assert_eq!(peer.stop(LONG).await.reason, StopReason::Aborted);
         assert_eq!(receipt.await, FAILED);
     });
 }
@@ -104,7 +104,7 @@ fn an_abort_tells_what_was_sent_from_what_was_not() {
         let sent = peer.send("sent").await.unwrap();
         let held = incoming.next().await.unwrap();
         let queued = peer.send("queued").await.unwrap();
-        assert_eq!(peer.stop(StopMode::Abort).await, StopReason::Aborted);
+        assert_eq!(peer.stop(StopMode::Abort).await.reason, StopReason::Aborted);
         assert_eq!(sent.await, UNKNOWN);
         assert_eq!(queued.await, FAILED);
         held.accept();
@@ -250,7 +250,7 @@ fn the_last_node_handle_ends_everything() {
             peer.try_send("late").unwrap_err().reason,
             RejectReason::Stopped
         );
-        assert_eq!(peer.stop(LONG).await, StopReason::Aborted);
+        assert_eq!(peer.stop(LONG).await.reason, StopReason::Aborted);
 
         drop(listener);
         assert!(incoming.next().await.is_none());
@@ -295,7 +295,7 @@ fn a_runtime_that_is_dropped_leaves_nothing_hanging() {
             waiting.await.unwrap().unwrap_err().reason,
             RejectReason::Stopped
         );
-        assert_eq!(peer.stop(LONG).await, StopReason::Aborted);
+        assert_eq!(peer.stop(LONG).await.reason, StopReason::Aborted);
         while let Some(event) = events.next().await {
             if let PeerEvent::SenderStopped { reason } = event {
                 assert_eq!(reason, StopReason::Aborted);

@@ -160,9 +160,9 @@ fn a_session_that_is_stopped_ends_in_good_order_and_a_new_one_takes_its_place() 
         let reply = back.send("last reply").await.unwrap();
         let stopping = async { back.stop(StopMode::Drain(Duration::from_secs(10))).await };
         let reading = async { node.incoming().next().await.unwrap().accept() };
-        let (reason, last) = tokio::join!(stopping, reading);
+        let (stopped, last) = tokio::join!(stopping, reading);
         assert_eq!(
-            (reason, &last[..]),
+            (stopped.reason, &last[..]),
             (StopReason::Drained, &b"last reply"[..])
         );
         assert!(reply.await.is_delivered());

@@ -178,7 +178,7 @@ fn a_socket_that_is_taken_away_ends_the_node_with_every_outcome() {
                 "{outcome:?}"
             );
         }
-        assert_eq!(peer.stop(StopMode::Abort).await, StopReason::Aborted);
+        assert_eq!(peer.stop(StopMode::Abort).await.reason, StopReason::Aborted);
         node.stop(StopMode::Abort).await;
         drop(listener);
     });

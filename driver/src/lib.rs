@@ -48,7 +48,7 @@ pub use peer_sender_core::{
     FailReason, Holdup, InvalidPeerKey, LANES_MAX, Lane, Level, LinkError, MessageId, Outcome,
     PeerEvent, PeerKey, Priority, Protocol, ProtocolError, Redelivery, RefuseCode, RejectReason,
     Rejected, SendLimits, SendPolicy, Snapshot, Stats, StopMode, StopReason, Time, UnknownReason,
-    WhenFull,
+    Unsent, WhenFull,
 };
 pub use peer_sender_quic::{
     AddPeerError, Authority, AuthorityError, Expected, Identity, IdentityError, InvalidPeerName,
@@ -62,6 +62,6 @@ pub use events::Events;
 pub use identity_file::{IdentityFileError, load_certified_identity, load_identity};
 pub use incoming::{AutoIncoming, Incoming, IncomingMessage, Received};
 pub use node::Node;
-pub use peer::{AddressesError, Outcomes, PeerSender, PeerSink, Permit};
+pub use peer::{AddressesError, Outcomes, PeerSender, PeerSink, Permit, Stopped};
 pub use receipt::Receipt;
 pub use runtime::{AsyncTimer, AsyncUdp, Runtime};

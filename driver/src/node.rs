@@ -243,7 +243,12 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     /// and everybody was told: streams have ended, and no task of the node is left.
     ///
     /// With [`StopMode::Drain`] what was accepted is finished within that time, and messages that
-    /// the application holds can still be answered. A further stop may only shorten the first.
+    /// the application holds can still be answered. A further stop may only shorten the first. With
+    /// [`StopMode::Remove`] it ends as with [`StopMode::Abort`], and every peer that it dials as
+    /// removed.
+    ///
+    /// What was not sent is handed back to who [stops the peer](PeerSender::stop), before or while
+    /// the node stops.
     ///
     /// # Cancel safety
     ///

@@ -237,7 +237,10 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             self.peers.collect_all(&mut self.machine, now);
             self.machine.stop(now, mode);
             self.stopping = true;
-            self.aborting |= mode == StopMode::Abort;
+            self.aborting |= match mode {
+                StopMode::Abort | StopMode::Remove => true,
+                StopMode::Drain(_) => false,
+            };
         }
         for to in commands.stats {
             to.send(self.machine.stats());

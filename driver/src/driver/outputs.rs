@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use peer_sender_core::{PeerEvent, StopReason, Time};
+use peer_sender_core::{PeerEvent, Rejected, StopReason, Time, Unsent};
 use peer_sender_quic::{NodeEvent, Output, PeerHandle, PeerId, Source, Target, Transmit};
 
 use super::Driver;
@@ -151,13 +151,16 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         match event {
             NodeEvent::Settled { to, settled } => self.peers.settle(to, settled),
             NodeEvent::Rejected {
-                to, id, rejected, ..
+                to,
+                id,
+                lane,
+                rejected: Rejected { reason, payload },
             } => {
-                tracing::debug!(%id, reason = %rejected.reason, "accepted, but too late");
+                tracing::debug!(%id, %reason, "accepted, but too late");
                 self.peers.settle(to, vec![(id, failed(self.end_of(to)))]);
+                self.peers.hand_back(to, vec![Unsent { id, lane, payload }]);
             }
-            // The payloads of what failed at the end; its outcomes were told.
-            NodeEvent::HandedBack { .. } => {}
+            NodeEvent::HandedBack { to, unsent } => self.peers.hand_back(to, unsent),
             NodeEvent::Room { to, lane, .. } => self.peers.make_room(&self.machine, to, lane),
             NodeEvent::Peer { peer, event } => self.tell_of_peer(peer, event),
             NodeEvent::Incoming {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
-use peer_sender_core::{Lane, MessageId, Outcome, SessionHandle, Time, WakeReason};
+use peer_sender_core::{Lane, MessageId, Outcome, SessionHandle, Time, Unsent, WakeReason};
 use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, Target};
 
 use crate::bell::lock;
@@ -161,6 +161,13 @@ impl<P: PeerId> Peers<P> {
             for (id, outcome) in settled.by_ref().take(SETTLED_AT_ONCE) {
                 mailbox.settle(id, outcome, &mut self.wakers);
             }
+        }
+    }
+
+    /// Messages that were not sent come back with the end.
+    pub(super) fn hand_back(&self, to: Target, unsent: Vec<Unsent>) {
+        if let Some(peer) = self.peer(to) {
+            let _unwanted = lock(&peer.shared.mailbox).hand_back(unsent);
         }
     }
 

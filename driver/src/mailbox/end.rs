@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use peer_sender_core::{FailReason, Outcome, StopMode, StopReason, UnknownReason};
+use peer_sender_core::{FailReason, Outcome, StopMode, StopReason, UnknownReason, Unsent};
 use peer_sender_quic::PeerStats;
 
 use super::{Mailbox, News, Phase, Queued};
@@ -14,6 +14,7 @@ impl Mailbox {
         self.close_with_node(mode, wakers);
         if self.phase == Phase::Stopping {
             self.news.stop = Some(shorter_of(self.news.stop, mode));
+            self.unsent.get_or_insert_default();
         }
     }
 
@@ -44,6 +45,24 @@ impl Mailbox {
         }
     }
 
+    /// Messages that failed with the end come back. They are kept if somebody asked for the end, and
+    /// else returned, to be dropped when the lock is released.
+    pub(crate) fn hand_back(&mut self, unsent: Vec<Unsent>) -> Vec<Unsent> {
+        match &mut self.unsent {
+            Some(kept) => {
+                kept.extend(unsent);
+                Vec::new()
+            }
+            None => unsent,
+        }
+    }
+
+    /// What was handed back. It stays here, since several may ask, and one that has asked may have
+    /// gone before it could hear.
+    pub(crate) fn unsent(&self) -> Vec<Unsent> {
+        self.unsent.clone().unwrap_or_default()
+    }
+
     /// How it ended, where the machine says only that it is gone: as it was asked to if it was,
     /// and else for this reason. Asked before the rest is settled.
     pub(crate) fn reason_or(&self, other: StopReason) -> StopReason {
@@ -71,6 +90,10 @@ impl Mailbox {
         for message in &messages {
             self.settle(message.id, failed(reason), wakers);
         }
+        if let Some(kept) = &mut self.unsent {
+            kept.extend(messages.iter().cloned().map(unsent));
+            kept.sort_by_key(|message| message.id);
+        }
         for id in self.slots.live_ids() {
             self.settle(id, Outcome::Unknown(unknown_reason(reason)), wakers);
         }
@@ -91,6 +114,14 @@ impl Mailbox {
         self.posted.finish(wakers);
         wakers.extend(self.waiting.take().into_values());
         std::mem::take(&mut self.news)
+    }
+}
+
+fn unsent(message: Queued) -> Unsent {
+    Unsent {
+        id: message.id,
+        lane: message.lane,
+        payload: message.payload,
     }
 }
 

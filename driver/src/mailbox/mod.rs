@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use peer_sender_core::{
     Capacity, FailReason, Lane, MessageId, MessageOptions, Outcome, RejectReason, SendLimits,
-    StopMode, StopReason, WhenFull,
+    StopMode, StopReason, Unsent, WhenFull,
 };
 use peer_sender_quic::PeerStats;
 
@@ -92,6 +92,8 @@ pub(crate) struct Mailbox {
     cut: bool,
     /// How it was asked to stop, if it was.
     asked: Option<StopMode>,
+    /// What was not sent, if somebody asked for the end, and for that with it.
+    unsent: Option<Vec<Unsent>>,
 }
 
 /// How far the peer's life has gone.
@@ -137,6 +139,7 @@ impl Mailbox {
             unseen: Unseen::default(),
             cut: false,
             asked: None,
+            unsent: None,
         }
     }
 

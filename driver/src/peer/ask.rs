@@ -1,11 +1,8 @@
 //! What is asked of the driver.
 
-use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use peer_sender_core::{Config, ConfigError, MessageId, StopReason};
+use peer_sender_core::{Config, ConfigError, MessageId};
 use peer_sender_quic::{PeerSnapshot, PeerStats};
 use thiserror::Error;
 
@@ -94,41 +91,5 @@ impl PeerShared {
         };
         self.ring_if(announce);
         Ok(())
-    }
-}
-
-/// Waits for the end of a sender.
-pub(super) struct Stopped<'a> {
-    peer: &'a PeerShared,
-    place: Option<u64>,
-}
-
-impl<'a> Stopped<'a> {
-    pub(super) fn new(peer: &'a PeerShared) -> Self {
-        Self { peer, place: None }
-    }
-}
-
-impl Future for Stopped<'_> {
-    type Output = StopReason;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<StopReason> {
-        let this = &mut *self;
-        let _replaced = {
-            let mut mailbox = lock(&this.peer.mailbox);
-            match mailbox.stopped() {
-                Some(reason) => return Poll::Ready(reason),
-                None => mailbox.waiting.join(&mut this.place, cx.waker()),
-            }
-        };
-        Poll::Pending
-    }
-}
-
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place {
-            let _replaced = lock(&self.peer.mailbox).waiting.leave(place);
-        }
     }
 }

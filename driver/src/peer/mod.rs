@@ -1,6 +1,7 @@
 //! What a user holds of a peer.
 
 mod ask;
+mod end;
 mod flush;
 mod line;
 mod outcomes;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use peer_sender_core::{Lane, MessageId, RejectReason, Rejected, StopMode, StopReason};
+use peer_sender_core::{Lane, MessageId, RejectReason, Rejected, StopMode};
 use peer_sender_quic::{PeerSnapshot, PeerStats};
 
 use self::line::Standing;
@@ -24,6 +25,7 @@ use crate::mailbox::{Mailbox, PutOut};
 use crate::receipt::Receipt;
 
 pub use self::ask::AddressesError;
+pub use self::end::Stopped;
 pub use self::outcomes::Outcomes;
 pub use self::permit::Permit;
 pub(crate) use self::shared::{Kind, PeerShared};
@@ -52,6 +54,7 @@ pub use self::sink::PeerSink;
 /// | [`Drained`](StopReason::Drained) | stopped, and everything was answered in time |
 /// | [`DeadlineReached`](StopReason::DeadlineReached) | stopped, and something was not |
 /// | [`Aborted`](StopReason::Aborted) | stopped at once, or its node or runtime was dropped |
+/// | [`Removed`](StopReason::Removed) | removed ([`remove`](Self::remove)) |
 /// | [`GaveUp`](StopReason::GaveUp) | dialling, and reached the limit of attempts or of time that it was given |
 /// | [`SessionForgotten`](StopReason::SessionForgotten) | answering a session that is gone |
 #[derive(Clone)]
@@ -333,7 +336,12 @@ impl PeerSender {
     ///
     /// With [`StopMode::Drain`] what was accepted is finished within that time, dialling again
     /// where needed, and the rest is settled then; with [`StopMode::Abort`] everything is
-    /// settled now. A further stop may only shorten the first.
+    /// settled now, and with [`StopMode::Remove`] as well ([`remove`](Self::remove)). A further stop
+    /// may only shorten the first: a drain can be aborted at any time.
+    ///
+    /// What failed with the end is handed back ([`Stopped::unsent`]), to every caller that asked
+    /// before it came, until the last handle of this sender is dropped. Where nobody has asked,
+    /// because the node was stopped or the sender gave the peer up, nothing is kept.
     ///
     /// Of a sender of replies, it ends the session that it answers: what its dialler sends later
     /// comes as from a new session.
@@ -341,10 +349,24 @@ impl PeerSender {
     /// # Cancel safety
     ///
     /// The sender is asked to stop when this is first polled; dropping it later changes nothing
-    /// of that. Call it again to wait for the end.
-    pub async fn stop(&self, mode: StopMode) -> StopReason {
+    /// of that, and loses nothing. Call it again to wait for the end, and to be handed the same
+    /// messages.
+    pub async fn stop(&self, mode: StopMode) -> Stopped {
         self.shared.stop(mode);
-        ask::Stopped::new(&self.shared).await
+        end::End::of(&self.shared).await
+    }
+
+    /// Removes the peer, which is to [stop](Self::stop) it with [`StopMode::Remove`]: at once, with
+    /// every message failed, or of unknown fate, as *removed*. When this returns, the peer's name is
+    /// free to be given to another.
+    ///
+    /// Whom one answers cannot be removed: a sender of replies is [aborted](StopMode::Abort).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`stop`](Self::stop).
+    pub async fn remove(&self) -> Stopped {
+        self.stop(StopMode::Remove).await
     }
 
     /// Whether what it was asked to do with its messages can be done at all.
@@ -359,7 +381,7 @@ impl PeerSender {
 #[cfg(test)]
 impl PeerSender {
     /// Why it has stopped, once it has.
-    pub(crate) fn stopped(&self) -> Option<StopReason> {
+    pub(crate) fn stopped(&self) -> Option<peer_sender_core::StopReason> {
         crate::bell::lock(&self.shared.mailbox).stopped()
     }
 }

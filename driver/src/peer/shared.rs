@@ -36,6 +36,16 @@ pub(crate) enum Kind {
     Replies,
 }
 
+impl Kind {
+    /// How it ends if it is asked to end like that: only who is dialled can be removed.
+    fn can_end(self, mode: StopMode) -> StopMode {
+        match (self, mode) {
+            (Self::Replies, StopMode::Remove) => StopMode::Abort,
+            (Self::Replies | Self::Dialled, mode) => mode,
+        }
+    }
+}
+
 impl PeerShared {
     pub(crate) fn new(kind: Kind, bell: Arc<Bell>, limits: SendLimits, clock: Clock) -> Self {
         Self {
@@ -72,6 +82,7 @@ impl PeerShared {
 
     /// Asks for the end, and tells the driver.
     pub(crate) fn stop(&self, mode: StopMode) {
+        let mode = self.kind.can_end(mode);
         let mut wakers = Vec::new();
         let announce = {
             let mut mailbox = lock(&self.mailbox);
@@ -84,6 +95,7 @@ impl PeerShared {
 
     /// Nothing is accepted from here on: its node is asked to stop like that.
     pub(crate) fn close(&self, mode: StopMode) {
+        let mode = self.kind.can_end(mode);
         self.apart(|mailbox, wakers| mailbox.close_with_node(mode, wakers));
     }
 

@@ -1,4 +1,5 @@
 mod cancel;
+mod end;
 mod handles;
 mod policies;
 mod wakers;
@@ -7,7 +8,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use peer_sender_core::{Capacity, Level, Outcome, SendLimits, SendPolicy};
+use peer_sender_core::{Capacity, Level, Outcome, SendLimits, SendPolicy, StopReason};
 
 use super::*;
 use crate::bell::{Bell, lock};

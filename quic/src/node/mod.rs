@@ -281,7 +281,7 @@ impl<P: PeerId> NodeMachine<P> {
     }
 
     /// Frees what is left of a peer, and its id, after it has emitted `SenderStopped`. A peer that
-    /// has not is stopped at once first, so that its messages get their outcomes in any case. What
+    /// has not is stopped as removed first, so that its messages get their outcomes in any case. What
     /// it sent can no longer be answered.
     pub fn remove_peer(&mut self, handle: PeerHandle) {
         let now = self.net.clock.latest();
@@ -290,7 +290,7 @@ impl<P: PeerId> NodeMachine<P> {
                 now,
                 handle,
                 [Event::Stop {
-                    mode: StopMode::Abort,
+                    mode: StopMode::Remove,
                 }],
             );
         }

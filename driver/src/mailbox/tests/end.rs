@@ -40,6 +40,8 @@ fn a_second_stop_only_shortens_the_first() {
         (seconds(5), seconds(2), seconds(2)),
         (seconds(5), StopMode::Abort, StopMode::Abort),
         (StopMode::Abort, seconds(5), StopMode::Abort),
+        (StopMode::Abort, StopMode::Remove, StopMode::Remove),
+        (StopMode::Remove, seconds(5), StopMode::Remove),
     ] {
         let mut mailbox = mailbox(1, 1);
         mailbox.stop(first, &mut Vec::new());
@@ -55,6 +57,7 @@ fn the_end_tells_what_left_the_mailbox_from_what_did_not() {
         (Reason::Aborted, Failed::Stopped, Unknown::Stopped),
         (Reason::DeadlineReached, Failed::Stopped, Unknown::Stopped),
         (Reason::GaveUp, Failed::GaveUp, Unknown::GaveUp),
+        (Reason::Removed, Failed::Removed, Unknown::Removed),
         (
             Reason::SessionForgotten,
             Failed::SessionForgotten,

@@ -204,7 +204,7 @@ fn questions() {
 fn stop() {
     let start: for<'a> fn(&'a PeerSender) -> Waiting<'a> = |peer| {
         Box::pin(async {
-            assert_eq!(peer.stop(StopMode::Abort).await, StopReason::Aborted);
+            assert_eq!(peer.stop(StopMode::Abort).await.reason, StopReason::Aborted);
         })
     };
     dropped_anywhere(full, start, 0, Bench::turn);

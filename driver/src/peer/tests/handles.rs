@@ -221,5 +221,5 @@ fn outcomes_of_the_end_are_read_after_it() {
     assert_eq!(now(outcomes.next()), None);
     now(bench.peer.flush());
     assert_eq!(now(bench.peer.snapshot()), None);
-    assert_eq!(now(bench.peer.stop(StopMode::Abort)), reason);
+    assert_eq!(now(bench.peer.stop(StopMode::Abort)).reason, reason);
 }
