@@ -83,19 +83,17 @@ impl OutboundLane {
                 Err(_) => begun = true,
             }
         }
-        if begun {
-            let given_up = GivenUp {
-                why: Why::Expired,
-                since: now,
-            };
-            for number in self.first..self.next_number() {
-                let expires = |at: Time| at <= now;
-                let due = self.slot(number).and_then(Slot::begun).is_some_and(|it| {
-                    it.given_up.is_none() && it.message.expires_at.is_some_and(expires)
-                });
-                if due {
-                    self.give_up(number, given_up);
-                }
+        if !begun {
+            return;
+        }
+        for number in self.first..self.next_number() {
+            let open = self.slot(number).and_then(Slot::begun);
+            let kept = open.filter(|it| it.given_up.is_none());
+            let expiry = kept.and_then(|it| it.message.expires_at);
+            // From its own moment on, however late somebody looks.
+            if let Some(since) = expiry.filter(|&at| at <= now) {
+                let why = Why::Expired;
+                self.give_up(number, GivenUp { why, since });
             }
         }
     }

@@ -83,6 +83,8 @@ impl PeerSenderMachine {
             self.state.outbound.start_over();
         }
         self.state.outbound.detach(self.state.now);
+        // There may be no patience with a receiver that is away.
+        self.state.outbound.time_passes(self.state.now);
         self.state.inbound.part_from(attempt);
         self.last_error = Some((error.clone(), self.state.now));
         if self.is_healthy() {

@@ -214,3 +214,27 @@ fn at_most_once_waits_for_resume_before_the_first_message() {
         ["1: Unknown(Forgotten)", "write SKIP 1"]
     );
 }
+
+#[test]
+fn without_patience_a_lost_connection_makes_it_unknown_in_the_same_step() {
+    let mut bench = Bench::with(limited(|send| send.policy.patience = Duration::ZERO));
+    bench.queue(1);
+    bench.confirm();
+    bench.hear(&[resume(0, 0)]);
+    bench.cancel(0);
+    let words = bench.lose();
+    assert!(words.contains(&"0: Unknown(Patience)".into()), "{words:?}");
+    assert_eq!(bench.machine.next_deadline().unwrap().timer, Timer::Backoff);
+}
+
+#[test]
+fn patience_counts_from_the_moment_of_expiry_however_late_somebody_looks() {
+    let mut bench = begun();
+    let expires_at = bench.now + SECOND;
+    bench.lose();
+    bench.wait(4 * SECOND);
+    while bench.machine.stats().unknown == 0 {
+        bench.sleep();
+    }
+    assert_eq!(bench.now, expires_at + 10 * SECOND);
+}
