@@ -330,11 +330,12 @@ impl Outbound {
         let (Protocol::Lanes, Some(carrier)) = (self.protocol, &mut self.carrier) else {
             return;
         };
-        for (number, lane) in (0..).map(Lane).zip(&self.lanes) {
+        for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
             let binds = bind && lane.opened && carrier.streams.is_empty();
             let carried = carrier.streams.iter().any(|stream| stream.lane == number);
             if !carried && (binds || !lane.is_settled()) {
                 let redelivery = self.limits.policy.redelivery;
+                lane.begin_session();
                 let stream = LaneStream::new(number, lane, self.session, redelivery, resume_due);
                 carrier.streams.push(stream);
             }

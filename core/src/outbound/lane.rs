@@ -219,10 +219,16 @@ impl OutboundLane {
                 }
             }
         }
-        self.flight.retain(|slot| slot.begun().is_some());
-        self.first = 0;
         self.opened = false;
         self.record = None;
+    }
+
+    /// A session's numbers begin at 0, with the first message that is open when the lane is opened.
+    pub(super) fn begin_session(&mut self) {
+        if !self.opened {
+            self.flight.retain(|slot| slot.begun().is_some());
+            self.first = 0;
+        }
     }
 
     /// A broken variant: what has begun is forgotten.

@@ -1,10 +1,11 @@
 //! What a lost connection leaves open, and what the next RESUME says of it.
 
 use alloc::string::String;
+use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::bench::{Bench, EPOCH, receipt, resume, resume_of};
+use super::bench::{Bench, EPOCH, limited, receipt, resume, resume_of};
 use crate::wire::Frame;
 use crate::*;
 
@@ -197,6 +198,26 @@ fn a_session_that_is_known_already_is_left_for_a_new_one() {
     bench.fail(error);
     bench.sleep();
     assert_eq!(bench.confirm()[1], "write OPEN resumed at 0");
+}
+
+#[test]
+fn a_new_session_begins_with_number_0_whatever_was_settled_before_it() {
+    let second = Duration::from_secs(1);
+    let mut bench = Bench::with(limited(|send| send.policy.patience = second));
+    bench.queue(2);
+    bench.confirm();
+    bench.cancel(0);
+    bench.fail(LinkError::Closed {
+        code: CloseCode::Protocol,
+        reason: "session reused".into(),
+    });
+    while bench.machine.stats().unknown == 0 {
+        bench.sleep();
+    }
+    while !matches!(bench.machine.state().link(), Link::Connecting { .. }) {
+        bench.sleep();
+    }
+    assert_eq!(bench.confirm()[1], "write OPEN fresh at 0 1");
 }
 
 #[test]
