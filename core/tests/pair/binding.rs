@@ -6,6 +6,7 @@ use peer_sender_core::{CloseCode, Event, LinkError, SessionHandle, SessionNews, 
 use crate::frames::Piece;
 use crate::log;
 use crate::oracle::{Ending, Oracle, Verdict};
+use crate::receiving::Stepped;
 use crate::transport::{Conn, End, Stand, StreamKey};
 use crate::world::World;
 
@@ -14,27 +15,44 @@ impl World {
     pub(crate) fn announce_to_acceptor(&mut self, conn: Conn, events: &[Event]) {
         let session = self.connections[conn.0].session;
         let carries = session.is_some_and(|it| self.carriers.get(&it) == Some(&conn));
+        let now = self.receiver_clock.latest;
         for event in events {
             match event {
-                Event::BytesReceived { stream, bytes, .. } if stream.opener == Side::Local => {
+                Event::BytesReceived {
+                    stream, bytes, fin, ..
+                } if stream.opener == Side::Local => {
                     if carries && let Some(oracle) = self.reply_oracle(conn) {
-                        oracle.sender_reads((conn, stream.index), bytes);
+                        let name = (conn, stream.index);
+                        oracle.sender_reads(name, bytes);
+                        if *fin {
+                            oracle.stream_over(name, now);
+                        }
+                    }
+                }
+                Event::StreamReset { stream, .. } | Event::StreamStopped { stream, .. }
+                    if stream.opener == Side::Local && carries =>
+                {
+                    if let Some(oracle) = self.reply_oracle(conn) {
+                        oracle.stream_over((conn, stream.index), now);
                     }
                 }
                 Event::BytesReceived { stream, bytes, .. } => {
                     let key = StreamKey::of(End::Acceptor, *stream);
                     self.connection(conn).note_open(key, bytes);
                 }
-                Event::ConnectionLost {
-                    error:
+                Event::ConnectionLost { error, .. } if carries => {
+                    let refused = matches!(
+                        error,
                         LinkError::Closed {
                             code: CloseCode::Protocol,
                             ..
-                        },
-                    ..
-                } if carries => {
+                        }
+                    );
                     if let Some(oracle) = self.reply_oracle(conn) {
-                        oracle.note_refused_session(conn);
+                        if refused {
+                            oracle.note_refused_session(conn);
+                        }
+                        oracle.connection_over(conn, now);
                     }
                 }
                 _ => {}
@@ -83,7 +101,11 @@ impl World {
         }
         let carrier = self.carriers.get(&handle);
         if carrier.is_none_or(|older| self.connections[older.0].acceptor < attempt) {
-            self.carriers.insert(handle, conn);
+            let older = self.carriers.insert(handle, conn);
+            let now = self.receiver_clock.latest;
+            if let (Some(older), Some(oracle)) = (older, self.replies.get_mut(&name)) {
+                oracle.connection_over(older, now);
+            }
         }
         if !strange {
             let limits = self.plan.sessions.receiver.replies().clone();
@@ -126,7 +148,7 @@ impl World {
     }
 
     /// Takes what a step says of sessions: messages first, then outcomes, then who is forgotten.
-    pub(crate) fn hear_news(&mut self, news: Vec<SessionNews>) {
+    pub(crate) fn hear_news(&mut self, stepped: Stepped, news: Vec<SessionNews>) {
         let now = self.receiver_clock.latest;
         let life = self.incarnation;
         for one in &news {
@@ -183,13 +205,19 @@ impl World {
             oracle.ends_early = !carried.contains(&handle);
             let ours = verdicts.extract_if(.., |(session, _)| *session == handle);
             let ours = ours.map(|(_, verdict)| verdict).collect();
-            oracle.answered(now, ours);
+            oracle.answered(now, ours, stepped.includes(handle));
         }
         assert!(verdicts.is_empty(), "I5 {verdicts:?} of no replies");
         for (session, unsent) in handed_back {
             let oracle = self.replies.get_mut(&(life, session));
             let oracle = oracle.expect("A replies that nobody sent");
             oracle.handed_back(unsent);
+        }
+        for (handle, oracle) in self.replies_of_this_life() {
+            oracle.check_handed_back();
+            if stepped.includes(handle) {
+                oracle.check_moments(now);
+            }
         }
         for session in forgotten {
             self.forgets(session);

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{
-    Event, IncomingMessage, Lane, MessageId, MessageOptions, SessionHandle, Time,
-};
+use peer_sender_core::{Event, IncomingMessage, Lane, MessageId, SessionHandle, Time};
 
 use crate::application::Delivery;
 use crate::happening::{Happening, Notice};
 use crate::log;
 use crate::oracle::Oracle;
+use crate::policies::draw_options;
 use crate::receiver_log::{Answer, Receiver};
 use crate::transport::{Conn, End};
 use crate::world::World;
@@ -233,7 +232,12 @@ impl World {
                 id,
                 lane,
                 payload,
-                options: MessageOptions::default(),
+                options: draw_options(
+                    &mut self.rng,
+                    self.plan.expiries,
+                    self.receiver_clock.latest,
+                    self.plan.delay_max * 3,
+                ),
             },
         )
     }

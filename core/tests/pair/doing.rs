@@ -1,7 +1,7 @@
 //! What is done of what the machines ask for, at either end.
 
 use bytes::Bytes;
-use peer_sender_core::{Action, Attempt, CloseCode, StopMode, StreamId};
+use peer_sender_core::{Action, Attempt, CloseCode, Priority, StopMode, StreamId};
 
 use crate::faults::{Fault, IDLE};
 use crate::happening::Happening;
@@ -23,10 +23,10 @@ impl World {
                 stream,
                 chunks,
                 fin,
-                priority: _,
+                priority,
             } => {
                 let conn = self.conn(end, attempt);
-                self.wrote(conn, end, stream, &chunks, fin);
+                self.wrote((conn, end), stream, &chunks, fin, priority);
                 if end == End::Dialler {
                     self.old_transfers.push(transfer);
                 }
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// The connection that an end knows by this name.
-    fn conn(&self, end: End, attempt: Attempt) -> Conn {
+    pub(crate) fn conn(&self, end: End, attempt: Attempt) -> Conn {
         let named = |connection: &crate::transport::Connection| match end {
             End::Dialler => connection.dialler == Some(attempt),
             End::Acceptor => connection.acceptor == Some(attempt),
@@ -90,7 +90,14 @@ impl World {
     }
 
     /// Shows the judges what a machine writes.
-    fn wrote(&mut self, conn: Conn, end: End, stream: StreamId, chunks: &[Bytes], fin: bool) {
+    fn wrote(
+        &mut self,
+        (conn, end): (Conn, End),
+        stream: StreamId,
+        chunks: &[Bytes],
+        fin: bool,
+        class: Priority,
+    ) {
         let bytes = chunks.concat();
         let key = StreamKey::of(end, stream);
         let name = (conn, key.index);
@@ -123,9 +130,12 @@ impl World {
         if key.opener == end {
             assert!(!fin || stopped, "W FIN, and nobody stopped or rests");
             oracle.sender_wrote(name, &bytes, fin);
-        } else if let Some((lane, epoch, record)) =
-            oracle.receiver_wrote(name, receiver, &bytes, fin)
-        {
+            let lane = oracle.witnesses[&name].lane;
+            oracle.judge_class(lane, class);
+            return;
+        }
+        assert_eq!(class, Priority::High, "S the class of an answer");
+        if let Some((lane, epoch, record)) = oracle.receiver_wrote(name, receiver, &bytes, fin) {
             self.memory.named(receiver, lane, epoch, record);
         }
     }

@@ -90,10 +90,10 @@ pub(crate) fn draw_stops(rng: &mut Rng, span: Duration) -> Vec<(Time, StopMode)>
     let mut stops: Vec<_> = (0..rng.between(1, 3))
         .map(|_| {
             let drain = StopMode::Drain(rng.wait(Duration::from_secs(20)));
-            let mode = if rng.chance(600) {
-                drain
-            } else {
-                StopMode::Abort
+            let mode = match rng.below(10) {
+                0..6 => drain,
+                6..8 => StopMode::Abort,
+                _ => StopMode::Remove,
             };
             (rng.moment_before(span), mode)
         })

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer_sender_core::{Config, ReceiverConfig, SendLimits, SendPolicy, SessionsConfig};
+use peer_sender_core::{Config, Lane, ReceiverConfig, SendLimits, SendPolicy, SessionsConfig};
 
 use crate::faults::on;
+use crate::policies::draw_policy;
 use crate::rng::Rng;
 
 /// The sender's configuration in numbers, for the oracle.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) message_bytes_max: usize,
     pub(crate) queue_messages_max: usize,
@@ -26,6 +27,10 @@ pub(crate) struct Limits {
     pub(crate) attempts_max: Option<u32>,
     pub(crate) give_up_after: Option<Duration>,
     pub(crate) disconnect_after: Option<Duration>,
+    pub(crate) slow_after: Option<Duration>,
+    /// How messages are treated, and how replies are.
+    pub(crate) policy: SendPolicy,
+    pub(crate) reply_policy: SendPolicy,
 }
 
 impl Limits {
@@ -38,16 +43,18 @@ impl Limits {
             queue_bytes_max: self.queue_bytes_max,
             flight_messages_max: self.flight_messages_max,
             flight_bytes_max: self.flight_bytes_max,
-            policy: SendPolicy {
-                patience: Duration::MAX,
-                ..SendPolicy::default()
-            },
+            policy: self.reply_policy.clone(),
             ..SendLimits::default()
         }
     }
 
     pub(crate) fn config(&self, addresses: &[SocketAddr]) -> Config {
-        Config::builder(([192, 0, 2, 1], 4_433).into())
+        let policy = &self.policy;
+        let mut builder = Config::builder(([192, 0, 2, 1], 4_433).into());
+        for lane in (0..self.lanes).map(Lane) {
+            builder = builder.priority(lane, policy.priority(lane));
+        }
+        builder
             .addresses(addresses.to_vec())
             .lanes(self.lanes)
             .message_bytes_max(self.message_bytes_max)
@@ -55,8 +62,11 @@ impl Limits {
             .queue_bytes_max(self.queue_bytes_max)
             .flight_messages_max(self.flight_messages_max)
             .flight_bytes_max(self.flight_bytes_max)
-            .patience(Duration::MAX)
-            .slow_after(None)
+            .redelivery(policy.redelivery)
+            .when_full(policy.when_full)
+            .ttl(policy.ttl)
+            .patience(policy.patience)
+            .slow_after(self.slow_after)
             .connect_timeout(self.connect_timeout)
             .backoff_min(self.backoff.0)
             .backoff_max(self.backoff.1)
@@ -99,6 +109,9 @@ pub(crate) fn draw_limits(rng: &mut Rng, lanes: u8, payload_bytes_max: u64) -> L
         attempts_max: rng.chance(100).then(|| rng.between(1, 12) as u32),
         give_up_after: rng.chance(100).then(|| rng.wait(ms(60_000)) + ms(1)),
         disconnect_after: on(rng).map(|rng| ms(1_000) + rng.wait(ms(20_000))),
+        slow_after: on(rng).map(|rng| rng.wait(ms(20_000)) + Duration::from_nanos(1)),
+        policy: draw_policy(&mut rng.fork(5), lanes),
+        reply_policy: draw_policy(&mut rng.fork(6), lanes),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::faults::IDLE;
 use crate::happening::Happening;
 use crate::log;
+use crate::receiving::Stepped;
 use crate::transport::{End, Path, Stand};
 use crate::world::World;
 
@@ -50,7 +51,7 @@ impl World {
         }
         self.sessions.stop(reading, mode, &mut actions);
         let news = self.take_news();
-        self.execute_for_receiver(news, actions);
+        self.execute_for_receiver(Stepped::WhoeverIsDue, news, actions);
         let grace = match mode {
             StopMode::Drain(within) => within + self.plan.timer_late_max,
             StopMode::Abort | StopMode::Remove => {

@@ -38,8 +38,19 @@ pub(crate) fn take() -> Vec<String> {
 /// An event without its payload bytes.
 pub(crate) fn brief_event(event: &Event) -> String {
     match event {
-        Event::MessageQueued { id, payload, .. } => {
-            format!("MessageQueued {id}, {} bytes", payload.len())
+        Event::MessageQueued {
+            id,
+            lane,
+            payload,
+            options,
+        } => {
+            let end = options.expires_at;
+            let end = end.map_or(String::new(), |at| format!(", until {at}"));
+            format!(
+                "MessageQueued {id} on {}, {} bytes{end}",
+                lane.0,
+                payload.len()
+            )
         }
         Event::BytesReceived {
             attempt,
@@ -68,13 +79,13 @@ pub(crate) fn brief_action(action: &Action) -> String {
             stream,
             chunks,
             fin,
-            priority: _,
+            priority,
         } => {
             let bytes: usize = chunks.iter().map(bytes::Bytes::len).sum();
             let end = if *fin { ", FIN" } else { "" };
             let head = chunks.first().map_or(String::new(), |chunk| hex(chunk));
             format!(
-                "Write {attempt}/{} {transfer:?}: {bytes} bytes{end} {head}",
+                "Write {attempt}/{} {transfer:?} {priority:?}: {bytes} bytes{end} {head}",
                 stream.index
             )
         }

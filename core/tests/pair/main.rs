@@ -11,15 +11,18 @@
     reason = "a violation ends the test that finds it"
 )]
 
+mod admission;
 mod application;
 mod binding;
 mod breaking;
+mod classes;
 mod clock;
 mod deliveries;
 mod dialling;
 mod doing;
 mod faults;
 mod frames;
+mod giving_up;
 mod happening;
 mod limits;
 mod links;
@@ -29,6 +32,7 @@ mod memory;
 mod oracle;
 mod pipe;
 mod plan;
+mod policies;
 mod receiver_checks;
 mod receiver_log;
 mod receiving;
@@ -37,6 +41,7 @@ mod resting;
 mod rng;
 mod run;
 mod sending;
+mod slow;
 mod stale;
 mod strangers;
 mod transport;
@@ -55,11 +60,14 @@ use peer_sender_core::table::TRANSITIONS;
 
 use crate::plan::Plan;
 use crate::run::{Report, run};
+use crate::verdicts::Bites;
 
 #[test]
 fn every_seed_keeps_the_contract() {
     let reports = run_all(seeds(), &Plan::draw);
     let sum = |of: &dyn Fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    let of = |bite: &dyn Fn(&Bites) -> u64| sum(&|report| bite(&report.bites[0]));
+    let of_replies = |bite: &dyn Fn(&Bites) -> u64| sum(&|report| bite(&report.bites[1]));
     // The faults must bite, or nothing was shown.
     let bites = [
         ("steps of the sender", sum(&|report| report.sender_steps)),
@@ -109,6 +117,33 @@ fn every_seed_keeps_the_contract() {
         ("changes of addresses", sum(&|report| report.moves)),
         ("waits cut short", sum(&|report| report.woken)),
         ("peers given up", sum(&|report| report.gave_up)),
+        ("expired in the queue", of(&|it| it.expired_queued)),
+        ("expired as proven", of(&|it| it.expired_proven)),
+        ("out of patience", of(&|it| it.out_of_patience)),
+        ("displaced", of(&|it| it.displaced)),
+        (
+            "sent once and forgotten",
+            of(&|it| it.forgotten_at_most_once),
+        ),
+        ("removed", of(&|it| it.removed)),
+        ("handed back", of(&|it| it.handed_back)),
+        (
+            "replies expired in the queue",
+            of_replies(&|it| it.expired_queued),
+        ),
+        (
+            "replies expired as proven",
+            of_replies(&|it| it.expired_proven),
+        ),
+        (
+            "replies out of patience",
+            of_replies(&|it| it.out_of_patience),
+        ),
+        ("replies displaced", of_replies(&|it| it.displaced)),
+        ("replies handed back", of_replies(&|it| it.handed_back)),
+        ("slow peers", sum(&|report| report.slow[0])),
+        ("slow peers no longer", sum(&|report| report.slow[1])),
+        ("writes in a lower class", sum(&|report| report.yielded)),
         (
             "messages of a lane that is not read",
             sum(&|report| report.unheard),

@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use peer_sender_core::{
     Capacity, Epoch, Lane, MessageId, Outcome, RefuseCode, RejectReason, SendLimits, SessionId,
-    StopMode, Time, Unsent,
+    StopMode, StopReason, Time, Unsent,
 };
 
+use crate::admission::Wish;
+use crate::classes::Classes;
 use crate::receiver_log::{Log, Receiver};
 use crate::transport::Conn;
+use crate::verdicts::Bites;
 use crate::witness::Witness;
 
 /// One accepted message, from all sides.
@@ -20,6 +23,8 @@ use crate::witness::Witness;
 pub(crate) struct Message {
     pub(crate) lane: u8,
     pub(crate) payload: Bytes,
+    pub(crate) accepted_at: Time,
+    pub(crate) expires_at: Option<Time>,
     pub(crate) outcome: Option<Outcome>,
     /// A byte of it was in a write.
     pub(crate) begun: bool,
@@ -27,8 +32,8 @@ pub(crate) struct Message {
     pub(crate) proven: bool,
     /// A receiver that has forgotten may have taken it.
     pub(crate) unproven: bool,
-    /// The user has taken it back.
-    pub(crate) cancelled: bool,
+    /// What it ends as once it has surely not arrived, and since when nobody wants it to be sent.
+    pub(crate) given_up: Option<(Outcome, Time)>,
     /// The connection on which it was first written ahead of RESUME, which does not judge it.
     pub(crate) pipelined_on: Option<Conn>,
     /// On how many connections it was written.
@@ -49,12 +54,23 @@ pub(crate) struct LaneBooks {
     pub(crate) begun_bytes: u64,
     /// Accepted and without a number yet, in order.
     pub(crate) waiting: VecDeque<MessageId>,
+    /// Of the live ones, those that have not begun.
+    pub(crate) queue: BTreeSet<MessageId>,
+    pub(crate) queue_bytes: usize,
+    /// Those that have begun and are given up, by when that was.
+    pub(crate) given_up: BTreeSet<(Time, MessageId)>,
+    /// The connection that stands on which the receiver has said what it has.
+    pub(crate) heard_on: Option<Conn>,
+    /// Since when there is none.
+    pub(crate) silent_since: Time,
+    /// Writes in the lane's own class since the last in another, while a lower one was busy.
+    pub(crate) unyielding: u64,
     pub(crate) next_number: u64,
     /// Whether the session's first OPEN of the lane was written.
     pub(crate) opened: bool,
     pub(crate) record: Option<(Epoch, u64)>,
     /// Messages that waited after the step before, or came since.
-    pub(crate) queued: u64,
+    pub(crate) queued_before: u64,
     /// Messages in the order in which the application first saw each.
     pub(crate) seen: Vec<MessageId>,
 }
@@ -64,6 +80,21 @@ pub(crate) struct LaneBooks {
 pub(crate) enum Verdict {
     Rejected(MessageId, RejectReason, Bytes),
     Settled(MessageId, Outcome),
+}
+
+impl Verdict {
+    /// Whether the message was left as it was when the sender was stopped.
+    pub(crate) fn is_abandonment(&self) -> bool {
+        use peer_sender_core::{FailReason, UnknownReason};
+        matches!(
+            self,
+            Self::Settled(
+                _,
+                Outcome::Failed(FailReason::Stopped | FailReason::Removed)
+                    | Outcome::Unknown(UnknownReason::Stopped | UnknownReason::Removed)
+            )
+        )
+    }
 }
 
 /// Why a sending half ends.
@@ -93,28 +124,81 @@ pub(crate) struct Oracle {
     pub(crate) forgotten: BTreeSet<Receiver>,
     /// The half of each life of the receiving process that was handed the last message.
     pub(crate) current_log: BTreeMap<u32, Receiver>,
-    /// This step's messages, and whether a stop came before each.
-    offered: Vec<(MessageId, (u8, Bytes, bool))>,
-    /// Those of them that are taken back in the same step.
-    unwanted: BTreeSet<MessageId>,
+    /// What the user asks for in this step.
+    pub(crate) wishes: Vec<Wish>,
+    /// Open messages by when they expire, but for those that are given up.
+    pub(crate) expiries: BTreeSet<(Time, MessageId)>,
+    pub(crate) classes: Classes,
     /// What this step must, and what it may, settle.
     pub(crate) due: BTreeMap<MessageId, Outcome>,
     pub(crate) allowed: BTreeMap<MessageId, Outcome>,
-    /// Cancelled in this step, in time.
-    pub(crate) taken_back: BTreeSet<MessageId>,
     pub(crate) stop_at: Option<Time>,
+    /// The strongest way of stopping that was asked for.
+    pub(crate) stop_mode: Option<Strength>,
     /// A stop may end before its time, as where nobody can connect any more.
     pub(crate) ends_early: bool,
     pub(crate) ending: Option<Ending>,
     pub(crate) closed: bool,
-    /// Whether the one message of this step must be accepted.
-    pub(crate) alone_fits: Option<bool>,
     /// Messages that failed, and were not handed back yet.
     pub(crate) unsent: BTreeSet<MessageId>,
     /// What this step says of its lanes' room.
     pub(crate) rooms: Vec<(Lane, Capacity)>,
     pub(crate) counts: [u64; 6],
+    pub(crate) bites: Bites,
     pub(crate) rejected: u64,
+}
+
+/// How a stop was asked for; of several the strongest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Strength {
+    Drain,
+    Abort,
+    Remove,
+}
+
+/// What an outcome follows from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// From what the step was told.
+    ByTheStep,
+    /// From what was written in it, or from the end behind that.
+    ByTheEnd,
+}
+
+impl Strength {
+    fn of(mode: StopMode) -> Self {
+        match mode {
+            StopMode::Drain(_) => Self::Drain,
+            StopMode::Abort => Self::Abort,
+            StopMode::Remove => Self::Remove,
+        }
+    }
+}
+
+impl Message {
+    pub(crate) fn new(
+        lane: u8,
+        payload: Bytes,
+        accepted_at: Time,
+        expires_at: Option<Time>,
+    ) -> Self {
+        Self {
+            lane,
+            payload,
+            accepted_at,
+            expires_at,
+            outcome: None,
+            begun: false,
+            proven: false,
+            unproven: false,
+            given_up: None,
+            pipelined_on: None,
+            written: 0,
+            handed: 0,
+            accepted: 0,
+            refusals: Vec::new(),
+        }
+    }
 }
 
 impl Oracle {
@@ -135,41 +219,21 @@ impl Oracle {
             logs: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             current_log: BTreeMap::new(),
-            offered: Vec::new(),
-            unwanted: BTreeSet::new(),
+            wishes: Vec::new(),
+            expiries: BTreeSet::new(),
+            classes: Classes::default(),
             due: BTreeMap::new(),
             allowed: BTreeMap::new(),
-            taken_back: BTreeSet::new(),
             stop_at: None,
+            stop_mode: None,
             ends_early: false,
-            alone_fits: None,
             rooms: Vec::new(),
             ending: None,
             closed: false,
             counts: [0; 6],
+            bites: Bites::default(),
             unsent: BTreeSet::new(),
             rejected: 0,
-        }
-    }
-
-    /// The user is about to hand a message over.
-    pub(crate) fn offered(&mut self, id: MessageId, lane: u8, payload: &Bytes) {
-        let stopped = self.stop_at.is_some();
-        self.offered.push((id, (lane, payload.clone(), stopped)));
-    }
-
-    /// The user is about to take a message back: at once if it has not begun.
-    pub(crate) fn cancelled(&mut self, id: MessageId) {
-        if self.offered.iter().any(|(offered, _)| *offered == id) {
-            self.unwanted.insert(id);
-        }
-        if !self.is_live(id) {
-            return;
-        }
-        let message = self.messages.get_mut(&id).expect("it is open");
-        message.cancelled = true;
-        if !message.begun {
-            self.taken_back.insert(id);
         }
     }
 
@@ -180,6 +244,19 @@ impl Oracle {
             StopMode::Abort | StopMode::Remove => now,
         };
         self.stop_at = Some(self.stop_at.map_or(at, |earlier| earlier.min(at)));
+        self.stop_mode = self.stop_mode.max(Some(Strength::of(mode)));
+    }
+
+    /// Why the sender says that it ends, if messages were `abandoned` at it, or none.
+    pub(crate) fn stops_as(&self, abandoned: bool) -> StopReason {
+        match self.stop_mode {
+            _ if self.ending == Some(Ending::GaveUp) => StopReason::GaveUp,
+            Some(Strength::Remove) => StopReason::Removed,
+            Some(_) if !abandoned => StopReason::Drained,
+            Some(Strength::Abort) => StopReason::Aborted,
+            Some(Strength::Drain) => StopReason::DeadlineReached,
+            None => panic!("I28 stopped without being asked to"),
+        }
     }
 
     /// What failed at the end is handed back, in the same step.
@@ -187,6 +264,7 @@ impl Oracle {
         let Unsent { id, lane, payload } = unsent;
         let failed = self.unsent.remove(&id);
         assert!(failed, "I4 {id} is handed back, and has not failed");
+        self.bites.handed_back += 1;
         let message = &self.messages[&id];
         assert_eq!(
             (message.lane, &message.payload),
@@ -195,105 +273,62 @@ impl Oracle {
         );
     }
 
-    /// Judges one step's answer; what it wrote is judged by the witnesses afterwards.
-    pub(crate) fn answered(&mut self, now: Time, verdicts: Vec<Verdict>) {
+    /// Judges one step's answer; what it wrote is judged by the witnesses afterwards. Of a half that
+    /// this step may not have looked at, `stepped` is false: time has done nothing to it then.
+    pub(crate) fn answered(&mut self, now: Time, verdicts: Vec<Verdict>, stepped: bool) {
+        let mut settled = Vec::new();
+        let mut rejected = BTreeMap::new();
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Rejected(id, reason, payload) => {
+                    rejected.insert(id, (reason, payload));
+                }
+                Verdict::Settled(id, outcome) => settled.push((id, outcome)),
+            }
+        }
+        assert!(!self.closed || settled.is_empty(), "I27 {settled:?}");
+        self.judge_admission(now, rejected);
+        if stepped {
+            self.expire(now);
+        }
+        let mut settled_last = BTreeSet::new();
+        for (id, outcome) in settled {
+            if self.settled(now, id, &outcome) == Shown::ByTheEnd {
+                settled_last.insert(self.messages[&id].lane);
+            }
+        }
+        assert!(
+            self.due.is_empty(),
+            "I1 {:?} must be told, and is not",
+            self.due
+        );
+        self.note_busy(settled_last);
+    }
+
+    /// I15: after a step nothing is overdue.
+    pub(crate) fn check_moments(&self, now: Time) {
+        let next = self.next_moment().filter(|_| !self.closed);
+        assert!(
+            next.is_none_or(|at| at > now),
+            "I15 something of a message was due at {next:?}"
+        );
+    }
+
+    /// What failed at an end was handed back, all of it.
+    pub(crate) fn check_handed_back(&self) {
         let unsent = &self.unsent;
         assert!(
             unsent.is_empty(),
             "I28 {unsent:?} failed, and are not handed back"
         );
-        let alone = self.alone_fits.take();
-        let mut settled = Vec::new();
-        let mut rejected = Vec::new();
-        for verdict in verdicts {
-            match verdict {
-                Verdict::Rejected(id, reason, payload) => rejected.push((id, reason, payload)),
-                Verdict::Settled(id, outcome) => settled.push((id, outcome)),
-            }
-        }
-        assert!(!self.closed || settled.is_empty(), "I27 {settled:?}");
-        self.judge_admission(rejected, alone);
-        for (id, outcome) in settled {
-            self.settled(now, id, &outcome);
-        }
-        assert!(
-            self.due.is_empty(),
-            "I1 the wire has shown {:?}, and it is not told",
-            self.due
-        );
-        let taken_back = std::mem::take(&mut self.taken_back);
-        assert!(
-            !taken_back.iter().any(|id| self.is_live(*id)),
-            "I1 of {taken_back:?} one was not begun, and is not cancelled"
-        );
-    }
-
-    fn judge_admission(
-        &mut self,
-        rejected: Vec<(MessageId, RejectReason, Bytes)>,
-        alone_fits: Option<bool>,
-    ) {
-        let mut offered: BTreeMap<_, _> = std::mem::take(&mut self.offered).into_iter().collect();
-        let unwanted = std::mem::take(&mut self.unwanted);
-        let offers = offered.len();
-        for (id, reason, payload) in rejected {
-            let (_, handed_back, stopped) = offered.remove(&id).expect("I8 nobody offered it");
-            assert_eq!(handed_back, payload, "I8 another message came back");
-            self.rejected += 1;
-            let bytes = payload.len();
-            let max = self.limits.message_bytes_max;
-            let fits = bytes <= max;
-            match reason {
-                RejectReason::Stopped => {
-                    assert!(stopped || self.ending.is_some(), "I8 nobody stopped it");
-                }
-                RejectReason::TooLarge { .. } => assert!(!fits, "I8 {bytes} is within {max}"),
-                RejectReason::QueueFull => {
-                    assert!(fits && alone_fits != Some(true), "I8 there was room");
-                }
-                other => panic!("I8 rejected because of {other}"),
-            }
-        }
-        if offers == 1 && offered.len() == 1 {
-            assert_ne!(alone_fits, Some(false), "I8 accepted beyond its limits");
-        }
-        for (id, (lane, payload, stopped)) in offered {
-            assert!(!stopped, "I28 {id} was accepted after a stop");
-            let books = self.lanes.get_mut(&lane).expect("I8 a lane that is none");
-            books.live_bytes += payload.len() as u64;
-            books.live.insert(id);
-            books.waiting.push_back(id);
-            books.queued += 1;
-            let message = Message {
-                lane,
-                payload,
-                outcome: None,
-                begun: false,
-                proven: false,
-                unproven: false,
-                cancelled: unwanted.contains(&id),
-                pipelined_on: None,
-                written: 0,
-                handed: 0,
-                accepted: 0,
-                refusals: Vec::new(),
-            };
-            assert!(
-                self.messages.insert(id, message).is_none(),
-                "I1 {id} accepted twice"
-            );
-            if unwanted.contains(&id) {
-                self.taken_back.insert(id);
-            }
-        }
     }
 
     /// The first byte of the message is in a write.
     pub(crate) fn begins(&mut self, id: MessageId, conn: Conn, pipelined: bool) {
         let message = self.messages.get_mut(&id).expect("it is numbered");
         assert!(
-            !(message.cancelled && message.proven),
-            "I4 {id} is taken back and surely lost, and is written again"
+            !(message.given_up.is_some() && message.proven),
+            "I4 {id} is given up and surely lost, and is written again"
         );
         message.proven = false;
         message.written += 1;
@@ -305,6 +340,7 @@ impl Oracle {
             let books = self.lanes.get_mut(&message.lane).expect("its lane");
             books.begun += 1;
             books.begun_bytes += message.payload.len() as u64;
+            self.unqueue(id);
         }
     }
 
@@ -325,6 +361,12 @@ impl Oracle {
     pub(crate) fn live(&self) -> BTreeSet<MessageId> {
         let each = self.lanes.values().flat_map(|books| &books.live);
         each.copied().collect()
+    }
+
+    /// When the oldest message without an outcome was accepted.
+    pub(crate) fn oldest(&self) -> Option<Time> {
+        let each = self.lanes.values().filter_map(LaneBooks::oldest);
+        each.map(|id| self.messages[&id].accepted_at).min()
     }
 
     /// Whether anything is open on another lane than this.

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peer_sender_core::{Config, SessionsConfig, StopMode, Time};
+use peer_sender_core::{Config, SendPolicy, SessionsConfig, StopMode, Time, WhenFull};
 
 use crate::faults::{Fault, draw_faults, draw_stops, on};
 use crate::limits::{Limits, draw_limits, draw_sessions};
@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) reply_bytes_max: u64,
     /// Messages, and replies, that are taken back: per mille.
     pub(crate) cancels: u64,
+    /// Those that bring an end of their own: per mille.
+    pub(crate) expiries: u64,
     /// A lane that the accepting application does not read until all others are settled.
     pub(crate) deaf: Option<u8>,
     /// The network.
@@ -142,6 +144,7 @@ impl Plan {
             reply_burst_max: rng.pick(&[1, 1, 4]),
             reply_bytes_max: payload_bytes_max,
             cancels: on(rng).map_or(0, |rng| rng.between(10, 400)),
+            expiries: on(rng).map_or(0, |rng| rng.between(10, 400)),
             deaf,
             delay_min: delay_max / rng.between(1, 8) as u32,
             delay_max,
@@ -191,6 +194,7 @@ impl Plan {
         match rng.below(100) {
             0..25 => plan.shorten_lives(rng, span),
             25 => plan.refuse_everything(rng),
+            26..36 => plan.stay_away(rng),
             _ => {}
         }
         plan
@@ -224,6 +228,28 @@ impl Plan {
         self.faults.sort_by_key(|(at, _)| *at);
     }
 
+    /// Messages and replies that are given up once they have begun, and ends that are away for about
+    /// as long as there is patience with them.
+    fn stay_away(&mut self, rng: &mut Rng) {
+        let ms = Duration::from_millis;
+        self.messages = self.messages.min(rng.between(3, 60));
+        self.expiries = 400;
+        self.cancels = rng.pick(&[100, 400]);
+        self.replies = rng.between(200, 900);
+        self.answer_max = rng.pick(&[ms(300), ms(8_000)]);
+        self.linger = rng.between(50, 700);
+        self.cut = rng.between(50, 700);
+        let mut replies = self.sessions.receiver.replies().clone();
+        for policy in [&mut self.limits.policy, &mut replies.policy] {
+            policy.when_full = WhenFull::Reject;
+            policy.ttl = on(rng).map(|rng| rng.wait_between(ms(100), ms(10_000)));
+            policy.patience = rng.wait_between(Duration::ZERO, ms(8_000));
+        }
+        let receiver = self.sessions.receiver.clone().with_replies(replies);
+        self.sessions.receiver = receiver.expect("usable limits");
+        self.config = self.limits.config(&self.first);
+    }
+
     /// More refusals than a receiver remembers.
     fn refuse_everything(&mut self, rng: &mut Rng) {
         self.messages = rng.between(1_100, 2_600);
@@ -232,7 +258,9 @@ impl Plan {
         self.limits.queue_messages_max = 8_192;
         self.limits.attempts_max = None;
         self.limits.give_up_after = None;
+        self.limits.policy = SendPolicy::default();
         self.config = self.limits.config(&self.first);
+        self.expiries = 0;
         self.refuses = 995;
         self.lanes = 1;
         self.deaf = None;
@@ -262,6 +290,8 @@ impl Plan {
         self.limits.queue_bytes_max = 1 << 30;
         self.limits.attempts_max = None;
         self.limits.give_up_after = None;
+        self.limits.policy.ttl = None;
+        self.expiries = 0;
         self.cancels = 0;
         self.strikes_at_fin = 0;
         // Whether the receiver may have taken what is too large depends on whether it was heard of

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use peer_sender_core::{Attempt, CloseCode, PeerKey, SessionHandle, Sessions};
+use peer_sender_core::{Attempt, CloseCode, PeerKey, SessionHandle, Sessions, Time, Timer};
 
 use crate::log::{self, brief_event};
 use crate::oracle::Message;
@@ -95,11 +95,30 @@ impl World {
                 oracle.check_room(|lane| sessions.capacity(*handle, lane));
             }
         }
+        self.check_moments();
         assert!(
             self.sessions.len() <= self.plan.sessions.sessions_max,
             "I21 too many sessions"
         );
         self.check_budgets();
+    }
+
+    /// I15: the next deadline is no later than what time does to replies, and where it is about
+    /// that, exactly then.
+    fn check_moments(&self) {
+        let life = self.incarnation;
+        let ours = self.replies.iter().filter(|((of, _), _)| *of == life);
+        let open = ours.filter(|(_, oracle)| !oracle.closed);
+        let expected = open.filter_map(|(_, oracle)| oracle.next_moment()).min();
+        let deadline = self.sessions.next_deadline();
+        let at = deadline.map_or(Time::MAX, |deadline| deadline.at);
+        let of_replies = deadline
+            .is_some_and(|deadline| matches!(deadline.timer, Timer::Expiry | Timer::Patience));
+        let expected = expected.unwrap_or(Time::MAX);
+        assert!(
+            at <= expected && (!of_replies || at == expected),
+            "I15 {deadline:?}, and replies wait for {expected}"
+        );
     }
 
     /// I21: what the applications have not answered, against the limit of each session, of each

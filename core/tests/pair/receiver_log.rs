@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use peer_sender_core::{MessageId, Outcome, RefuseCode, SessionId};
+use peer_sender_core::{MessageId, Outcome, Redelivery, RefuseCode, SessionId};
 
 use crate::oracle::Oracle;
 use crate::transport::End;
@@ -57,7 +57,7 @@ impl Oracle {
         let forgetful = self.forgotten.iter().any(|one| one.life == receiver.life);
         let never = matches!(
             message.outcome,
-            Some(Outcome::Failed(_) | Outcome::Cancelled)
+            Some(Outcome::Failed(_) | Outcome::Cancelled | Outcome::Expired)
         );
         assert!(
             matches!(message.outcome, None | Some(Outcome::Unknown(_))) || forgetful && !never,
@@ -65,6 +65,8 @@ impl Oracle {
             message.outcome
         );
         message.handed += 1;
+        let once = self.limits.policy.redelivery == Redelivery::AtMostOnce;
+        assert!(!once || message.handed == 1, "I6 {id} is handed over again");
         if message.handed == 1 {
             self.lanes.get_mut(&lane).expect("its lane").seen.push(id);
         }

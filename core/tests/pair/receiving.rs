@@ -9,6 +9,25 @@ use crate::log::{self, brief_action, brief_event};
 use crate::transport::{Conn, End, Stand};
 use crate::world::World;
 
+/// Whose machine has looked at its state in a step of the accepting end, and at the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stepped {
+    Nobody,
+    One(SessionHandle),
+    /// Each for which something was due, or all.
+    WhoeverIsDue,
+}
+
+impl Stepped {
+    pub(crate) fn includes(self, handle: SessionHandle) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::One(one) => one == handle,
+            Self::WhoeverIsDue => true,
+        }
+    }
+}
+
 impl World {
     pub(crate) fn accepted(&mut self, attempt: Attempt, key: PeerKey) {
         let reading = self.read_receiver_clock();
@@ -18,7 +37,7 @@ impl World {
         });
         self.sessions.accepted(reading, attempt, key, &mut actions);
         let news = self.take_news();
-        self.execute_for_receiver(news, actions);
+        self.execute_for_receiver(Stepped::Nobody, news, actions);
     }
 
     pub(crate) fn flush_receiver(&mut self) {
@@ -97,7 +116,9 @@ impl World {
         if lost {
             self.unbind(conn);
         }
-        self.execute_for_receiver(news, actions);
+        let session = self.connection(conn).session;
+        let stepped = session.map_or(Stepped::Nobody, Stepped::One);
+        self.execute_for_receiver(stepped, news, actions);
     }
 
     pub(crate) fn fire_receiver(&mut self) {
@@ -106,7 +127,7 @@ impl World {
         log::line(self.now, || "R -> timeout".into());
         self.sessions.handle_timeout(reading, &mut actions);
         let news = self.take_news();
-        self.execute_for_receiver(news, actions);
+        self.execute_for_receiver(Stepped::WhoeverIsDue, news, actions);
         let now = self.receiver_clock.latest;
         if let Some(deadline) = self.sessions.next_deadline() {
             assert!(deadline.at > now, "I15 {deadline:?} is not after {now}");
@@ -123,41 +144,15 @@ impl World {
                 format!("R -> {handle:?} {}", brief_event(event))
             });
         }
-        let alone = self.reply_fits_alone(handle, &events);
         if let Some(oracle) = self.replies.get_mut(&(self.incarnation, handle)) {
-            for event in &events {
-                match event {
-                    Event::MessageQueued {
-                        id,
-                        lane,
-                        payload,
-                        options: _,
-                    } => {
-                        oracle.offered(*id, lane.0, payload);
-                    }
-                    Event::Cancel { id } => oracle.cancelled(*id),
-                    _ => {}
-                }
-            }
-            oracle.alone_fits = alone;
+            events.iter().for_each(|event| oracle.wishes(event));
         }
         let reading = self.read_receiver_clock();
         let mut actions = Vec::new();
         self.sessions
             .handle_session(reading, handle, events, &mut actions);
         let news = self.take_news();
-        self.execute_for_receiver(news, actions);
-    }
-
-    /// Whether the one reply that this step brings, and nothing else, must be accepted.
-    fn reply_fits_alone(&self, handle: SessionHandle, events: &[Event]) -> Option<bool> {
-        let [Event::MessageQueued { lane, payload, .. }] = events else {
-            return None;
-        };
-        let room = self.sessions.capacity(handle, *lane);
-        let limits = self.plan.sessions.receiver.replies();
-        let small = payload.len() <= limits.message_bytes_max;
-        Some(small && room.messages > 0 && room.bytes >= payload.len())
+        self.execute_for_receiver(Stepped::One(handle), news, actions);
     }
 
     pub(crate) fn take_news(&mut self) -> Vec<SessionNews> {
@@ -166,18 +161,37 @@ impl World {
 
     /// Does what the receiver asks for. What the application is handed comes first, since what is
     /// written in the same step may speak of it.
-    pub(crate) fn execute_for_receiver(&mut self, news: Vec<SessionNews>, actions: Vec<Action>) {
+    pub(crate) fn execute_for_receiver(
+        &mut self,
+        stepped: Stepped,
+        news: Vec<SessionNews>,
+        actions: Vec<Action>,
+    ) {
         self.receiver_steps += 1;
         self.strangers.step_begins();
         self.note(&actions);
         for action in &actions {
             log::line(self.now, || format!("R <- {}", brief_action(action)));
         }
-        self.hear_news(news);
+        for action in &actions {
+            if let Action::Close { attempt, .. } = action {
+                self.falls_silent(*attempt);
+            }
+        }
+        self.hear_news(stepped, news);
         for action in actions {
             self.execute(End::Acceptor, action);
         }
         self.check_receiver();
+    }
+
+    /// The machine ends a connection: nothing more is heard of the lanes that it carried.
+    fn falls_silent(&mut self, attempt: Attempt) {
+        let now = self.receiver_clock.latest;
+        let conn = self.conn(End::Acceptor, attempt);
+        if let Some(oracle) = self.reply_oracle(conn) {
+            oracle.connection_over(conn, now);
+        }
     }
 
     pub(crate) fn read_receiver_clock(&mut self) -> Time {

@@ -12,6 +12,7 @@ use crate::happening::Notice;
 use crate::plan::Plan;
 use crate::recovery::Link;
 use crate::transport::Stand;
+use crate::verdicts::Bites;
 use crate::world::World;
 
 /// What a run shows.
@@ -32,8 +33,14 @@ pub(crate) struct Report {
     pub(crate) strangers: u64,
     pub(crate) sessions_seen: u32,
     pub(crate) connections: usize,
-    /// Replies by outcome: delivered, refused, cancelled, failed, unknown.
-    pub(crate) replies: [u64; 5],
+    /// Replies by outcome: delivered, refused, cancelled, failed, unknown, expired.
+    pub(crate) replies: [u64; 6],
+    /// The rarer outcomes of messages, and of replies.
+    pub(crate) bites: [Bites; 2],
+    /// How often the peer was told to be slow, and no longer.
+    pub(crate) slow: [u64; 2],
+    /// Writes that went out in a lower class than their lane's.
+    pub(crate) yielded: u64,
     pub(crate) replies_written_again: u64,
     pub(crate) cancelled: u64,
     /// How often the dialling end began to read replies anew.
@@ -268,11 +275,15 @@ impl World {
     }
 
     fn report(self) -> Report {
-        let mut replies = [0; 5];
+        let mut replies = [0; 6];
+        let mut of_replies = Bites::default();
+        let mut yielded = self.oracle.classes.yielded;
         let mut replies_written_again = 0;
         for oracle in self.replies.values() {
             let counts = replies.iter_mut().zip(oracle.counts);
             counts.for_each(|(sum, count)| *sum += count);
+            of_replies = of_replies.plus(oracle.bites);
+            yielded += oracle.classes.yielded;
             let again = oracle.messages.values().filter(|m| m.written > 1);
             replies_written_again += again.count() as u64;
         }
@@ -299,6 +310,9 @@ impl World {
             sessions_seen: self.oracle.sessions_seen,
             connections: self.connections.len(),
             replies,
+            bites: [self.oracle.bites, of_replies],
+            slow: self.slow.counts,
+            yielded,
             replies_written_again,
             cancelled: self.oracle.counts[2],
             generations: self.generation,

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Action, CloseCode, Event, Lane, LinkError, MessageId, MessageOptions, PeerEvent, Side,
-    StopMode, StopReason, Time,
+    Action, CloseCode, Event, Lane, LinkError, MessageId, PeerEvent, Side, StopMode, StopReason,
+    Time,
 };
 
 use crate::happening::{Happening, Notice};
 use crate::log::{self, brief_action, brief_event};
 use crate::oracle::{Ending, Verdict};
+use crate::policies::draw_options;
 use crate::rng::Rng;
 use crate::stale::attempt_of;
 use crate::transport::{Conn, End, Stand};
@@ -47,7 +48,12 @@ impl World {
             id,
             lane,
             payload,
-            options: MessageOptions::default(),
+            options: draw_options(
+                &mut self.offer_rng,
+                if self.healed { 0 } else { self.plan.expiries },
+                self.sender_clock.latest,
+                self.plan.delay_max * 3,
+            ),
         };
         self.sender_inbox.push((None, Notice::Event(event)));
         if self.offer_rng.chance(self.plan.cancels) {
@@ -143,7 +149,6 @@ impl World {
         };
         let reading = self.sender_clock.read(self.now, back);
         let now = self.sender_clock.latest;
-        let alone = self.fits_alone(&events);
         let offers = events
             .iter()
             .filter(|e| matches!(e, Event::MessageQueued { .. }))
@@ -164,7 +169,6 @@ impl World {
             "I22 {} actions in one step",
             actions.len()
         );
-        self.oracle.alone_fits = alone;
         self.judge_sender(now, &actions);
         self.execute_for_sender(actions);
         self.check_sender(now);
@@ -184,9 +188,9 @@ impl World {
     /// What the step says of messages, and of the connection.
     fn judge_sender(&mut self, now: Time, actions: &[Action]) {
         let mut verdicts = Vec::new();
-        let mut stopped = false;
+        let mut stopped = None;
         for action in actions {
-            assert!(!stopped, "I27 {action:?} after SenderStopped");
+            assert!(stopped.is_none(), "I27 {action:?} after SenderStopped");
             match action {
                 Action::Settle { id, outcome } => {
                     verdicts.push(Verdict::Settled(*id, outcome.clone()));
@@ -197,30 +201,48 @@ impl World {
                     payload,
                     ..
                 } => verdicts.push(Verdict::Rejected(*id, *reason, payload.clone())),
-                Action::Emit(PeerEvent::SenderStopped { .. }) => stopped = true,
+                Action::Emit(PeerEvent::SenderStopped { reason }) => stopped = Some(*reason),
                 Action::Room { lane, capacity } => self.oracle.rooms.push((*lane, *capacity)),
                 _ => {}
             }
         }
-        let gave_up = |action: &Action| {
-            let reason = StopReason::GaveUp;
-            *action == Action::Emit(PeerEvent::SenderStopped { reason })
-        };
-        if actions.iter().any(gave_up) {
+        if stopped == Some(StopReason::GaveUp) {
             self.oracle.ending = Some(Ending::GaveUp);
         }
+        let parts = |action: &Action| {
+            matches!(
+                action,
+                Action::Close { .. } | Action::Emit(PeerEvent::Disconnected { .. })
+            )
+        };
+        if actions.iter().any(parts) || self.recovery.told.error.is_some() {
+            let current = self.recovery.attempt();
+            let conn = current.and_then(|attempt| self.dialled(attempt));
+            if let Some(conn) = conn {
+                self.oracle.connection_over(conn, now);
+            }
+        }
         let was_settled = self.oracle.is_settled();
-        self.oracle.answered(now, verdicts);
+        let abandoned = verdicts.iter().any(Verdict::is_abandonment);
+        self.oracle.answered(now, verdicts, true);
         if !was_settled || !self.oracle.is_settled() {
             self.recovery.last_said = now;
         }
-        if stopped {
+        if let Some(reason) = stopped {
+            assert_eq!(
+                reason,
+                self.oracle.stops_as(abandoned),
+                "I28 why it stopped"
+            );
             let open = self.oracle.live();
             assert!(open.is_empty(), "I28 stopped with {open:?} open");
             let asked = self.oracle.stop_at.is_some() || self.oracle.ending.is_some();
             assert!(asked, "I28 stopped without being asked to");
             self.oracle.closed = true;
+        } else if !self.oracle.closed {
+            self.slow.judge(now, self.oracle.oldest(), actions);
         }
+        self.oracle.check_moments(now);
         if self.oracle.stop_at.is_some_and(|at| at <= now) {
             assert!(self.oracle.closed, "I28 the stop's deadline has passed");
         }
@@ -242,15 +264,7 @@ impl World {
         for event in events {
             log::line(self.now, || format!("S -> {}", brief_event(event)));
             match event {
-                Event::MessageQueued {
-                    id,
-                    lane,
-                    payload,
-                    options: _,
-                } => {
-                    self.oracle.offered(*id, lane.0, payload);
-                }
-                Event::Cancel { id } => self.oracle.cancelled(*id),
+                Event::MessageQueued { .. } | Event::Cancel { .. } => self.oracle.wishes(event),
                 Event::Stop { mode } => self.oracle.stops(now, *mode),
                 Event::AddressesChanged { addresses } => {
                     self.recovery.told.moved = Some(addresses.clone());
@@ -278,6 +292,9 @@ impl World {
                     let name = (conn, stream.index);
                     self.oracle.sender_reads(name, bytes);
                     self.recovery.last_said = now;
+                    if *fin {
+                        self.oracle.stream_over(name, now);
+                    }
                     let witness = self.oracle.witnesses.get(&name);
                     going_away |= *fin && !witness.is_some_and(|witness| witness.is_finished());
                     if witness.is_some_and(|witness| witness.is_resumed()) {
@@ -292,6 +309,7 @@ impl World {
                 | Event::StreamStopped { stream, code, .. }
                     if stream.opener == Side::Local =>
                 {
+                    self.oracle.stream_over((conn, stream.index), now);
                     Some(LinkError::StreamCut { code: *code })
                 }
                 _ => None,
@@ -316,16 +334,6 @@ impl World {
         }
     }
 
-    /// Whether the one message that this step brings, and nothing else, must be accepted.
-    fn fits_alone(&self, events: &[Event]) -> Option<bool> {
-        let [Event::MessageQueued { payload, lane, .. }] = events else {
-            return None;
-        };
-        let room = self.sender.capacity(*lane);
-        let small = payload.len() <= self.plan.limits.message_bytes_max;
-        Some(small && room.messages > 0 && room.bytes >= payload.len())
-    }
-
     /// Does what the dialling end asks for. What its application is handed comes first, since
     /// what is written in the same step may speak of it.
     fn execute_for_sender(&mut self, actions: Vec<Action>) {
@@ -346,9 +354,12 @@ impl World {
         assert_eq!(self.sender.check(), Ok(()));
         self.oracle.check_books(&self.sender.stats());
         self.oracle.check_room(|lane| self.sender.capacity(lane));
-        let stop_at = self.oracle.stop_at;
+        self.oracle.check_handed_back();
+        let of_messages = self.oracle.next_moment();
+        let of_oldest = self.slow.next_moment(self.oracle.oldest());
+        let others = [self.oracle.stop_at, of_messages, of_oldest];
         self.recovery
-            .check_deadline(now, stop_at, self.sender.next_deadline());
+            .check_deadline(now, others, self.sender.next_deadline());
         assert_eq!(self.sender.is_closed(), self.oracle.closed, "I27 closed");
         let live = self
             .recovery

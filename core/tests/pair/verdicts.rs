@@ -1,24 +1,74 @@
 //! The judge of each single outcome, and of the books that a sending half keeps.
 
 use peer_sender_core::{
-    Capacity, FailReason, Lane, Level, MessageId, Outcome, RefuseCode, Stats, Time, UnknownReason,
+    FailReason, Level, MessageId, Outcome, Redelivery, RefuseCode, Stats, Time, UnknownReason,
 };
 
-use crate::oracle::{Ending, Oracle};
+use crate::oracle::{Ending, Message, Oracle, Shown, Strength};
+
+/// How often the rarer outcomes fell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bites {
+    pub(crate) expired_queued: u64,
+    pub(crate) expired_proven: u64,
+    pub(crate) out_of_patience: u64,
+    pub(crate) displaced: u64,
+    /// Of unknown fate, and not sent again for that.
+    pub(crate) forgotten_at_most_once: u64,
+    pub(crate) removed: u64,
+    pub(crate) handed_back: u64,
+}
+
+impl Bites {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            expired_queued: self.expired_queued + other.expired_queued,
+            expired_proven: self.expired_proven + other.expired_proven,
+            out_of_patience: self.out_of_patience + other.out_of_patience,
+            displaced: self.displaced + other.displaced,
+            forgotten_at_most_once: self.forgotten_at_most_once + other.forgotten_at_most_once,
+            removed: self.removed + other.removed,
+            handed_back: self.handed_back + other.handed_back,
+        }
+    }
+
+    fn count(&mut self, message: &Message, outcome: &Outcome, redelivery: Redelivery) {
+        let counter = match outcome {
+            Outcome::Expired if message.begun => &mut self.expired_proven,
+            Outcome::Expired => &mut self.expired_queued,
+            Outcome::Unknown(UnknownReason::Patience) => &mut self.out_of_patience,
+            Outcome::Failed(FailReason::Displaced) => &mut self.displaced,
+            Outcome::Unknown(UnknownReason::Forgotten) if redelivery == Redelivery::AtMostOnce => {
+                &mut self.forgotten_at_most_once
+            }
+            Outcome::Failed(FailReason::Removed) | Outcome::Unknown(UnknownReason::Removed) => {
+                &mut self.removed
+            }
+            _ => return,
+        };
+        *counter += 1;
+    }
+}
 
 impl Oracle {
-    pub(crate) fn settled(&mut self, now: Time, id: MessageId, outcome: &Outcome) {
+    pub(crate) fn settled(&mut self, now: Time, id: MessageId, outcome: &Outcome) -> Shown {
         let was_open = self.is_live(id);
         assert!(
             was_open,
             "I1 {id} is settled as {outcome:?}, and is not open"
         );
         let shown = self.due.remove(&id).or_else(|| self.allowed.remove(&id));
-        if let Some(shown) = shown {
-            assert_eq!(&shown, outcome, "I1 the wire has shown of {id}");
-        } else {
-            self.judge_unshown(now, id, outcome);
-        }
+        let shown = match shown {
+            Some(shown) => {
+                let instead = self.may_be_instead(now, id, &shown, outcome);
+                assert!(
+                    instead || shown == *outcome,
+                    "I1 {id} is {outcome:?}, and must be {shown:?}"
+                );
+                Shown::ByTheStep
+            }
+            None => self.judge_unshown(now, id, outcome),
+        };
         self.judge_truth(id, outcome);
         let kind = match outcome {
             Outcome::Delivered(_) => 0,
@@ -29,10 +79,15 @@ impl Oracle {
             Outcome::Expired => 5,
         };
         self.counts[kind] += 1;
-        if let Outcome::Failed(_) = outcome {
+        let displaced = Outcome::Failed(FailReason::Displaced);
+        if matches!(outcome, Outcome::Failed(_)) && *outcome != displaced {
             self.unsent.insert(id);
         }
+        self.unqueue(id);
+        self.forget_moments(id);
         let message = self.messages.get_mut(&id).expect("it is open");
+        let redelivery = self.limits.policy.redelivery;
+        self.bites.count(message, outcome, redelivery);
         message.outcome = Some(outcome.clone());
         let bytes = message.payload.len() as u64;
         let books = self.lanes.get_mut(&message.lane).expect("its lane");
@@ -43,12 +98,22 @@ impl Oracle {
             books.begun_bytes -= bytes;
         }
         books.waiting.retain(|waiting| *waiting != id);
+        shown
+    }
+
+    /// Where two things end a message in one step, and either may come first.
+    fn may_be_instead(&self, now: Time, id: MessageId, shown: &Outcome, outcome: &Outcome) -> bool {
+        let forgotten = Outcome::Unknown(UnknownReason::Forgotten);
+        *shown == forgotten
+            && *outcome == Outcome::Unknown(UnknownReason::Patience)
+            && self.is_out_of_patience(id, now)
     }
 
     /// An outcome that no RECEIPT or RESUME of this step tells of must have another cause.
-    fn judge_unshown(&self, now: Time, id: MessageId, outcome: &Outcome) {
+    fn judge_unshown(&self, now: Time, id: MessageId, outcome: &Outcome) -> Shown {
         let early = self.ends_early;
         let stopped = self.stop_at.is_some_and(|at| at <= now || early);
+        let removed = self.stop_mode == Some(Strength::Remove);
         let message = &self.messages[&id];
         let too_large = message.payload.len() > self.receiver_message_bytes_max;
         let lost = !message.begun || message.proven;
@@ -60,15 +125,17 @@ impl Oracle {
             Outcome::Unknown(UnknownReason::Forgotten) => {
                 assert!(too_large && message.unproven, "I4 {id} can be sent again");
             }
-            Outcome::Cancelled => {
-                assert!(message.cancelled, "I4 nobody took {id} back");
-                assert!(lost, "I4 {id} is taken back, and may have arrived");
+            Outcome::Unknown(UnknownReason::Patience) => {
+                let over = self.is_out_of_patience(id, now);
+                assert!(over, "I4 there is patience left for {id}");
+                return Shown::ByTheStep;
             }
             Outcome::Failed(reason) => {
                 let why = match reason {
-                    FailReason::Stopped => stopped,
+                    FailReason::Stopped => stopped && !removed,
+                    FailReason::Removed => stopped && removed,
                     FailReason::GaveUp => self.ending == Some(Ending::GaveUp),
-                    FailReason::Removed | FailReason::Displaced => false,
+                    FailReason::Displaced => false,
                     FailReason::SessionForgotten => self.ending == Some(Ending::SessionForgotten),
                 };
                 assert!(why, "I4 {id} failed without a cause: {reason:?}");
@@ -76,23 +143,24 @@ impl Oracle {
             }
             Outcome::Unknown(reason) => {
                 let why = match reason {
-                    UnknownReason::Stopped => stopped,
+                    UnknownReason::Stopped => stopped && !removed,
+                    UnknownReason::Removed => stopped && removed,
                     UnknownReason::GaveUp => self.ending == Some(Ending::GaveUp),
                     UnknownReason::SessionForgotten => {
                         self.ending == Some(Ending::SessionForgotten)
                     }
                     UnknownReason::Forgotten
-                    | UnknownReason::Removed
                     | UnknownReason::Patience
                     | UnknownReason::ConnectionLost => false,
                 };
                 assert!(why, "I4 {id} unknown without a cause: {reason:?}");
                 assert!(!lost, "I4 {id} has surely not arrived");
             }
-            Outcome::Delivered(_) | Outcome::Refused(_) | Outcome::Expired => {
+            Outcome::Delivered(_) | Outcome::Refused(_) | Outcome::Cancelled | Outcome::Expired => {
                 panic!("I1 nothing shows that {id} is {outcome:?}")
             }
         }
+        Shown::ByTheEnd
     }
 
     /// Whatever showed it, the outcome must be what the application saw.
@@ -125,23 +193,6 @@ impl Oracle {
                 );
             }
             Outcome::Unknown(_) => {}
-        }
-    }
-
-    /// Whoever waits for room is told where messages have left a lane's queue, and of the room
-    /// that there is.
-    pub(crate) fn check_room(&mut self, capacity: impl Fn(Lane) -> Capacity) {
-        let told = std::mem::take(&mut self.rooms);
-        for (lane, room) in &told {
-            assert_eq!(*room, capacity(*lane), "I8 the room of {lane:?}");
-        }
-        for (lane, books) in &mut self.lanes {
-            let queued = books.live.len() as u64 - books.begun;
-            let left = books.queued > queued;
-            books.queued = queued;
-            let named = told.iter().any(|(name, _)| name.0 == *lane);
-            let over = self.closed || self.stop_at.is_some();
-            assert!(!left || named || over, "I8 lane {lane} has room");
         }
     }
 

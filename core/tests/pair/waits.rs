@@ -90,11 +90,13 @@ impl Window {
 }
 
 impl Recovery {
-    /// I15: exactly the timers that are due to be armed, none of them overdue.
+    /// I15: exactly the timers that are due to be armed, none of them overdue: those of the
+    /// connection, and `others`: the end of a stop, what time does to messages, and when the peer
+    /// becomes slow.
     pub(crate) fn check_deadline(
         &self,
         now: Time,
-        stop_at: Option<Time>,
+        others: [Option<Time>; 3],
         deadline: Option<Deadline>,
     ) {
         let (of_link, resumes) = match &self.link {
@@ -104,8 +106,9 @@ impl Recovery {
             Link::Down | Link::Idle | Link::Ended => (None, None),
         };
         let of_streams = resumes.into_iter().flat_map(|all| all.values().flatten());
-        let of_stop = stop_at.filter(|_| !matches!(self.link, Link::Ended));
-        let expected = of_streams.copied().chain(of_link).chain(of_stop).min();
+        let others = others.into_iter().flatten();
+        let others = others.filter(|_| !matches!(self.link, Link::Ended));
+        let expected = of_streams.copied().chain(of_link).chain(others).min();
         assert!(
             expected.is_none_or(|at| at > now),
             "I15 {expected:?} is not after {now}"

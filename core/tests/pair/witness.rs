@@ -1,7 +1,9 @@
 //! What is written on each connection, read as it is written and judged by `docs/wire.md`; and
 //! what the sender has read of it, from which its verdicts must follow.
 
-use peer_sender_core::{Epoch, Level, MessageId, Outcome, RefuseCode, SessionId};
+use peer_sender_core::{
+    Epoch, Level, MessageId, Outcome, Redelivery, RefuseCode, SessionId, UnknownReason,
+};
 
 use crate::frames::{Piece, Reader};
 use crate::oracle::Oracle;
@@ -26,6 +28,8 @@ pub(crate) struct Witness {
     /// The message that is being written, and how much of it was.
     writing: Option<(MessageId, usize)>,
     fin: bool,
+    /// The way back has ended, or was cut.
+    pub(crate) over: bool,
     /// What the sender has read: RESUME.next, the last `taken`, refusals.
     resumed: Option<u64>,
     taken_read: u64,
@@ -83,8 +87,9 @@ impl Oracle {
             return self.opens(conn, witness, (fresh, session, lane, base));
         }
         let session = witness.session.expect("W OPEN comes first");
+        let at_once = self.limits.policy.redelivery == Redelivery::AtLeastOnce;
         assert!(
-            witness.fresh || witness.is_resumed(),
+            witness.fresh && at_once || witness.is_resumed(),
             "W {piece:?} before RESUME"
         );
         match piece {
@@ -187,7 +192,10 @@ impl Oracle {
         let mut streams = self.witnesses_of(conn);
         let refused = streams.any(Witness::awaits_first_resume);
         drop(streams);
-        self.session_refused |= refused;
+        if refused {
+            self.session_refused = true;
+            self.lose_session();
+        }
     }
 
     /// What was said on each stream of a connection.
@@ -226,6 +234,9 @@ impl Oracle {
                 } => {
                     witness.resumed = Some(next);
                     witness.taken_read = taken;
+                    if !witness.over {
+                        self.hears(name.0, witness.lane);
+                    }
                     self.judge(name.0, &witness, (epoch, record), taken, next);
                 }
                 Piece::Receipt { taken } => self.receipt(&mut witness, taken),
@@ -273,6 +284,8 @@ impl Oracle {
         let lane = witness.lane;
         let books = self.lanes.get_mut(&lane).expect("its lane");
         let same_memory = books.record == Some(record);
+        let at_most_once = self.limits.policy.redelivery == Redelivery::AtMostOnce;
+        let unknown = Outcome::Unknown(UnknownReason::Forgotten);
         books.record = Some(record);
         let first = (session, lane, 0);
         for ((_, _, number), id) in self.numbers.range(first..=(session, lane, u64::MAX)) {
@@ -288,6 +301,13 @@ impl Oracle {
                     message.unproven |= !same_memory;
                     message.proven = !message.unproven;
                 }
+                let ends_as = match &message.given_up {
+                    Some((outcome, _)) if message.proven => Some(outcome.clone()),
+                    // Sent once, and never again.
+                    _ if message.unproven && at_most_once => Some(unknown.clone()),
+                    Some(_) | None => None,
+                };
+                self.due.extend(ends_as.map(|outcome| (*id, outcome)));
                 self.judged = true;
             }
         }

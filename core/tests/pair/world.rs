@@ -18,6 +18,7 @@ use crate::oracle::Oracle;
 use crate::plan::Plan;
 use crate::recovery::Recovery;
 use crate::rng::Rng;
+use crate::slow::Slow;
 use crate::strangers::Strangers;
 use crate::transport::{Conn, Connection, End};
 
@@ -64,6 +65,7 @@ pub(crate) struct World {
 
     /// Of the dialling end's messages.
     pub(crate) oracle: Oracle,
+    pub(crate) slow: Slow,
     /// Of the replies of each session of each life.
     pub(crate) replies: BTreeMap<(u32, SessionHandle), Oracle>,
     pub(crate) replies_sent: u64,
@@ -124,6 +126,7 @@ impl World {
                 plan.config.send_limits().clone(),
                 plan.receiver_message_bytes_max,
             ),
+            slow: Slow::new(plan.limits.slow_after),
             replies: BTreeMap::new(),
             replies_sent: 0,
             carriers: BTreeMap::new(),
@@ -131,7 +134,7 @@ impl World {
             next_handle: 0,
             generation: 0,
             memory: Memory::default(),
-            recovery: Recovery::new(plan.limits, plan.config.addresses().to_vec()),
+            recovery: Recovery::new(plan.limits.clone(), plan.config.addresses().to_vec()),
             digest: Digest::default(),
             receiver_steps: 0,
             overloads: 0,
