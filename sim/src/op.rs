@@ -259,6 +259,10 @@ pub enum Op {
         /// How.
         mode: StopMode,
     },
+    /// `heal`: from here on everything works: what is dialled is connected, what is written is
+    /// delivered and accepted, timers fire, until nothing is left to do. Every message must have
+    /// the outcome that it deserves by then, and so must a fresh one.
+    Heal,
     /// `stale sender lost 7`: an event that names a connection (or write, or message) which that
     /// end does not have.
     Stale {

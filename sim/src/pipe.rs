@@ -14,12 +14,14 @@ pub(crate) struct Pipe {
     rest_of_frame: usize,
     /// FIN was written, and whether it is still under way.
     fin: Fin,
-    /// The write that QUIC has not taken whole.
+    /// The machine waits for QUIC to take a write whole.
     pub(crate) transfer: bool,
     /// The name of that write.
     pub(crate) name: Name,
     /// Reset by the writer, or given up by the reader: carries nothing more.
     pub(crate) severed: bool,
+    /// The reader was told of a reset that the writer knows nothing of.
+    unheard: bool,
     /// RESET_STREAM is on its way to the reader.
     pub(crate) reset: Option<u64>,
     /// STOP_SENDING is on its way to the writer.
@@ -76,15 +78,14 @@ impl Pipe {
         if chunks.iter().any(Bytes::is_empty) || chunks.is_empty() && !fin {
             return Err("an empty write, or chunk");
         }
-        if self.severed {
-            return match self.halt {
-                // The machine does not know yet.
-                Some(_) => Ok(()),
-                None => Err("a write on a stream that is cut"),
-            };
+        if self.severed && !self.unheard && self.halt.is_none() {
+            return Err("a write on a stream that is cut");
         }
         self.transfer = true;
         self.name = Name(transfer);
+        if self.severed {
+            return Ok(());
+        }
         for chunk in chunks {
             self.under_way.extend_from_slice(chunk);
         }
@@ -100,7 +101,6 @@ impl Pipe {
     }
 
     /// Frames under way, the half-arrived one included.
-    #[cfg(test)]
     pub(crate) fn frames(&self) -> usize {
         let mut rest = &self.under_way[..];
         let mut count = 0;
@@ -112,6 +112,16 @@ impl Pipe {
             count += 1;
         }
         count
+    }
+
+    /// Whether what has arrived ends with a whole frame.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.rest_of_frame == 0
+    }
+
+    /// Whether a frame is at the front of which nothing has arrived.
+    pub(crate) fn has_whole_frame(&self) -> bool {
+        self.rest_of_frame == 0 && !self.under_way.is_empty()
     }
 
     /// Lets that much arrive, with FIN where nothing is left behind it.
@@ -160,6 +170,24 @@ impl Pipe {
         self.lose();
     }
 
+    /// The same, and the writer knows nothing of it.
+    pub(crate) fn sever_unheard(&mut self) {
+        self.unheard = true;
+        self.sever();
+    }
+
+    /// Takes the write that the machine waits for, if QUIC will ever hold all of it.
+    pub(crate) fn take_write(&mut self) -> Option<TransferId> {
+        let taken = self.is_taking();
+        self.transfer &= !taken;
+        taken.then_some(self.name.0)
+    }
+
+    /// Whether QUIC has a write that it does not hold whole yet.
+    pub(crate) fn is_taking(&self) -> bool {
+        self.transfer && (!self.severed || self.unheard)
+    }
+
     /// What is under way is lost.
     pub(crate) fn lose(&mut self) {
         self.under_way.clear();
@@ -167,7 +195,6 @@ impl Pipe {
         if self.fin == Fin::UnderWay {
             self.fin = Fin::Past;
         }
-        self.transfer = false;
     }
 }
 

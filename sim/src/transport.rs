@@ -4,7 +4,7 @@
 
 use peer_sender_core::{Attempt, CloseCode, Side, StreamId};
 
-use crate::op::End;
+use crate::op::{End, Why};
 use crate::pipe::Pipe;
 
 /// What one end knows of a connection.
@@ -74,6 +74,19 @@ impl Connection {
         }
     }
 
+    /// Whether anything that this end sent can arrive now.
+    pub(crate) fn carries(&self, from: End) -> bool {
+        self.streams.iter().any(|it| it.carries(from))
+    }
+
+    /// What an end is told whose other end is gone.
+    pub(crate) fn why_lost(&self, end: End) -> Why {
+        match self.closed {
+            Some((by, _)) if by != end => Why::PeerClosed,
+            _ => Why::Reset,
+        }
+    }
+
     /// Whether nobody hears of it any more.
     pub(crate) fn is_over(&self) -> bool {
         self.dialler == Stand::Gone && self.acceptor == Stand::Gone
@@ -116,6 +129,18 @@ impl Stream {
             End::Dialler => &mut self.up,
             End::Acceptor => &mut self.down,
         }
+    }
+
+    /// Whether anything that this end sent on it can arrive now.
+    pub(crate) fn carries(&self, from: End) -> bool {
+        let read = self.way(from);
+        read.is_carrying() && !read.paused || self.signals(from)
+    }
+
+    /// Whether this end has sent, on it, what is no part of its bytes.
+    pub(crate) fn signals(&self, from: End) -> bool {
+        let written = self.way(from.other());
+        self.way(from).reset.is_some() || written.acknowledged || written.halt.is_some()
     }
 
     /// What this end calls it.

@@ -75,6 +75,7 @@ impl Display for Op {
             Self::Back { end, by } => write!(f, "back {} {}", machine(*end), text::duration(*by)),
             Self::Restart => write!(f, "restart"),
             Self::Forget => write!(f, "forget"),
+            Self::Heal => write!(f, "heal"),
             Self::Leave { mode } => write!(f, "leave {}", Mode(*mode)),
             Self::Stale { end, kind, number } => {
                 write!(
@@ -179,6 +180,7 @@ impl Op {
             },
             "restart" => Self::Restart,
             "forget" => Self::Forget,
+            "heal" => Self::Heal,
             "leave" => Self::Leave { mode: mode(words)? },
             "stale" => Self::Stale {
                 end: value_of(words, "sender or receiver", &MACHINES)?,
@@ -403,6 +405,7 @@ mod tests {
             "forget",
             "leave drain 1s",
             "leave abort",
+            "heal",
             "stale sender lost 7",
             "stale receiver bytes 9",
         ];

@@ -72,6 +72,11 @@ impl Oracle {
         if deadline.is_some_and(|deadline| deadline.at < now) {
             return violated("I15", format!("{deadline:?} has passed at {now}"));
         }
+        if let Some(by) = self.connects_by
+            && (by <= now || deadline.is_none_or(|deadline| deadline.at > by))
+        {
+            return violated("L3", "an attempt at a connection has no end in time");
+        }
         if self.closed && deadline.is_some() {
             return violated("I27", format!("a closed sender waits for {deadline:?}"));
         }

@@ -10,7 +10,7 @@ mod waits;
 
 use std::time::Duration;
 
-use peer_sender_core::{Outcome, Time};
+use peer_sender_core::{Outcome, Redelivery, Time};
 
 pub use self::books::Violation;
 pub(crate) use self::books::{Before, violated};
@@ -28,6 +28,8 @@ pub(crate) struct Oracle {
     /// The connection that stands at the dialling end: since when, and whether the receiver has
     /// answered a message on it.
     up: Option<(Time, bool)>,
+    /// When the attempt that is under way has to be over.
+    connects_by: Option<Time>,
     /// When a stop that was asked for has to be over.
     pub(crate) stop_at: Option<Time>,
     pub(crate) closed: bool,
@@ -104,6 +106,23 @@ struct Lane {
     last_in_memory: Option<u64>,
     /// The latest message that it ever was handed.
     latest: Option<u64>,
+    /// When the receiver was last able to say what it has of the lane.
+    heard: Heard,
+}
+
+/// When a receiver was last able to say what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Heard {
+    /// It is: it has answered the lane's OPEN on the connection that stands.
+    Now,
+    /// It was, until then.
+    Until(Time),
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self::Until(Time::ZERO)
+    }
 }
 
 impl Oracle {
@@ -113,6 +132,7 @@ impl Oracle {
             lanes: Vec::new(),
             row: Row::new(settings),
             up: None,
+            connects_by: None,
             stop_at: None,
             closed: false,
             removed: false,
@@ -167,12 +187,33 @@ impl Oracle {
         }
     }
 
-    /// The sender's connection is gone: what was in flight may be sent again.
-    pub(crate) fn connection_lost(&mut self) {
+    /// The sender's connection is gone: what was in flight may be sent again, unless it may be sent
+    /// only once.
+    pub(crate) fn connection_lost(&mut self, now: Time, settings: &Settings) {
         for message in &mut self.messages {
-            if message.begun && message.fate == Fate::Live {
+            let again = settings.redelivery == Redelivery::AtLeastOnce;
+            if again && message.begun && message.fate == Fate::Live {
                 message.spare = message.spare.saturating_add(1);
             }
+        }
+        for lane in &mut self.lanes {
+            if lane.heard == Heard::Now {
+                lane.heard = Heard::Until(now);
+            }
+        }
+    }
+
+    /// The receiver has answered the lane's OPEN on the connection that stands.
+    pub(crate) fn heard(&mut self, lane: u8) {
+        self.lane_mut(lane).heard = Heard::Now;
+    }
+
+    /// Whether the receiver has been away for longer than the sender's patience.
+    fn is_silent(&self, lane: u8, now: Time, settings: &Settings) -> bool {
+        let heard = self.lanes.get(usize::from(lane)).map(|it| it.heard);
+        match heard.unwrap_or_default() {
+            Heard::Now => false,
+            Heard::Until(then) => then + settings.patience <= now,
         }
     }
 
@@ -210,8 +251,14 @@ impl Oracle {
         all.up = self
             .up
             .map(|(since, answered)| (age(since, settings.health_after), answered));
+        all.connects_by = self.connects_by.map(left);
         all.stop_at = self.stop_at.map(left);
         all.row.make_relative(now, settings);
+        for lane in &mut all.lanes {
+            if let Heard::Until(then) = &mut lane.heard {
+                *then = age(*then, settings.patience);
+            }
+        }
         for message in &mut all.messages {
             // One that has expired counts on for as long as the sender may be patient.
             message.expires_at = message.expires_at.map(|at| left(at + settings.patience));

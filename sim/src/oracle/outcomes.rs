@@ -92,6 +92,7 @@ impl Oracle {
         settings: &Settings,
     ) -> Result<(), (&'static str, &'static str)> {
         let stopped = self.stop_at.is_some();
+        let too_large = u64::from(message.bytes) > settings.receiver_message_bytes_max;
         let gives_up = settings.attempts_max.is_some() || settings.give_up_after.is_some();
         let require = |holds, rule, why| if holds { Ok(()) } else { Err((rule, why)) };
         match outcome {
@@ -101,11 +102,9 @@ impl Oracle {
             Outcome::Delivered(Level::Application) => {
                 require(message.accepted, "I3", "the application never accepted it")
             }
-            Outcome::Refused(RefuseCode::TooLarge) => require(
-                u64::from(message.bytes) > settings.receiver_message_bytes_max,
-                "I3",
-                "it is not too large",
-            ),
+            Outcome::Refused(RefuseCode::TooLarge) => {
+                require(too_large, "I3", "it is not too large")
+            }
             Outcome::Refused(code) => require(
                 message.refused == Some(code.to_wire()),
                 "I3",
@@ -140,11 +139,13 @@ impl Oracle {
                     UnknownReason::Removed => self.removed,
                     UnknownReason::Patience => {
                         let given_up = [message.cancelled, message.expires_at];
-                        let ends = given_up.into_iter().flatten();
-                        ends.map(|since| since + settings.patience)
-                            .any(|end| end <= now)
+                        let mut ends = given_up.into_iter().flatten();
+                        ends.any(|since| since + settings.patience <= now)
+                            && self.is_silent(message.lane, now, settings)
                     }
-                    UnknownReason::Forgotten => message.excused,
+                    // One that was sent before the receiver said what it takes, and is too large
+                    // to be sent again, may have been taken by another receiver before this one.
+                    UnknownReason::Forgotten => message.excused || too_large,
                 };
                 require(caused, "I4", "nothing has happened that hides its fate")
             }
@@ -206,15 +207,21 @@ impl Oracle {
 
     fn emitted(&mut self, now: Time, event: &PeerEvent, settings: &Settings) {
         match event {
-            PeerEvent::Connecting { .. }
-            | PeerEvent::BackoffStarted { .. }
+            PeerEvent::Connecting { .. } => {
+                self.connects_by = Some(now + settings.connect_timeout);
+            }
+            PeerEvent::BackoffStarted { .. }
             | PeerEvent::SlowPeer { .. }
             | PeerEvent::SlowPeerCleared => {}
-            PeerEvent::Connected { .. } => self.up = Some((now, false)),
+            PeerEvent::Connected { .. } => {
+                self.connects_by = None;
+                self.up = Some((now, false));
+            }
             PeerEvent::Disconnected { error, .. } => {
                 if self.is_healthy(now, settings) {
                     self.row.reset();
                 }
+                self.connects_by = None;
                 self.up = None;
                 self.row.fails(error.class());
             }
@@ -224,6 +231,7 @@ impl Oracle {
             }
             PeerEvent::AddressChanged { addresses } => self.row.moved(addresses),
             PeerEvent::SenderStopped { .. } => {
+                self.connects_by = None;
                 self.up = None;
                 self.closed = true;
             }

@@ -65,6 +65,7 @@ impl Oracle {
         let Lane {
             last_in_memory,
             latest,
+            ..
         } = *self.lane_mut(lane);
         let Some(message) = self.message_mut(id) else {
             return Ok(id);
@@ -86,10 +87,9 @@ impl Oracle {
         if early {
             return violated("I7", format!("#{id} is seen after a later one of its lane"));
         }
-        *self.lane_mut(lane) = Lane {
-            last_in_memory: Some(id),
-            latest: latest.max(Some(id)),
-        };
+        let seen = self.lane_mut(lane);
+        seen.last_in_memory = Some(id);
+        seen.latest = latest.max(Some(id));
         Ok(id)
     }
 

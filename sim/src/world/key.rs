@@ -87,7 +87,7 @@ impl World {
             connection.outlived.hash(&mut hasher);
             connection.streams.hash(&mut hasher);
         }
-        0_u8.hash(&mut hasher);
+        self.leaving.hash(&mut hasher);
         for held in &self.held {
             self.sessions.key(held.session).is_some().hash(&mut hasher);
             (held.lane, held.number, held.id).hash(&mut hasher);

@@ -1,5 +1,6 @@
 //! Both machines, what is between them and around them, and the oracle that judges them.
 
+mod heal;
 mod key;
 mod network;
 mod receiving;
@@ -33,6 +34,8 @@ pub struct World {
     receiver_clock: Clock,
     /// Lives of the accepting process so far.
     lives: u8,
+    /// The accepting process is about to end.
+    leaving: bool,
     /// By the number of the sender's attempt.
     connections: Vec<Connection>,
     /// Connections that were accepted so far.
@@ -98,6 +101,7 @@ impl World {
             sender_clock: Clock::default(),
             receiver_clock: Clock::default(),
             lives: 1,
+            leaving: false,
             connections: Vec::new(),
             accepted: 0,
             held: Vec::new(),
@@ -184,6 +188,7 @@ impl World {
             Op::Restart => self.restart(),
             Op::Forget => self.forget(),
             Op::Leave { mode } => self.leave(mode),
+            Op::Heal => self.heal(),
             Op::Stale { end, kind, number } => self.stale(end, kind, number),
         }
     }
@@ -199,6 +204,31 @@ impl World {
         let before = Before::of(&self.sender);
         self.oracle
             .check_sender(self.sender_clock.stepped, &before, &self.sender)
+    }
+
+    /// Whether a message may be accepted.
+    pub(crate) fn is_running(&self) -> bool {
+        self.oracle.stop_at.is_none() && !self.oracle.closed
+    }
+
+    /// Messages that may be taken back.
+    pub(crate) fn cancellable(&self) -> impl Iterator<Item = u64> {
+        let live = self.oracle.live();
+        live.filter(|(_, it)| it.cancelled.is_none())
+            .map(|(id, _)| id)
+    }
+
+    /// Whether the application holds a message of the lane.
+    pub(crate) fn holds(&self, lane: u8) -> bool {
+        self.held.iter().any(|it| it.lane == lane)
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    pub(crate) fn connections(&self) -> &[Connection] {
+        &self.connections
     }
 
     /// The next deadline of a machine.

@@ -60,7 +60,7 @@ impl World {
         connection.leave(end);
         match (end, accepted_as) {
             (End::Dialler, _) => {
-                self.oracle.connection_lost();
+                self.sender_lost_it();
                 let attempt = Attempt(u64::from(conn.0));
                 self.step_sender([Event::ConnectionLost { attempt, error }])?;
             }
@@ -90,6 +90,7 @@ impl World {
             (End::Acceptor, None) => return impossible("nobody has accepted it"),
         };
         let mut events = Vec::new();
+        let mut heard = Vec::new();
         for each in &mut connection.streams {
             let chosen =
                 stream.is_none_or(|it| each.opener == End::Dialler && each.index == u64::from(it));
@@ -107,6 +108,10 @@ impl World {
                 });
             } else if read.is_carrying() && !read.paused {
                 let (bytes, fin) = read.arrive(amount);
+                if from == End::Acceptor && read.is_between_frames() {
+                    // The first whole frame of a way back is its RESUME.
+                    heard.push(each.lane);
+                }
                 if opens {
                     each.told = true;
                     events.push(Event::StreamOpened {
@@ -138,6 +143,7 @@ impl World {
                 }
             }
         }
+        heard.into_iter().for_each(|lane| self.oracle.heard(lane));
         match reader {
             _ if events.is_empty() => impossible("nothing is under way"),
             End::Dialler => Ok(self.step_sender(events)?),
@@ -151,11 +157,9 @@ impl World {
         let Some(known) = connection.stream_mut(End::Dialler, u64::from(stream)) else {
             return impossible("there is no such stream");
         };
-        let pipe = known.way_mut(from);
-        if !std::mem::take(&mut pipe.transfer) {
+        let Some(transfer) = known.way_mut(from).take_write() else {
             return impossible("no write is under way there");
-        }
-        let transfer = pipe.name.0;
+        };
         match (from, accepted_as) {
             (End::Dialler, _) => self.transfer_finished(transfer)?,
             (End::Acceptor, Some(attempt)) => {
@@ -186,7 +190,10 @@ impl World {
         if known.opener != told && !known.told || known.way(from).severed {
             return impossible("that end does not know the stream");
         }
-        known.way_mut(from).sever();
+        match told == from {
+            true => known.way_mut(from).sever(),
+            false => known.way_mut(from).sever_unheard(),
+        }
         let stream = known.at(told);
         let event = |attempt| match told == from {
             true => Event::StreamStopped {
@@ -268,12 +275,8 @@ impl World {
                 End::Acceptor => connection.accepted_as,
             };
             for stream in &mut connection.streams {
-                let pipe = stream.way_mut(end);
-                if let Some(attempt) = attempt
-                    && std::mem::take(&mut pipe.transfer)
-                {
-                    taken.push((attempt, pipe.name.0));
-                }
+                let written = attempt.zip(stream.way_mut(end).take_write());
+                taken.extend(written);
             }
         }
         taken
@@ -334,9 +337,14 @@ impl World {
         connection.closed = Some((end, code));
         connection.leave(end);
         if stood && end == End::Dialler {
-            self.oracle.connection_lost();
+            self.sender_lost_it();
         }
         Ok(())
+    }
+
+    fn sender_lost_it(&mut self) {
+        let now = self.sender_clock.now;
+        self.oracle.connection_lost(now, &self.settings);
     }
 
     pub(super) fn note_unless_write(&mut self, end: End, action: &Action) {

@@ -1,14 +1,15 @@
 //! The accepting end: its table of sessions, its process, and the application behind it.
 
 use peer_sender_core::{
-    Action, Attempt, Event, Lane, RefuseCode, SessionNews, Sessions, StopMode, Time, Timer,
+    Action, Attempt, CloseCode, Event, Lane, RefuseCode, SessionNews, Sessions, StopMode, Time,
+    Timer,
 };
 
 use super::{Held, Trouble, World, impossible, seed};
 use crate::op::End;
 use crate::oracle::{Violation, violated};
 use crate::print;
-use crate::transport::Stand;
+use crate::transport::{Connection, Stand};
 
 impl World {
     /// The application answers the first message of a lane that it holds.
@@ -45,6 +46,7 @@ impl World {
             return impossible("its configuration is wrong");
         };
         self.sessions = Sessions::new(config, seed(self.lives));
+        self.leaving = false;
         self.held.clear();
         for connection in &mut self.connections {
             if connection.acceptor == Stand::Up {
@@ -67,6 +69,7 @@ impl World {
     }
 
     pub(super) fn leave(&mut self, mode: StopMode) -> Result<(), Trouble> {
+        self.leaving = true;
         self.step_receiver(|sessions, now, actions| sessions.stop(now, mode, actions))?;
         Ok(())
     }
@@ -199,6 +202,10 @@ impl World {
                 code,
             } => {
                 let place = self.place(end, attempt)?;
+                let later = |it: &Connection| it.accepted_as > Some(attempt);
+                if code == CloseCode::Superseded && !self.connections.iter().any(later) {
+                    return violated("I10", "the newest connection is superseded");
+                }
                 self.sever((place, end), stream, code, end)
             }
             Action::StopSending {
