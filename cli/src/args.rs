@@ -25,6 +25,17 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 ok; 1 something was not delivered, or a check failed; 2 usage, or the surroundings.
 Start with: peer-sender demo";
 
+const SCENARIO_HELP: &str = "\
+A scenario has a line for each thing that happens:
+  set flight_messages_max 1   # settings come first
+  send 0 5B                   # a message of 5 bytes on lane 0: message #0
+  confirm a0                  # the sender's first attempt, a0, is confirmed
+  deliver a0 up               # what the sender wrote arrives
+  take 0                      # the application accepts the message
+  lose a0 dialler timeout     # the sender's end loses the connection
+  heal                        # from here on everything works
+without the comments, which stand on lines of their own; peer_sender_sim::Op lists all of them.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show it at work on this machine: no files, no root, some seconds.
@@ -40,6 +51,9 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Send messages to a listener.
     Send(SendArgs),
+    /// Explore all that can happen to the machines in a simulated world, or run one scenario.
+    #[command(after_help = SCENARIO_HELP)]
+    Sim(SimArgs),
 }
 
 #[derive(Debug, Args)]
@@ -167,6 +181,30 @@ pub(crate) struct SendArgs {
     pub(crate) give_up: Option<Duration>,
     /// Print one JSON object at the end.
     #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["exhaustive", "scenario"])))]
+pub(crate) struct SimArgs {
+    /// Explore everything that can happen, within bounds that open step by step.
+    #[arg(long)]
+    pub(crate) exhaustive: bool,
+    /// Run a scenario, and print what comes of each step; `-` reads it from stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// How many states, at least, unless the time is up before.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, conflicts_with = "scenario", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) states: u64,
+    /// Go to the end of one way before the next: eight bytes a state, for very many of them. A way
+    /// to a violation is then not the shortest.
+    #[arg(long, conflicts_with = "scenario")]
+    pub(crate) depth_first: bool,
+    /// End after so long.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "scenario")]
+    pub(crate) seconds: Option<Duration>,
+    /// Print one JSON object.
+    #[arg(long, conflicts_with = "scenario")]
     pub(crate) json: bool,
 }
 
@@ -329,6 +367,24 @@ mod tests {
             let error = parse(&format!("p bench {wrong}")).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn sim_explores_or_runs_a_scenario() {
+        for wrong in [
+            "",
+            " --states 5",
+            " --exhaustive --scenario file",
+            " --exhaustive --states 0",
+            " --scenario file --depth-first",
+        ] {
+            assert!(parse(&format!("p sim{wrong}")).is_err(), "{wrong}");
+        }
+        let Command::Sim(args) = parse("p sim --exhaustive").unwrap().command else {
+            panic!("not sim")
+        };
+        assert_eq!(args.states, 1_000_000);
+        assert!(parse("p sim --scenario -").is_ok());
     }
 
     #[test]

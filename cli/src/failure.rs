@@ -69,6 +69,8 @@ pub(crate) enum Failure {
         expect(dead_code, reason = "only a program without quinn says so")
     )]
     NothingToCompareWith,
+    #[error("{}: {problem}\nto see what a scenario looks like: peer-sender sim --help", file.display())]
+    Scenario { file: PathBuf, problem: String },
     /// Often meant so (`| head -1`), hence no error in words; `rest` says what became of the work.
     #[error("stdout's reader is gone; {rest}")]
     StdoutClosed { rest: String },

@@ -18,6 +18,7 @@ mod link;
 mod listen;
 mod logging;
 mod send;
+mod sim;
 mod transfer;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Keys(args) => keys::run(args),
         Command::Listen(args) => on_this_thread(listen::run(args)),
         Command::Send(args) => on_this_thread(send::run(args)),
+        Command::Sim(args) => sim::run(&args),
     });
     let code = match done {
         Ok(Verdict::AllIsWell) => ExitCode::SUCCESS,
