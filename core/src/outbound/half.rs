@@ -77,6 +77,8 @@ pub(crate) struct Written {
     pub(crate) messages: u64,
     /// Of them, those that were written before.
     pub(crate) repeated: u64,
+    /// Whether streams were reset.
+    pub(crate) resets: bool,
 }
 
 impl Outbound {
@@ -403,8 +405,9 @@ impl Outbound {
             return Written::default();
         };
         let (attempt, opener) = (carrier.attempt, Side::Local);
-        let resets = carrier.messages.take_settled(lane).into_iter();
-        actions.extend(resets.map(|index| Action::ResetStream {
+        let settled = carrier.messages.take_settled(lane);
+        let resets = !settled.is_empty();
+        actions.extend(settled.into_iter().map(|index| Action::ResetStream {
             attempt,
             stream: StreamId { opener, index },
             code: CloseCode::Done,
@@ -430,7 +433,7 @@ impl Outbound {
                 priority,
             }
         }));
-        written
+        Written { resets, ..written }
     }
 
     /// When the first answer to an OPEN is overdue.

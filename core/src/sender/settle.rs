@@ -259,6 +259,9 @@ impl PeerSenderMachine {
         let written = state.outbound.write(flow, &mut state.transfers, actions);
         let reads = state.link.connection().is_some_and(|it| it.reads);
         state.inbound.answer(!reads, &mut state.transfers, actions);
+        if written.resets {
+            state.touch();
+        }
         self.stats.written += written.messages;
         self.stats.redelivered += written.repeated;
         if let (Link::Up(connection), true) = (self.state.link, stopping)

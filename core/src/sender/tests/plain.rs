@@ -339,6 +339,19 @@ fn patience_ends_while_the_connection_stands_and_resets_the_stream() {
 }
 
 #[test]
+fn a_stream_that_is_reset_is_traffic_however_late_the_step() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    bench.cancel(0);
+    // Far beyond the patience, and beyond the time after which a silent connection is ended.
+    bench.now = bench.now + 1_000 * SECOND;
+    bench.step([]);
+    let deadline = bench.machine.next_deadline().unwrap();
+    assert_eq!(deadline.timer, Timer::Idle);
+    assert!(deadline.at > bench.now);
+}
+
+#[test]
 fn what_has_begun_expires_like_that_too() {
     let mut bench = Bench::up_with(|it| it.policy.ttl = Some(SECOND));
     bench.queue(2);
