@@ -1,0 +1,90 @@
+//! Cases as text: what is printed of one that failed, and those that are kept.
+//!
+//! A line is an operation, `set` and a setting, or a comment that begins with `#`. A case that has
+//! failed is kept as a file in `core/tests/properties/cases`, and replayed by every run.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use crate::case;
+use crate::model::Model;
+use crate::op::Op;
+use crate::shape::Shape;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/properties/cases");
+
+/// What to say of a case that has failed: its shortest form, what was expected of each step, and
+/// where to keep it.
+pub(crate) fn report(shape: &Shape, ops: Vec<Op>) -> String {
+    let (ops, fault) = case::shrink(shape, ops);
+    println!("caught: {}", fault.what.replace('\n', " "));
+    let mut text = write(shape, &ops);
+    for line in fault.what.lines() {
+        let _ = writeln!(text, "# {line}");
+    }
+    format!(
+        "{}\n\nAt the last operation of this case; keep it in core/tests/properties/cases/NAME.txt:\n\n{text}",
+        fault.what
+    )
+}
+
+/// A case in words, with what happens and what is expected of the machine.
+pub(crate) fn write(shape: &Shape, ops: &[Op]) -> String {
+    let mut text = shape.to_string();
+    let mut model = Model::new(shape.clone());
+    for op in ops {
+        model.apply(op);
+        let _ = writeln!(text, "{op}");
+        if let Some(step) = &model.step {
+            let _ = writeln!(text, "#   {}: {:?}", step.clock, step.fact);
+            for said in &step.said {
+                let _ = writeln!(text, "#     {said:?}");
+            }
+        }
+    }
+    text
+}
+
+/// Reads a case.
+///
+/// # Errors
+///
+/// The first line that cannot be read.
+pub(crate) fn read(text: &str) -> Result<(Shape, Vec<Op>), String> {
+    let (mut shape, mut ops) = (Shape::default(), Vec::new());
+    let lines = text.lines().map(str::trim);
+    for line in lines.filter(|it| !it.is_empty() && !it.starts_with('#')) {
+        match line.strip_prefix("set ").map(|it| it.split_once(' ')) {
+            Some(setting) => {
+                let (name, value) = setting.unwrap_or_default();
+                let known = shape.set(name, value);
+                known.ok_or_else(|| format!("this is no setting: {line}"))?;
+            }
+            None => ops.push(line.parse()?),
+        }
+    }
+    Ok((shape, ops))
+}
+
+/// What once failed, and situations worth looking at, in files to read.
+#[test]
+fn kept_cases_do_what_the_contract_says() {
+    let mut files: Vec<_> = fs::read_dir(Path::new(FOLDER)).unwrap().collect();
+    files.sort_by_key(|file| file.as_ref().unwrap().path());
+    assert!(!files.is_empty(), "no case is kept in {FOLDER}");
+    for file in files {
+        let path = file.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let (shape, ops) = read(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        if let Err(fault) = case::run(&shape, &ops, None) {
+            panic!(
+                "{}: at operation {} ({}): {}",
+                path.display(),
+                fault.at,
+                ops[fault.at],
+                fault.what
+            );
+        }
+    }
+}
