@@ -32,7 +32,7 @@ fn no_state_within_the_bounds_breaks_an_invariant() {
 
 #[test]
 fn as_much_of_every_configuration_holds_as_has_time() {
-    for bounds in ladder().take(10) {
+    for bounds in ladder().take(12) {
         let go_on = |_: &Found| ControlFlow::Continue(());
         let found = breadth_first(&bounds, extent(3_000, 2), go_on);
         if let Some(found) = found.violation {

@@ -29,6 +29,9 @@ pub struct Budget {
     pub cuts: u8,
     /// The accepting end stops in good order.
     pub leaves: u8,
+    /// Ten seconds pass in which nothing happens: as long as a sender is patient, and as a
+    /// connection must stand to be healthy.
+    pub waits: u8,
 }
 
 /// In which pieces the bytes of a stream arrive.
@@ -71,7 +74,7 @@ pub fn ladder() -> impl Iterator<Item = Bounds> {
 
 /// Every configuration, at one width. Each row is also the reason of its bounds: what can go wrong
 /// together is let happen together, and what cannot is left out, so that the rest goes further.
-fn rungs(width: u8) -> [Bounds; 10] {
+fn rungs(width: u8) -> [Bounds; 12] {
     let base = base();
     let most_once = Settings {
         redelivery: Redelivery::AtMostOnce,
@@ -101,6 +104,25 @@ fn rungs(width: u8) -> [Bounds; 10] {
         most,
     };
     [
+        rung(
+            "few messages, many losses, connections that overlap",
+            &base,
+            Budget {
+                messages: 1 + width / 4,
+                losses: 2 + width,
+                ..few
+            },
+        ),
+        rung(
+            "cancelled, lost, and time passes",
+            &base,
+            Budget {
+                messages: 1 + width / 2,
+                cancels: 1,
+                waits: 1 + width / 4,
+                ..few
+            },
+        ),
         rung(
             "lost, restarted, cancelled; at least once",
             &base,

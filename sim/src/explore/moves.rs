@@ -13,6 +13,9 @@ use crate::world::World;
 /// The application's code of streams that are cut by nobody's machine.
 const CUT: u64 = 9;
 
+/// How long nothing happens.
+const WAIT: Duration = Duration::from_secs(10);
+
 /// Everything that can happen, in a fixed order: what the users do, what the network does, what
 /// time and the processes do.
 pub(super) fn moves(node: &Node, bounds: &Bounds) -> Vec<Move> {
@@ -203,6 +206,7 @@ fn times(world: &World, list: &mut List<'_>) {
         Some(_) => list.free(fire(End::Acceptor)),
         None => {}
     }
+    list.costs(|it| &mut it.waits, Op::Advance { by: WAIT });
     list.costs(|it| &mut it.restarts, Op::Restart);
     if !world.is_leaving() {
         for mode in [StopMode::Drain(Duration::from_secs(1)), StopMode::Abort] {

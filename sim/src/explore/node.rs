@@ -86,22 +86,18 @@ impl Node {
         hasher.finish()
     }
 
-    /// Sees it to a good end, and tells it what must change nothing. With a violation comes the last
-    /// thing that happened.
-    pub(super) fn see_through(&self) -> Result<(), (Op, Violation)> {
-        for op in self.void() {
-            self.probe(op)?;
-        }
-        self.probe(Op::Heal)
-    }
-
-    fn probe(&self, op: Op) -> Result<(), (Op, Violation)> {
+    /// Tells it what must change nothing, and sees it to a good end. With a violation comes the last
+    /// thing that happened: what came before it has changed nothing.
+    fn see_through(&self) -> Result<(), (Op, Violation)> {
         let mut copy = self.clone();
-        let probed = copy.take(&Move {
-            op: op.clone(),
-            spent: self.spent,
-        });
-        probed.map_err(|violation| (op, violation))
+        for op in self.void().into_iter().chain([Op::Heal]) {
+            let spent = self.spent;
+            let next = Move { op, spent };
+            if let Err(violation) = copy.take(&next) {
+                return Err((next.op, violation));
+            }
+        }
+        Ok(())
     }
 
     /// Things that must change nothing: events of past and future generations, and clocks that go

@@ -7,6 +7,7 @@ mod receiving;
 mod sending;
 mod stale;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use peer_sender_core::{
@@ -14,7 +15,7 @@ use peer_sender_core::{
 };
 
 use crate::op::{End, Op};
-use crate::oracle::{Before, Oracle, Violation};
+use crate::oracle::{Before, Oracle, Violation, violated};
 use crate::settings::{Settings, Transfers};
 use crate::transport::{Connection, Stand};
 
@@ -146,6 +147,17 @@ impl World {
     ///
     /// It cannot happen here, or it broke an invariant. The world is of no use after the latter.
     pub fn apply(&mut self, op: &Op) -> Result<(), Trouble> {
+        // What a panic leaves half done is looked at no more.
+        let happened = panic::catch_unwind(AssertUnwindSafe(|| self.happen(op)));
+        happened.unwrap_or_else(|panic| {
+            let words = panic.downcast_ref::<String>().cloned();
+            let words = words.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned()));
+            let what = format!("a panic: {}", words.unwrap_or_default());
+            Ok(violated("I25", what)?)
+        })
+    }
+
+    fn happen(&mut self, op: &Op) -> Result<(), Trouble> {
         match *op {
             Op::Send { lane, bytes, ttl } => self.send(lane, bytes, ttl),
             Op::Cancel { id } => self.cancel(id),
