@@ -156,11 +156,8 @@ impl ConfigBuilder {
         config.send.check()?;
         config.send.speak(config.protocol)?;
         config.receive.check()?;
-        let classes = config.send.policy.priorities.iter();
-        let beyond = classes.skip(usize::from(config.send.lanes));
-        if self.priority_misplaced || beyond.clone().any(|class| *class != Priority::Normal) {
-            let problem = "must be of a lane below lanes";
-            return Err(ConfigError::new("priority", problem));
+        if self.priority_misplaced {
+            return Err(ConfigError::new("priority", "must be of a lane below 8"));
         }
         if config.slow_after == Some(Duration::ZERO) {
             return Err(ConfigError::new("slow_after", "must be above 0"));

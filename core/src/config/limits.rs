@@ -1,6 +1,6 @@
 //! What a sending and a receiving half may hold.
 
-use super::{ConfigError, SendPolicy};
+use super::{ConfigError, Priority, SendPolicy};
 use crate::outbound::WRITE_BYTES_MAX;
 use crate::{PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
 
@@ -84,6 +84,11 @@ impl SendLimits {
         }
         if self.streams_max == 0 {
             return refuse("streams_max", "must be at least 1");
+        }
+        let classes = self.policy.priorities.iter();
+        let mut beyond = classes.skip(usize::from(self.lanes));
+        if beyond.any(|class| *class != Priority::default()) {
+            return refuse("priority", "must be of a lane below lanes");
         }
         self.policy.check()
     }

@@ -76,11 +76,17 @@ pub enum WhenFull {
     DropOldest,
 }
 
-/// A lane's class. While several lanes have something to send, those of a higher class go first.
+/// A lane's class. Of the lanes that have more to send than the connection takes, those of the
+/// highest class go first.
 ///
-/// No lane starves: each sixteenth write of a lane goes out in the lowest class that has something
-/// to send, where it takes turns with the lanes of that class. A write is up to 256 KiB, or one
-/// message. So of what a lane sends, at least a sixteenth leaves room for every other lane.
+/// No lane starves: each sixteenth write of such a lane goes out in the lowest class that has
+/// something to send, where it takes turns with all others, datagram by datagram, until it writes
+/// again. A write is up to 256 KiB, or one message. So beside busy lanes of a higher class every
+/// other lane gets about a twentieth of what each of those gets, if it has enough to send; all that
+/// are below them are equal meanwhile, whatever their class.
+///
+/// Lanes of one class share alike: they take turns with each datagram, or with up to sixteen writes
+/// where a lower one has something to send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// After all others: bulk.

@@ -355,7 +355,7 @@ impl Outbound {
             return self.write_messages(flow, transfers, actions);
         }
         let mut written = Written::default();
-        let lowest = self.lowest_class();
+        let (lowest, highest) = (self.lowest_class(), self.highest_class());
         let Some(Carrier {
             attempt, streams, ..
         }) = &mut self.carrier
@@ -372,7 +372,8 @@ impl Outbound {
             let Some(composed) = lane.compose(stream, &self.limits, flow) else {
                 continue;
             };
-            let priority = lane.turn(self.limits.policy.priority(stream.lane), lowest);
+            let own = self.limits.policy.priority(stream.lane);
+            let priority = lane.turn(own, lowest, highest);
             let transfer = TransferId(*transfers);
             *transfers += 1;
             stream.write_began(transfer, composed.fin);
@@ -608,6 +609,17 @@ impl Outbound {
         let busy = lanes.filter(|(_, lane)| !lane.is_settled());
         let classes = busy.map(|(number, _)| self.limits.policy.priority(number));
         classes.min().unwrap_or(Priority::High)
+    }
+
+    /// The highest class of a lane that has more to send than QUIC takes.
+    fn highest_class(&self) -> Priority {
+        let queues = (0..).map(Lane).zip(&self.lanes);
+        let queues = queues.filter(|(_, lane)| lane.queued().0 > 0);
+        let writing = self.streams().filter(|stream| stream.is_writing());
+        let busy = writing.map(|stream| stream.lane);
+        let busy = busy.chain(queues.map(|(number, _)| number));
+        let classes = busy.map(|number| self.limits.policy.priority(number));
+        classes.max().unwrap_or(Priority::Low)
     }
 
     fn messages(&self) -> Option<&PlainStreams> {

@@ -310,8 +310,13 @@ impl OutboundLane {
     }
 
     /// The class in which the lane's next write goes out: its own, or, every so often, the lowest of
-    /// those that have something to send, so that none of them starves.
-    pub(super) fn turn(&mut self, own: Priority, lowest: Priority) -> Priority {
+    /// those that have something to send, so that none of them starves. While a higher lane keeps
+    /// QUIC busy a lane always goes in the lowest: the higher one, in its turn there, must wait for
+    /// no other class.
+    pub(super) fn turn(&mut self, own: Priority, lowest: Priority, highest: Priority) -> Priority {
+        if own < highest && lowest < own {
+            return lowest;
+        }
         if lowest >= own || broken!(LaneNeverYields) {
             self.unyielding = 0;
             return own;

@@ -156,6 +156,42 @@ fn a_higher_lane_yields_in_each_sixteenth_write_while_a_lower_one_has_work() {
 }
 
 #[test]
+fn a_lane_between_goes_below_while_a_higher_one_keeps_quic_busy() {
+    let builder = Config::builder(config().addresses()[0]);
+    let builder = builder.priority(Lane(0), Priority::High);
+    let config = builder.priority(Lane(2), Priority::Low).build().unwrap();
+    let mut machine = PeerSenderMachine::new(config, [7; 32]);
+    let attempt = Attempt(0);
+    machine.handle(Time::ZERO, [], &mut Vec::new());
+    machine.handle(Time::ZERO, [Event::Connected { attempt }], &mut Vec::new());
+    let mut id = 0;
+    assert_eq!(write_on(&mut machine, Lane(2), &mut id), [Priority::Low]);
+    assert_eq!(write_on(&mut machine, Lane(1), &mut id), [Priority::Normal]);
+    // QUIC does not take all of this.
+    let mut actions = Vec::new();
+    let large = Event::MessageQueued {
+        id: MessageId(id),
+        lane: Lane(0),
+        payload: Bytes::from_static(&[0; 1_000]),
+        options: MessageOptions::default(),
+    };
+    id += 1;
+    machine.handle(Time::ZERO, [large], &mut actions);
+    assert_eq!(write_on(&mut machine, Lane(1), &mut id), [Priority::Low]);
+    let taken = actions.iter().find_map(|action| match action {
+        Action::Write { transfer, .. } => Some(*transfer),
+        _ => None,
+    });
+    let transfer = taken.unwrap();
+    machine.handle(
+        Time::ZERO,
+        [Event::TransferFinished { transfer }],
+        &mut Vec::new(),
+    );
+    assert_eq!(write_on(&mut machine, Lane(1), &mut id), [Priority::Normal]);
+}
+
+#[test]
 fn options_that_make_no_sense_are_refused_by_name() {
     let builder = || Config::builder(config().addresses()[0]);
     let refusals = [

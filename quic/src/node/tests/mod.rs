@@ -14,6 +14,7 @@ mod loss;
 mod masquerade;
 mod nodes;
 mod plain;
+mod priorities;
 mod probation;
 mod records;
 mod replies;

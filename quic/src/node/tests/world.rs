@@ -19,6 +19,9 @@ use crate::{NodeConfig, Records};
 /// 2026-01-01.
 const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
 
+/// What a slow line holds of a node's datagrams.
+const BACKLOG_MAX: Duration = Duration::from_millis(50);
+
 struct Datagram {
     from: Place,
     to: Place,
@@ -30,6 +33,11 @@ pub(super) struct World {
     pub(super) now: Time,
     pub(super) ends: BTreeMap<Place, End>,
     pub(super) one_way: Duration,
+    /// Bytes that each node can send in a second; none for as many as it likes. What waits for its
+    /// turn for longer than [`BACKLOG_MAX`] is lost.
+    pub(super) bandwidth: Option<u64>,
+    /// Until when each node's line is busy.
+    busy: BTreeMap<Place, Time>,
     /// Datagrams of a hundred that are lost.
     pub(super) loss: u64,
     /// Up to this much longer than `one_way` may a datagram take; so they overtake one another.
@@ -64,6 +72,8 @@ impl World {
             now: Time::ZERO,
             ends: BTreeMap::new(),
             one_way: Duration::from_millis(5),
+            bandwidth: None,
+            busy: BTreeMap::new(),
             loss: 0,
             jitter: Duration::ZERO,
             silent: BTreeSet::new(),
@@ -228,14 +238,15 @@ impl World {
         let to = usize::from(high) << 8 | usize::from(low);
         for bytes in buffer.chunks(transmit.segment_size.unwrap_or(transmit.size)) {
             self.sent.push((self.now, from, to, bytes.len()));
-            let lost = self.draw() % 100 < self.loss;
+            let wait = self.wait_in_line(from, bytes.len());
+            let lost = self.draw() % 100 < self.loss || wait > BACKLOG_MAX;
             let late = match self.jitter.as_nanos() as u64 {
                 0 => 0,
                 jitter => self.draw() % jitter,
             };
             self.seq += 1;
             let key = (
-                self.now + self.one_way + Duration::from_nanos(late),
+                self.now + wait + self.one_way + Duration::from_nanos(late),
                 self.seq,
             );
             if !lost {
@@ -249,6 +260,21 @@ impl World {
                 );
             }
         }
+    }
+
+    /// How long a datagram of a node is under way before the last of its bytes has left.
+    fn wait_in_line(&mut self, from: Place, bytes: usize) -> Duration {
+        let Some(bandwidth) = self.bandwidth else {
+            return Duration::ZERO;
+        };
+        let busy = self.busy.entry(from).or_default();
+        let nanos = bytes as u64 * 1_000_000_000 / bandwidth;
+        let until = self.now.max(*busy) + Duration::from_nanos(nanos);
+        let wait = until.saturating_since(self.now);
+        if wait <= BACKLOG_MAX {
+            *busy = until;
+        }
+        wait
     }
 
     fn arrive(&mut self) {
