@@ -1,48 +1,80 @@
-//! Each broken variant of the machines is found by exploring them, in few steps. It says which
-//! invariant shows it: run with `--nocapture`.
+//! Each deliberately broken variant of the machines is found, by name: by the exploration as the
+//! breach of an invariant, by scenarios that come out otherwise, or both.
 //!
-//! cargo test -p peer-sender-sim --features broken --test broken
+//! What found each stands in `tests/broken.txt`; `PEER_SENDER_REWRITE=1` writes it anew. It needs the
+//! feature: `cargo test -p peer-sender-sim --features broken --test broken`.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a file that cannot be read ends the test"
+)]
 
+use std::fs;
 use std::ops::ControlFlow;
-use std::panic;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 use peer_sender_core::broken::{Variant, put_in_force};
-use peer_sender_sim::explore::{Counterexample, Extent, Found, breadth_first, ladder};
+use peer_sender_sim::explore::{Extent, Found, breadth_first, ladder};
+use peer_sender_sim::transcript;
 
-/// States of each configuration: what is broken shows within few steps.
+/// States of each configuration, at a first and at a second look: what is broken shows within few
+/// steps.
 const STATES_MAX: [u64; 2] = [600, 6_000];
 const CONFIGURATIONS: usize = 24;
+/// Scenarios that are named of those that come out otherwise.
+const NAMED_MAX: usize = 3;
 
-/// No lane yields within the few messages of an exploration. `higher_lane_yields` among the
-/// scenarios shows it.
-const BEYOND: &[Variant] = &[Variant::LaneNeverYields];
+const HEAD: &str = "\
+# Deliberately broken variants of the machines (core/src/broken.rs), and what finds each: the
+# invariant that the exploration sees broken first, within which bounds and after how many steps;
+# and scenarios that come out otherwise. Written by
+# PEER_SENDER_REWRITE=1 cargo test -p peer-sender-sim --features broken --test broken
+";
 
+/// One test, since a variant is in force for the whole process.
 #[test]
 fn every_broken_variant_is_found() {
-    let mut missed = Vec::new();
     // A machine that sees by itself that it is wrong panics, which is a violation like any other.
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    for &variant in Variant::ALL {
-        put_in_force(Some(variant));
-        match first_violation() {
-            Some(found) => println!(
-                "{:<28} {} operations, {}",
-                variant.name(),
-                found.scenario.ops.len(),
-                found.violation
-            ),
-            None if BEYOND.contains(&variant) => {}
-            None => missed.push(variant.name()),
-        }
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let (told, escaped) = tell();
+    std::panic::set_hook(loud);
+    assert!(escaped.is_empty(), "nothing finds {escaped:?}");
+    let path = folder().join("broken.txt");
+    if std::env::var_os("PEER_SENDER_REWRITE").is_some() {
+        fs::write(&path, &told).unwrap();
     }
-    put_in_force(None);
-    panic::set_hook(hook);
-    assert_eq!(missed, Vec::<&str>::new(), "not found");
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(known, told, "{} is stale", path.display());
 }
 
-/// A look at little of every configuration, then at more of each.
-fn first_violation() -> Option<Counterexample> {
+/// What finds each variant, and the variants that nothing finds.
+fn tell() -> (String, Vec<Variant>) {
+    let scenarios = scenarios();
+    assert_eq!(explored(), None, "the machines as they are");
+    let mut told = HEAD.to_owned();
+    let mut escaped = Vec::new();
+    for &variant in Variant::ALL {
+        put_in_force(Some(variant));
+        let explored = explored();
+        let otherwise = come_out_otherwise(&scenarios);
+        put_in_force(None);
+        if explored.is_none() && otherwise.is_empty() {
+            escaped.push(variant);
+        }
+        let explored = explored.unwrap_or_else(|| "not by exploration".into());
+        let otherwise = match otherwise.as_slice() {
+            [] => "no scenario".into(),
+            some => some[..some.len().min(NAMED_MAX)].join(" "),
+        };
+        told += &format!("\n{}\n  {explored}\n  {otherwise}\n", variant.name());
+    }
+    (told, escaped)
+}
+
+/// The first breach that is found, if any: a look at little of every configuration, then at more of
+/// each.
+fn explored() -> Option<String> {
     let within = |states_max| {
         ladder().take(CONFIGURATIONS).find_map(|bounds| {
             let extent = Extent {
@@ -50,8 +82,48 @@ fn first_violation() -> Option<Counterexample> {
                 healed_of: 4,
                 threads: 2,
             };
-            breadth_first(&bounds, extent, |_: &Found| ControlFlow::Continue(())).violation
+            let found = breadth_first(&bounds, extent, |_: &Found| ControlFlow::Continue(()));
+            let breach = found.violation?;
+            // A machine that finds itself wrong panics, and says which invariant it is.
+            let words = breach.violation.to_string();
+            let own = words.split("id: \"").nth(1);
+            let own = own.and_then(|words| words.split('"').next());
+            let (id, steps) = (
+                own.unwrap_or(breach.violation.id),
+                breach.scenario.ops.len(),
+            );
+            Some(format!(
+                "{id} exploration of {:?}, {steps} steps",
+                bounds.name
+            ))
         })
     };
     STATES_MAX.iter().find_map(|states_max| within(*states_max))
+}
+
+/// Names of scenarios that come out otherwise than they say.
+fn come_out_otherwise(scenarios: &[(String, String)]) -> Vec<String> {
+    let otherwise = scenarios.iter().filter(|(_, text)| {
+        let told = catch_unwind(AssertUnwindSafe(|| transcript(text).unwrap_or_default()));
+        told.ok().as_ref() != Some(text)
+    });
+    otherwise.map(|(name, _)| name.clone()).collect()
+}
+
+fn scenarios() -> Vec<(String, String)> {
+    let entries = fs::read_dir(folder().join("scenarios")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let named = paths.filter(|path| path.extension().is_some_and(|it| it == "txt"));
+    let mut scenarios: Vec<_> = named
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    scenarios.sort();
+    scenarios
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")
 }

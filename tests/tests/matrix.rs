@@ -1,0 +1,220 @@
+//! `docs/matrix.md`: what checks each invariant, read from the checks themselves.
+//!
+//! A check names the invariant that it judges: as a string in the code (`"I7"`, or the first word of
+//! an assertion's message), or, in a scenario, in its line `# Checks:`. `PEER_SENDER_REWRITE=1`
+//! writes the page anew.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a file that cannot be read ends the test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Invariant by invariant, the places that name it.
+type Found = BTreeMap<String, BTreeSet<String>>;
+
+const HEAD: &str = "\
+# What checks what
+
+Written by `PEER_SENDER_REWRITE=1 cargo test -p peer-sender-tests --test matrix` from the checks
+themselves; a test fails when it is stale. The invariants are those of
+[invariants.md](invariants.md), which also names the tests of single situations.
+
+- **properties**: random steps against a model of the contract, `core/tests/properties`
+- **exploration**: every reachable state within bounds, judged by `sim/src/oracle` and by the
+  machines' own `check()`
+- **harness**: random seeds of both machines over a model of QUIC, `core/tests/pair`
+- **scenarios**: situations told step by step, `tests/scenarios`
+- **broken variants**: faults put into the machines on purpose that were found as a breach of this
+  invariant, `tests/broken.txt`
+";
+
+const COLUMNS: [&str; 5] = [
+    "properties",
+    "exploration",
+    "harness",
+    "scenarios",
+    "broken variants",
+];
+
+/// Why a cell is empty: the column, the invariants, and the reason.
+const EMPTY: &[(&str, &[&str], &str)] = &[];
+
+#[test]
+fn the_page_says_what_checks_what() {
+    let page = page();
+    let path = root().join("docs/matrix.md");
+    if std::env::var_os("PEER_SENDER_REWRITE").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        fs::read_to_string(path).is_ok_and(|it| it == page),
+        "docs/matrix.md is stale: PEER_SENDER_REWRITE=1 cargo test -p peer-sender-tests --test matrix"
+    );
+}
+
+fn page() -> String {
+    let columns = [
+        named_in("core/tests/properties"),
+        explored(),
+        named_in("core/tests/pair"),
+        scenarios(),
+        broken(),
+    ];
+    let mut page = HEAD.to_owned();
+    writeln!(page, "\n| id | {} |", COLUMNS.join(" | ")).unwrap();
+    writeln!(page, "|{}", "---|".repeat(COLUMNS.len() + 1)).unwrap();
+    for id in invariants() {
+        let cells = COLUMNS
+            .iter()
+            .zip(&columns)
+            .map(|(name, found)| match found.get(&id) {
+                Some(places) => listed(places),
+                None => reason(name, &id),
+            });
+        let cells: Vec<_> = cells.collect();
+        writeln!(page, "| {id} | {} |", cells.join(" | ")).unwrap();
+    }
+    page
+}
+
+/// At most a few, and how many more there are.
+fn listed(places: &BTreeSet<String>) -> String {
+    const SHOWN: usize = 4;
+    let shown: Vec<_> = places
+        .iter()
+        .take(SHOWN)
+        .map(|it| format!("`{it}`"))
+        .collect();
+    match places.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn reason(column: &str, id: &str) -> String {
+    let mut reasons = EMPTY.iter();
+    let known = reasons.find(|(of, ids, _)| *of == column && ids.contains(&id));
+    let (_, _, why) = known.unwrap_or_else(|| panic_on_blank(column, id));
+    format!("*{why}*")
+}
+
+#[expect(clippy::panic, reason = "a blank cell ends the test")]
+fn panic_on_blank(column: &str, id: &str) -> ! {
+    panic!("nothing of the {column} checks {id}, and no reason is given in EMPTY");
+}
+
+/// The ids of docs/invariants.md, in its order.
+fn invariants() -> Vec<String> {
+    let text = fs::read_to_string(root().join("docs/invariants.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+    let ids = rows.filter_map(|row| row.split(' ').next());
+    ids.filter(|id| is_id(id)).map(str::to_owned).collect()
+}
+
+/// What the exploration demands of each state.
+fn explored() -> Found {
+    let mut found = named_in("sim/src/oracle");
+    for (id, places) in named_in("sim/src/world")
+        .into_iter()
+        .chain(named_in("sim/src/explore"))
+    {
+        found.entry(id).or_default().extend(places);
+    }
+    for (id, places) in named_in("core/src") {
+        if !places.is_empty() {
+            found.entry(id).or_default().insert("check()".to_owned());
+        }
+    }
+    found
+}
+
+fn scenarios() -> Found {
+    let mut found = Found::new();
+    for file in files(&root().join("tests/scenarios"), "txt") {
+        let text = fs::read_to_string(&file).unwrap();
+        let checks = text
+            .lines()
+            .find_map(|line| line.strip_prefix("# Checks: "));
+        for id in checks.unwrap_or_default().split(' ') {
+            found.entry(id.to_owned()).or_default().insert(stem(&file));
+        }
+    }
+    found
+}
+
+/// A variant's name, and below it, indented, what found it.
+fn broken() -> Found {
+    let text = fs::read_to_string(root().join("tests/broken.txt")).unwrap();
+    let mut found = Found::new();
+    let mut variant = "";
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let id = line.trim_start().split(' ').next().unwrap_or_default();
+        if !line.starts_with(' ') {
+            variant = line;
+        } else if is_id(id) {
+            found
+                .entry(id.to_owned())
+                .or_default()
+                .insert(variant.to_owned());
+        }
+    }
+    found
+}
+
+/// The ids that strings in the code of this folder name, unit tests aside.
+fn named_in(folder: &str) -> Found {
+    let mut found = Found::new();
+    for file in files(&root().join(folder), "rs") {
+        if file.components().any(|part| part.as_os_str() == "tests.rs")
+            || file.strip_prefix(root()).unwrap().starts_with("core/src")
+                && file.components().any(|part| part.as_os_str() == "tests")
+        {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        // What stands between two quotation marks, or close to it.
+        for string in text.split('"').skip(1) {
+            let word = string.split(' ').next().unwrap_or_default();
+            if is_id(word) {
+                found
+                    .entry(word.to_owned())
+                    .or_default()
+                    .insert(stem(&file));
+            }
+        }
+    }
+    found
+}
+
+fn is_id(word: &str) -> bool {
+    let digits = word.strip_prefix(['I', 'L']).unwrap_or_default();
+    !digits.is_empty() && digits.len() < 3 && digits.chars().all(|it| it.is_ascii_digit())
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else {
+        return files;
+    };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            files.extend(self::files(&path, extension));
+        } else if path.extension().is_some_and(|it| it == extension) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
