@@ -101,8 +101,8 @@ pub struct ReceiverStats {
     pub refused: u64,
     /// Messages dropped because they were received before.
     pub duplicates: u64,
-    /// Messages dropped because their stream, or its connection, ended before they were whole: under
-    /// the plain protocol alone, where nobody sends the rest.
+    /// Messages dropped because their stream, or its connection, ended before they were whole, or
+    /// before there was room for them: under the plain protocol alone, where nobody sends the rest.
     pub incomplete: u64,
     /// Bytes of messages held now, half-received ones and a fixed overhead for each included.
     pub held_bytes: u64,

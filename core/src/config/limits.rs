@@ -155,11 +155,11 @@ impl ReceiveLimits {
     /// of each lane but the first may be above the budget. What comes behind a message that waits
     /// for room is kept as well: at most what a stream is read in one turn.
     ///
-    /// Under the plain protocol there is one lane, and each stream keeps what came before the first
-    /// look at it.
+    /// Under the plain protocol there is one lane; each stream keeps what came before the first look
+    /// at it, and connections that are lost leave as much behind.
     pub(crate) fn memory_max(&self, protocol: Protocol) -> usize {
         const BESIDE_PER_LANE: usize = 260 << 10;
-        const BESIDE_LANES: usize = PLAIN_STREAMS as usize * PLAIN_STREAM_WINDOW as usize;
+        const BESIDE_LANES: usize = 2 * PLAIN_STREAMS as usize * PLAIN_STREAM_WINDOW as usize;
         if protocol == Protocol::Plain {
             return self
                 .inbound_bytes_max

@@ -61,6 +61,13 @@ struct Connection {
     lost: bool,
 }
 
+impl Connection {
+    /// How many of its streams have brought anything.
+    fn begun(&self) -> u64 {
+        self.streams.values().filter(|it| it.begun).count() as u64
+    }
+}
+
 /// Why a connection is to be closed by us.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Closing {
@@ -221,8 +228,9 @@ impl Inbound {
             lane.read_no_more(&mut self.budget);
         }
         if let OtherHalf::Plain(plain) = &mut self.other {
-            for &attempt in self.connections.keys() {
-                self.tally.0.incomplete += plain.lose_all(attempt, &mut self.budget);
+            for (&attempt, connection) in &self.connections {
+                plain.lose_all(attempt, &mut self.budget);
+                self.tally.0.incomplete += connection.begun();
             }
         }
         let holds: Vec<Place> = self.lanes.iter().filter_map(InboundLane::place).collect();
@@ -241,7 +249,11 @@ impl Inbound {
     /// Parts from a connection that somebody else closes.
     pub(crate) fn part_from(&mut self, attempt: Attempt) {
         self.lose_lanes(attempt);
-        self.connections.remove(&attempt);
+        if let Some(connection) = self.connections.remove(&attempt)
+            && let OtherHalf::Plain(_) = self.other
+        {
+            self.tally.0.incomplete += connection.begun();
+        }
         self.touched.remove(&attempt);
     }
 
@@ -268,7 +280,7 @@ impl Inbound {
     /// Whether a message waits for room.
     pub(crate) fn waits(&self) -> bool {
         match &self.other {
-            OtherHalf::Plain(plain) => plain.waiting().next().is_some(),
+            OtherHalf::Plain(plain) => plain.waits(),
             OtherHalf::Fixed(_) | OtherHalf::Latest(_) => self.lanes.iter().any(InboundLane::waits),
         }
     }
@@ -393,7 +405,7 @@ impl Inbound {
             lane.lose(attempt, None, &mut self.budget);
         }
         if let OtherHalf::Plain(plain) = &mut self.other {
-            self.tally.0.incomplete += plain.lose_all(attempt, &mut self.budget);
+            plain.lose_all(attempt, &mut self.budget);
         }
     }
 

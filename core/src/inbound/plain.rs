@@ -1,6 +1,6 @@
 //! Messages that come one a stream, with nothing around them (`docs/wire.md`, plain).
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -8,22 +8,32 @@ use bytes::Bytes;
 
 use super::budget::MESSAGE_OVERHEAD;
 use super::{Budget, Place, Reading, Record};
-use crate::{Attempt, Lane, Violation};
+use crate::{Attempt, Lane, PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Violation};
 
 /// The lane that all of them are of.
 const LANE: Lane = Lane(0);
 
+/// What of a message may come before room is set aside for it.
+const UNRESERVED_BYTES_MAX: usize = 16 << 10;
+
+/// What connections may leave behind that waits for room: all that one may have brought before.
+const LATE_BYTES_MAX: usize = PLAIN_STREAMS as usize * PLAIN_STREAM_WINDOW as usize;
+
 /// What is held, and what is coming, over all connections.
 ///
-/// How long a message is shows only at its end. Until that has come it has room set aside for the
-/// largest that there may be, so that each one that is read can be read to its end: several that
-/// have half of their room each would wait for one another for ever. The oldest is served first.
+/// How long a message is shows only at its end. One of which more has come than the little that each
+/// stream may have has room set aside for the largest that there may be, until its end has come: so
+/// each one that is read on can be read to its end. Several that have half of their room each would
+/// wait for one another for ever. The oldest is served first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PlainInbound {
     /// What is held, and the count that numbers messages.
     record: Record,
     held_cost: usize,
     arriving: BTreeMap<Place, Arriving>,
+    /// Whole messages of connections that are lost, for which there is no room yet.
+    late: VecDeque<Vec<u8>>,
+    late_bytes: usize,
 }
 
 /// A message of which bytes have come, and not all that it takes to be handed out.
@@ -54,6 +64,8 @@ impl PlainInbound {
             record: Record::new(LANE, 0, 0),
             held_cost: 0,
             arriving: BTreeMap::new(),
+            late: VecDeque::new(),
+            late_bytes: 0,
         }
     }
 
@@ -75,7 +87,7 @@ impl PlainInbound {
             self.lose(place, budget);
             return Taken::TooLarge;
         }
-        if length == 0 && !reading.fin {
+        if length <= UNRESERVED_BYTES_MAX && !reading.fin {
             return Taken::Part;
         }
         if !matches!(self.arriving.get(&place), Some(Arriving::Coming { .. })) {
@@ -98,6 +110,35 @@ impl PlainInbound {
             true => self.hold(place, budget),
             false => Taken::Part,
         }
+    }
+
+    /// Keeps a whole message whose connection is lost until there is room for it. False if that is
+    /// more than a connection may leave behind.
+    pub(super) fn keep(&mut self, reading: &mut Reading) -> bool {
+        let bytes = reading.in_hand();
+        let fits = self.late_bytes.saturating_add(bytes) <= LATE_BYTES_MAX;
+        if fits {
+            let mut message = Vec::new();
+            reading.take_into(&mut message);
+            self.late_bytes += message.len();
+            self.late.push_back(message);
+        }
+        fits
+    }
+
+    /// The next message that was kept, if there is room for it now.
+    pub(super) fn take_late(&mut self, budget: &mut Budget) -> Option<(u64, Bytes)> {
+        let cost = budget.reserve(LANE, self.late.front()?.len())?;
+        let message = self.late.pop_front()?;
+        self.late_bytes -= message.len();
+        self.held_cost += cost;
+        Some((self.record.hold(cost), Bytes::from(message)))
+    }
+
+    /// The room that the first message needs that was kept; 0 if there is none.
+    pub(super) fn late_need(&self) -> usize {
+        let first = self.late.front();
+        first.map_or(0, |it| it.len().saturating_add(MESSAGE_OVERHEAD))
     }
 
     fn find_room(&self, length: usize, ahead: usize, budget: &mut Budget) -> Arriving {
@@ -127,23 +168,19 @@ impl PlainInbound {
         Taken::Whole { number, payload }
     }
 
-    /// Nothing more comes on this stream. True if something had, which is of no use now.
-    pub(super) fn lose(&mut self, place: Place, budget: &mut Budget) -> bool {
-        match self.arriving.remove(&place) {
-            Some(Arriving::Coming { cost, .. }) => {
-                budget.release(LANE, cost);
-                true
-            }
-            Some(Arriving::Waiting { .. }) => true,
-            None => false,
+    /// Nothing more comes on this stream.
+    pub(super) fn lose(&mut self, place: Place, budget: &mut Budget) {
+        if let Some(Arriving::Coming { cost, .. }) = self.arriving.remove(&place) {
+            budget.release(LANE, cost);
         }
     }
 
-    /// Nothing more comes on this connection. Returns how many messages were cut short.
-    pub(super) fn lose_all(&mut self, attempt: Attempt, budget: &mut Budget) -> u64 {
+    /// Nothing more comes on this connection.
+    pub(super) fn lose_all(&mut self, attempt: Attempt, budget: &mut Budget) {
         let places: Vec<Place> = self.places().filter(|it| it.attempt == attempt).collect();
-        let lost = places.into_iter().filter(|&it| self.lose(it, budget));
-        lost.count() as u64
+        for place in places {
+            self.lose(place, budget);
+        }
     }
 
     /// The application answered all that is held below this number.
@@ -174,9 +211,14 @@ impl PlainInbound {
         self.places().filter(|&place| self.need(place).is_some())
     }
 
-    /// Whether a message was handed out that the application has not answered.
+    /// Whether a message waits for the application to take it or to answer it.
     pub(super) fn holds(&self) -> bool {
-        self.record.holds()
+        self.record.holds() || !self.late.is_empty()
+    }
+
+    /// Whether a message waits for room.
+    pub(super) fn waits(&self) -> bool {
+        !self.late.is_empty() || self.waiting().next().is_some()
     }
 
     /// Whether anything ever came.
@@ -204,7 +246,8 @@ impl PlainInbound {
     }
 
     pub(super) fn check(&self) -> Result<(), Violation> {
-        if self.held_cost != self.record.held_cost() {
+        let late: usize = self.late.iter().map(Vec::len).sum();
+        if self.held_cost != self.record.held_cost() || self.late_bytes != late {
             return Err(Violation {
                 id: "I21",
                 what: "what is held costs something else than is noted",

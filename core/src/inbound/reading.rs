@@ -22,6 +22,8 @@ pub(crate) struct Reading {
     waiting: usize,
     /// Whether `input` has parts of somebody else's buffers.
     borrowed: bool,
+    /// Whether any bytes ever came.
+    pub(crate) begun: bool,
     /// The stream ends behind `input`.
     pub(crate) fin: bool,
     /// The peer reset the stream, or reads no more of it.
@@ -39,6 +41,7 @@ impl Reading {
         self.fin = fin;
         if !bytes.is_empty() {
             self.borrowed = true;
+            self.begun = true;
             self.waiting += bytes.len();
             self.input.push_back(bytes);
         }

@@ -10,7 +10,7 @@ use quinn_proto::{Connection, ConnectionHandle, Dir, Endpoint};
 use super::PeerHandle;
 use super::clock::Clock;
 use super::cuts::Cuts;
-use super::streams::{Streams, quic_code};
+use super::streams::{Rest, Streams, quic_code};
 use crate::NodeConfig;
 use crate::congestion::exempt_close;
 use crate::error::{DialContext, link_error};
@@ -77,6 +77,7 @@ pub(super) struct Link {
     pub(super) owner: Owner,
     /// The other end when the connection was made.
     pub(super) remote: SocketAddr,
+    protocol: Protocol,
     alpn: Arc<str>,
     pub(super) streams: Streams,
     cuts: Cuts,
@@ -119,6 +120,7 @@ impl Link {
             connection,
             owner,
             remote,
+            protocol: speech.protocol,
             alpn: Arc::clone(&speech.alpn),
             streams: Streams::new(speech.dir()),
             cuts: Cuts::default(),
@@ -171,6 +173,7 @@ impl Link {
                     };
                     let error = link_error(&reason, &self.alpn, context);
                     self.lost.get_or_insert(error);
+                    self.lose_streams();
                     // If it was QUIC that found a fault, the close is all that it sends now.
                     exempt_close(&self.connection);
                 }
@@ -189,6 +192,19 @@ impl Link {
             streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);
         }
         Collected::All
+    }
+
+    /// Under the plain protocol nobody sends again what the other end's transport was told to have
+    /// arrived: so whatever came whole is read before the loss is told. A machine that dials has to
+    /// hear of it at once.
+    fn lose_streams(&mut self) {
+        let rest = match self.owner {
+            Owner::Accepted { .. } => Rest::AsRoomComes,
+            Owner::Dialled { .. } | Owner::Handshaking { .. } | Owner::Nobody => Rest::AtOnce,
+        };
+        if let (Protocol::Plain, Some(attempt)) = (self.protocol, self.attempt()) {
+            self.streams.lose(attempt, rest, &mut self.events);
+        }
     }
 
     /// Whether the other end cuts streams faster than is to be borne.
@@ -224,7 +240,7 @@ impl Link {
             let reason = String::from("the connection ended");
             self.lost = Some(LinkError::Local { reason });
         }
-        if self.lost.is_none() || self.streams.is_readable() {
+        if self.lost.is_none() || self.streams.is_readable() || self.streams.holds_back() {
             return None;
         }
         let error = self.lost.take()?;

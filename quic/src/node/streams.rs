@@ -18,6 +18,17 @@ pub(super) struct Streams {
     opened: u64,
     /// Halves of streams that the other end has cut and that were not counted yet.
     cut: u32,
+    /// How what has come is read, once nothing more comes.
+    rest: Option<Rest>,
+}
+
+/// How what a lost connection still holds is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// As its machine has room for it, which may take as long as its application does.
+    AsRoomComes,
+    /// All of it at once: its machine cannot wait to be told of the loss.
+    AtOnce,
 }
 
 #[derive(Debug)]
@@ -85,6 +96,7 @@ impl Streams {
             readable: VecDeque::new(),
             opened: 0,
             cut: 0,
+            rest: None,
         }
     }
 
@@ -96,6 +108,31 @@ impl Streams {
     /// Whether a write waits until the other end lets us open its stream.
     pub(super) fn awaits_credit(&self) -> bool {
         self.waiting().next().is_some()
+    }
+
+    /// The connection is lost: what has come can still be read, and nothing more comes. A stream whose
+    /// end has not come is cut short, once what there is of it was read.
+    pub(super) fn lose(&mut self, attempt: Attempt, rest: Rest, events: &mut Vec<Event>) {
+        self.rest = Some(rest);
+        for (&stream, state) in &mut self.open {
+            if stream.opener == Side::Remote && state.reading == Reading::Blocked {
+                state.reading = Reading::Over;
+                events.push(cut_short(attempt, stream));
+            }
+        }
+        if rest == Rest::AtOnce {
+            let paused = self.open.iter().filter(|(_, stream)| stream.paused);
+            let paused: Vec<StreamId> = paused.map(|(&id, _)| id).collect();
+            for id in paused {
+                self.resume(id);
+            }
+        }
+    }
+
+    /// Whether the connection is lost, and something of it is to be read that waits for room.
+    pub(super) fn holds_back(&self) -> bool {
+        let waits = |stream: &Stream| stream.paused && stream.reading == Reading::Ready;
+        self.rest == Some(Rest::AsRoomComes) && self.open.values().any(waits)
     }
 
     /// Whether something may be read now.
@@ -142,6 +179,9 @@ impl Streams {
     }
 
     pub(super) fn pause(&mut self, id: StreamId) {
+        if self.rest == Some(Rest::AtOnce) {
+            return;
+        }
         if let Some(stream) = self.open.get_mut(&id) {
             stream.paused = true;
         }
@@ -253,6 +293,10 @@ impl Streams {
             let quic_id = quic_id(connection, self.dir, id);
             let before = events.len();
             stream.reading = read_stream(connection, quic_id, (attempt, id), &mut budget, events);
+            if self.rest.is_some() && stream.reading == Reading::Blocked {
+                stream.reading = Reading::Over;
+                events.push(cut_short(attempt, id));
+            }
             let of_stream = events.get(before..).unwrap_or_default();
             if let Some(Event::StreamReset { .. }) = of_stream.last() {
                 self.cut = self.cut.saturating_add(1);
@@ -425,6 +469,15 @@ fn read_stream(
     // What is to be sent because of it goes out at the end of the turn in any case.
     let _ = chunks.finalize();
     reading
+}
+
+/// Nothing more comes of a stream, although its end has not come.
+fn cut_short(attempt: Attempt, stream: StreamId) -> Event {
+    Event::StreamReset {
+        attempt,
+        stream,
+        code: 0,
+    }
 }
 
 /// Marks the last bytes read as the end, or reports an end without bytes.

@@ -18,6 +18,7 @@ impl Inbound {
         self.touched.extend(waiting);
         if let OtherHalf::Plain(plain) = &self.other {
             self.touched.extend(plain.waiting().map(|it| it.attempt));
+            self.take_late(now, actions);
         }
         let mut closings = Vec::new();
         while let Some(attempt) = self.touched.pop_first() {
@@ -30,9 +31,11 @@ impl Inbound {
                 continue;
             }
             self.lose_lanes(attempt);
+            let lost = connection.lost;
+            self.keep_whole(connection);
             if let Err(closing) = taken {
                 self.count(&closing);
-                if !connection.lost {
+                if !lost {
                     closings.push((attempt, closing));
                 }
             }
@@ -143,13 +146,18 @@ impl Inbound {
         };
         let (tally, lost) = (&mut self.tally.0, connection.lost);
         let message_bytes_max = self.limits.message_bytes_max;
-        let mut ahead = 0;
+        // What is cut short leaves its room to the others before they look for some.
+        connection.streams.retain(|&stream, reading| {
+            let cut = reading.cut || lost && !reading.fin;
+            if cut {
+                plain.lose(Place { attempt, stream }, budget);
+                tally.incomplete += u64::from(reading.begun);
+            }
+            !cut
+        });
+        let mut ahead = plain.late_need();
         connection.streams.retain(|&stream, reading| {
             let place = Place { attempt, stream };
-            if reading.cut {
-                tally.incomplete += u64::from(plain.lose(place, budget));
-                return false;
-            }
             match plain.take(place, reading, ahead, (message_bytes_max, budget)) {
                 Taken::Whole { number, payload } => {
                     tally.delivered += 1;
@@ -178,6 +186,30 @@ impl Inbound {
             pause_while(need.is_some(), place, reading, lost, actions);
             true
         });
+    }
+
+    /// Takes whole messages of connections that are gone, as there is room for them.
+    fn take_late(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let Self { other, budget, .. } = self;
+        let OtherHalf::Plain(plain) = other else {
+            return;
+        };
+        while let Some((number, payload)) = plain.take_late(budget) {
+            self.tally.0.delivered += 1;
+            self.tally.0.delivered_bytes += payload.len() as u64;
+            actions.push(deliver(Lane(0), number, payload, now));
+        }
+    }
+
+    /// A connection is gone: what came whole without a lane, and has no room, is kept for later.
+    fn keep_whole(&mut self, connection: Connection) {
+        let OtherHalf::Plain(plain) = &mut self.other else {
+            return;
+        };
+        for mut reading in connection.streams.into_values() {
+            let kept = reading.fin && plain.keep(&mut reading);
+            self.tally.0.incomplete += u64::from(reading.begun && !kept);
+        }
     }
 
     /// Takes frames off a stream until it has no whole one, or its next message must wait. False

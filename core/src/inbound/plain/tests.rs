@@ -4,7 +4,10 @@ use super::*;
 use crate::{Side, StreamId};
 
 /// The largest message; with its overhead two of them fill the budget.
-const LARGEST: usize = 1_000 - MESSAGE_OVERHEAD;
+const LARGEST: usize = 100_000 - MESSAGE_OVERHEAD;
+
+/// The least for which room must be set aside before its end has come.
+const MUCH: usize = UNRESERVED_BYTES_MAX + 1;
 
 struct Bench {
     plain: PlainInbound,
@@ -16,7 +19,7 @@ impl Bench {
     fn new() -> Self {
         Self {
             plain: PlainInbound::new(),
-            budget: Budget::new(2_000, 1),
+            budget: Budget::new(200_000, 1),
             readings: BTreeMap::new(),
         }
     }
@@ -26,6 +29,13 @@ impl Bench {
         let reading = self.readings.entry(index).or_default();
         reading.push(Bytes::from(vec![index as u8; bytes]), fin);
         self.take(index, 0)
+    }
+
+    /// The same, all at once, while an older one waits for so much room.
+    fn come_behind(&mut self, ahead: usize, index: u64, bytes: usize) -> Taken {
+        let reading = self.readings.entry(index).or_default();
+        reading.push(Bytes::from(vec![index as u8; bytes]), true);
+        self.take(index, ahead)
     }
 
     fn take(&mut self, index: u64, ahead: usize) -> Taken {
@@ -79,22 +89,27 @@ fn a_message_is_whole_at_its_end_and_numbered_then() {
 #[test]
 fn what_has_not_ended_has_room_for_the_largest_and_what_has_for_itself() {
     let mut bench = Bench::new();
-    assert_eq!(bench.come(0, 1, false), Taken::Part);
-    assert_eq!(bench.used(), 1_000);
-    assert_eq!(bench.come(1, 1, false), Taken::Part);
-    assert_eq!(bench.used(), 2_000);
+    assert_eq!(bench.come(0, MUCH, false), Taken::Part);
+    assert_eq!(bench.used(), 100_000);
+    assert_eq!(bench.come(1, MUCH, false), Taken::Part);
+    assert_eq!(bench.used(), 200_000);
     assert_eq!(bench.come(2, 1, true), Taken::Waits);
-    assert_eq!(bench.come(0, LARGEST - 1, true), whole(0, 0, LARGEST));
+    assert_eq!(bench.come(0, LARGEST - MUCH, true), whole(0, 0, LARGEST));
     assert_eq!(bench.take(2, 0), Taken::Waits, "the room is all in use");
-    assert_eq!(bench.come(1, 1, true), whole(1, 1, 2));
+    assert_eq!(bench.come(1, 1, true), whole(1, 1, MUCH + 1));
     assert_eq!(bench.take(2, 0), whole(2, 2, 1));
 }
 
 #[test]
-fn an_open_stream_without_bytes_takes_no_room() {
+fn a_little_takes_no_room_before_its_end() {
     let mut bench = Bench::new();
-    assert_eq!(bench.come(0, 0, false), Taken::Part);
-    assert_eq!((bench.used(), bench.plain.is_known()), (0, false));
+    for index in 0..128 {
+        assert_eq!(bench.come(index, 0, false), Taken::Part);
+        assert_eq!(bench.come(index, MUCH - 1, false), Taken::Part);
+    }
+    assert_eq!(bench.used(), 0);
+    assert_eq!(bench.come(7, 1, true), whole(0, 7, MUCH));
+    assert_eq!(bench.used(), MUCH + MESSAGE_OVERHEAD);
 }
 
 #[test]
@@ -109,43 +124,30 @@ fn what_is_too_large_is_dropped_at_once() {
 #[test]
 fn what_is_cut_short_gives_its_room_back() {
     let mut bench = Bench::new();
-    bench.come(0, 1, false);
-    bench.come(1, 1, false);
-    bench.come(2, 1, false);
-    assert!(bench.plain.lose(place(1), &mut bench.budget));
-    assert!(!bench.plain.lose(place(1), &mut bench.budget));
-    assert_eq!(bench.used(), 1_000);
-    assert_eq!(bench.plain.lose_all(Attempt(0), &mut bench.budget), 2);
-    assert_eq!(bench.used(), 0);
+    bench.come(0, MUCH, false);
+    bench.come(1, MUCH, false);
+    assert_eq!(bench.come(2, MUCH, false), Taken::Waits);
+    bench.plain.lose(place(1), &mut bench.budget);
+    bench.plain.lose(place(1), &mut bench.budget);
+    assert_eq!(bench.used(), 100_000);
+    bench.plain.lose_all(Attempt(0), &mut bench.budget);
+    assert_eq!((bench.used(), bench.plain.waiting().count()), (0, 0));
 }
 
 #[test]
 fn nobody_fills_the_room_that_an_older_one_waits_for() {
     let mut bench = Bench::new();
-    bench.come(0, 1, false);
-    let half = 500 - MESSAGE_OVERHEAD;
+    bench.come(0, MUCH, false);
+    let half = 50_000 - MESSAGE_OVERHEAD;
     assert_eq!(bench.come(1, half, true), whole(0, 1, half));
-    assert_eq!(bench.come(2, 1, false), Taken::Waits);
+    assert_eq!(bench.come(2, MUCH, false), Taken::Waits);
     let need = bench.plain.need(place(2)).unwrap();
-    assert_eq!(need, 1_000);
+    assert_eq!(need, 100_000);
     bench.come(3, half, true);
-    assert_eq!(bench.used(), 2_000, "without that, it fits");
+    assert_eq!(bench.used(), 200_000, "without that, it fits");
     assert!(bench.plain.refuse(1, &mut bench.budget));
 
     // Beside what is held, what waits would still fit once stream 0 has ended.
-    let small = 400 - MESSAGE_OVERHEAD;
-    bench.readings.entry(4).or_default();
-    bench
-        .readings
-        .get_mut(&4)
-        .unwrap()
-        .push(Bytes::from(vec![4; small]), true);
-    assert_eq!(bench.take(4, need), whole(2, 4, small));
-    bench.readings.entry(5).or_default();
-    bench
-        .readings
-        .get_mut(&5)
-        .unwrap()
-        .push(Bytes::from(vec![5; 1]), true);
-    assert_eq!(bench.take(5, need), Taken::Waits);
+    assert_eq!(bench.come_behind(need, 4, 40_000), whole(2, 4, 40_000));
+    assert_eq!(bench.come_behind(need, 5, 10_000), Taken::Waits);
 }

@@ -357,6 +357,39 @@ fn what_arrived_is_the_applications_even_after_the_connection() {
 }
 
 #[test]
+fn what_arrived_and_had_no_room_waits_for_the_application_after_the_connection() {
+    for (size, kept) in [(3_000, 16), (40_000, 1)] {
+        let mut world = World::new(13);
+        world.place(1, plain_dialler(), 1);
+        let limits =
+            |it: NodeConfigBuilder| it.message_bytes_max(100_000).inbound_bytes_max(150_000);
+        world.place(2, plain_listener(limits), 2).consumes = false;
+        let peer = world.dial(1, 2, identity(2).key());
+        let message = |n: u64| (n, Bytes::from(vec![n as u8; size]));
+        world.queue(1, peer, (0..100).map(message));
+        let all = |world: &mut World| world.end(1).settled(peer).len() == 100;
+        assert!(world.wait(10 * SECOND, all));
+        let now = world.now;
+        world
+            .end(1)
+            .node
+            .stop_peer(now, peer, StopMode::Drain(10 * SECOND));
+        world.run(20 * SECOND);
+        assert!(all_delivered(&mut world, peer));
+        let held = world.end(2).received.len();
+        assert!((kept..100).contains(&held), "{held} of {size} bytes");
+        for _ in 0..100 / held + 2 {
+            let now = world.now;
+            world.end(2).consume(now);
+            world.run(SECOND);
+        }
+        assert_eq!(world.end(2).forgotten.len(), 1);
+        assert_eq!(world.end(2).node.stats().connections, 0);
+        assert_eq!(sorted(&mut world, 2).len(), 100);
+    }
+}
+
+#[test]
 fn a_drain_waits_for_every_stream_and_closes_with_0() {
     let (mut world, peer) = pair(14);
     world.run(SECOND);
