@@ -9,6 +9,7 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use peer_sender_tokio::PeerKey;
 
 use crate::bench::Workload;
+use crate::spoken::SpokenArgs;
 
 /// Sends messages to peers over QUIC and tells the truth about each.
 #[derive(Debug, Parser)]
@@ -147,6 +148,8 @@ pub(crate) struct ListenArgs {
     /// Let everybody send here who can reach the address.
     #[arg(long)]
     pub(crate) allow_any: bool,
+    #[command(flatten)]
+    pub(crate) spoken: SpokenArgs,
     /// Print one JSON object a message, with its SHA-256, and a summary at the end.
     #[arg(long)]
     pub(crate) json: bool,
@@ -164,6 +167,11 @@ pub(crate) struct SendArgs {
     /// The file of our identity.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) spoken: SpokenArgs,
+    /// Tell the peer by which DNS name it is dialled (SNI); it is still known by its key alone.
+    #[arg(long, value_name = "S")]
+    pub(crate) server_name: Option<String>,
     /// Send this many made-up messages, each different.
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
@@ -335,6 +343,30 @@ mod tests {
             panic!("not listen")
         };
         assert_eq!(args.allow.len(), 2);
+    }
+
+    #[test]
+    fn the_plain_protocol_wants_its_name() {
+        let send = format!("p send --to 127.0.0.1:1 --peer-key {KEY} --key k --count 1");
+        let listen = "p listen --bind 127.0.0.1:0 --key k --allow-any";
+        for base in [&send, listen] {
+            let error = parse(&format!("{base} --protocol plain")).unwrap_err();
+            assert!(error.contains("--alpn <A>"), "{error}");
+            assert!(parse(&format!("{base} --protocol plain --alpn app/1")).is_ok());
+            let error = parse(&format!("{base} --protocol tcp")).unwrap_err();
+            assert!(error.contains("lanes, plain"), "{error}");
+        }
+        let line = format!("{send} --alpn app/1");
+        let Command::Send(args) = parse(&line).unwrap().command else {
+            panic!("not send")
+        };
+        let identity = peer_sender_tokio::Identity::from_secret([1; 32]);
+        let builder = peer_sender_tokio::NodeConfig::builder(identity);
+        let error = args.spoken.speak(builder).unwrap_err().to_string();
+        assert!(
+            error.starts_with("--alpn: ") && error.contains("--protocol plain"),
+            "{error}"
+        );
     }
 
     #[test]

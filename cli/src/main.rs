@@ -19,6 +19,7 @@ mod listen;
 mod logging;
 mod send;
 mod sim;
+mod spoken;
 mod transfer;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use common::pair::Pair;
@@ -56,6 +56,38 @@ fn messages_files_and_lines_arrive_as_they_are() {
     assert_eq!(
         summary,
         json!({"messages": 7, "bytes": 300_025, "peers": 1})
+    );
+}
+
+#[test]
+fn the_plain_protocol_carries_messages_between_ends_that_name_it_alike() {
+    let pair = Pair::new("plain");
+    let flags = format!(
+        "--allow {} --json --protocol plain --alpn app/1",
+        pair.sender_key
+    );
+    let listener = Listener::start(&pair.directory.file("listener"), "127.0.0.1:0", &flags);
+    let plain = "--protocol plain --alpn app/1 --server-name peer.example";
+    let sent = pair.send(
+        &listener.address,
+        &format!("{plain} --count 300 --size 3000"),
+    );
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    assert_counts(
+        &json(&sent.stdout),
+        &[("accepted", 300), ("delivered", 300), ("reconnects", 0)],
+    );
+    let other = "--protocol plain --alpn app/2 --give-up 0.5 --message hello";
+    let sent = pair.send(&listener.address, other);
+    assert_eq!(sent.code, Some(1), "{sent:?}");
+    assert!(sent.stderr.contains("does not speak app/2"), "{sent:?}");
+
+    let (log, summary) = listener.finish();
+    let different: BTreeSet<&str> = log.iter().map(|line| line.sha256.as_str()).collect();
+    assert_eq!((log.len(), different.len()), (300, 300));
+    assert_eq!(
+        summary,
+        json!({"messages": 300, "bytes": 900_000, "peers": 1})
     );
 }
 

@@ -35,9 +35,7 @@ pub enum LinkError {
     #[error("the peer speaks no QUIC version that we speak")]
     VersionMismatch,
     /// The peer does not speak our protocol (ALPN, RFC 7301).
-    #[error(
-        "the peer does not speak {offered}; is it a peer-sender listener, and of this version?"
-    )]
+    #[error("the peer does not speak {offered}; is another program there, or another version?")]
     AlpnMismatch {
         /// The protocol we offered.
         offered: String,

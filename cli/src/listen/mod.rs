@@ -35,7 +35,8 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
         true => Trust::Any,
         false => Trust::Keys(args.allow.iter().copied().collect()),
     };
-    let config = NodeConfig::builder(identity).accept(trust).build()?;
+    let builder = NodeConfig::builder(identity).accept(trust);
+    let config = args.spoken.speak(builder)?.build()?;
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
     let node: Node<PeerKey> =
         Node::bind(args.bind, config)
@@ -44,7 +45,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
                 argument: format!("--bind {}", args.bind),
                 error,
             })?;
-    greet(node.local_addr(), key, args.allow_any);
+    greet(node.local_addr(), key, &args);
     let form = if args.json { Form::Json } else { Form::Short };
     let log = Log::start(form, io::stdout());
     receive(node, log, async || interrupts.next().await).await
@@ -189,7 +190,7 @@ async fn take_batch(incoming: &mut Incoming<PeerKey>, log: Option<&Log>) -> Take
     Taken::Batch
 }
 
-fn greet(address: SocketAddr, key: PeerKey, anybody: bool) {
+fn greet(address: SocketAddr, key: PeerKey, args: &ListenArgs) {
     let reachable = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -197,14 +198,15 @@ fn greet(address: SocketAddr, key: PeerKey, anybody: bool) {
     };
     let to = SocketAddr::new(reachable, address.port());
     let program = console::program();
-    let (make_key, their_key) = match anybody {
+    let (make_key, their_key) = match args.allow_any {
         true => (format!("{program} keys new sender.key && "), "sender.key"),
         false => (String::new(), "FILE_OF_AN_ALLOWED_KEY"),
     };
     say(&format!("listening on {address}\nour key {key}"));
     say(&format!(
         "to try it from this host:\n  {make_key}{program} send --to {to} --peer-key {key} \
-         --key {their_key} --message hello"
+         --key {their_key}{} --message hello",
+        args.spoken.flags()
     ));
 }
 

@@ -34,16 +34,22 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     let identity = load_identity(&args.key)?;
     let config = Config::builder(args.to).backoff_max(BACKOFF_MAX).build()?;
+    let node_config = args.spoken.speak(NodeConfig::builder(identity))?.build()?;
+    let mut peer_config = PeerConfig::with(args.peer_key, config.clone());
+    if let Some(name) = &args.server_name {
+        peer_config = peer_config.with_server_name(name)?;
+    }
     let (source, total) = source(&args, config.message_bytes_max())?;
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
     let any_port = any_port_towards(args.to);
-    let node: Node<SocketAddr> = Node::bind(any_port, NodeConfig::new(identity))
-        .await
-        .map_err(|error| Failure::Bind {
-            argument: format!("--to {}", args.to),
-            error,
-        })?;
-    let peer = node.peer(args.to, PeerConfig::with(args.peer_key, config))?;
+    let node: Node<SocketAddr> =
+        Node::bind(any_port, node_config)
+            .await
+            .map_err(|error| Failure::Bind {
+                argument: format!("--to {}", args.to),
+                error,
+            })?;
+    let peer = node.peer(args.to, peer_config)?;
     let mut events = peer.events();
     let mut stopped = false;
     let mut link = LinkWatch::new(args.to);
@@ -104,7 +110,7 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
         () = interrupts.next() => node.stop(StopMode::Abort).await,
     }
 
-    let report = Report::new(pump.tally(), link.reconnects());
+    let report = Report::new(pump.tally(), link.reconnects(), args.spoken.protocol());
     let text = match args.json {
         true => report.json(),
         false => report.table(),

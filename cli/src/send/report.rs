@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use peer_sender_tokio::Protocol;
 use serde::Serialize;
 
 use crate::figures::{self, thousands};
@@ -23,10 +24,12 @@ pub(super) struct Report {
     seconds: f64,
     messages_per_second: f64,
     latency_us: Percentiles,
+    #[serde(skip)]
+    protocol: Protocol,
 }
 
 impl Report {
-    pub(super) fn new(tally: &Tally, reconnects: u64) -> Self {
+    pub(super) fn new(tally: &Tally, reconnects: u64, protocol: Protocol) -> Self {
         let seconds = tally.seconds();
         Self {
             accepted: tally.accepted_count(),
@@ -41,6 +44,7 @@ impl Report {
             seconds,
             messages_per_second: figures::rate(tally.count(Fate::Delivered), seconds),
             latency_us: tally.latency().percentiles(),
+            protocol,
         }
     }
 
@@ -52,9 +56,10 @@ impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
         let mut text = format!(
-            "{} of {} delivered in {:.2} s, {} a second, {}\n",
+            "{} of {} delivered{} in {:.2} s, {} a second, {}\n",
             thousands(self.delivered),
             figures::plural(self.accepted, "message"),
+            self.to_whom(),
             self.seconds,
             thousands(self.messages_per_second as u64),
             figures::plural(self.reconnects, "reconnect"),
@@ -69,10 +74,22 @@ impl Report {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "from hand-over to receipt: p50 {p50}, p99 {p99}, max {max}"
+                "from hand-over to {}: p50 {p50}, p99 {p99}, max {max}",
+                match self.protocol {
+                    Protocol::Lanes => "receipt",
+                    Protocol::Plain => "acknowledgement",
+                }
             );
         }
         text
+    }
+
+    /// Who has what was delivered, where that is not the application.
+    fn to_whom(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Lanes => "",
+            Protocol::Plain => " to the peer's transport, which says nothing of its application,",
+        }
     }
 
     /// For whoever did not read the rest.
@@ -85,7 +102,11 @@ impl Report {
             (accepted, delivered) if accepted == delivered => "all ".to_owned(),
             (_, delivered) => format!("{} of ", thousands(delivered)),
         };
-        format!("{which}{messages} {were} delivered")
+        let to_whom = match self.protocol {
+            Protocol::Lanes => "",
+            Protocol::Plain => " to the peer's transport",
+        };
+        format!("{which}{messages} {were} delivered{to_whom}")
     }
 }
 
@@ -143,7 +164,8 @@ mod tests {
 
     #[test]
     fn the_json_has_every_field_that_scripts_rely_on() {
-        let report: Value = serde_json::from_str(&Report::new(&tally(), 2).json()).unwrap();
+        let report: Value =
+            serde_json::from_str(&Report::new(&tally(), 2, Protocol::Lanes).json()).unwrap();
         let latency = &report["latency_us"];
         assert!(
             latency["p50"]
@@ -166,7 +188,7 @@ mod tests {
     #[test]
     fn people_read_one_of_a_thing_as_one() {
         let first_line = |tally: &Tally, reconnects| {
-            let table = Report::new(tally, reconnects).table();
+            let table = Report::new(tally, reconnects, Protocol::Lanes).table();
             table.lines().next().map(str::to_owned)
         };
         let line = "3 of 4 messages delivered in 2.00 s, 1 a second, 1 reconnect";
@@ -176,7 +198,7 @@ mod tests {
 
     #[test]
     fn in_short_it_is_said_how_many_were_delivered() {
-        let in_short = |tally: &Tally| Report::new(tally, 0).in_short();
+        let in_short = |tally: &Tally| Report::new(tally, 0, Protocol::Lanes).in_short();
         assert_eq!(in_short(&tally()), "3 of 4 messages were delivered");
         let mut one = Tally::new();
         let number = one.accepted(Time::ZERO);
@@ -191,8 +213,23 @@ mod tests {
     }
 
     #[test]
+    fn under_the_plain_protocol_it_is_said_who_has_what_was_delivered() {
+        let report = Report::new(&tally(), 0, Protocol::Plain);
+        let in_short = "3 of 4 messages were delivered to the peer's transport";
+        assert_eq!(report.in_short(), in_short);
+        let table = report.table();
+        assert!(table.contains("says nothing of its application"), "{table}");
+        assert!(
+            table.contains("from hand-over to acknowledgement"),
+            "{table}"
+        );
+        assert!(!report.json().contains("protocol"));
+    }
+
+    #[test]
     fn nothing_sent_is_no_division_by_zero() {
-        let report: Value = serde_json::from_str(&Report::new(&Tally::new(), 0).json()).unwrap();
+        let report: Value =
+            serde_json::from_str(&Report::new(&Tally::new(), 0, Protocol::Lanes).json()).unwrap();
         assert_eq!(report["messages_per_second"], json!(0.0));
         let nothing = json!({"p50": null, "p99": null, "max": null});
         assert_eq!(report["latency_us"], nothing);
