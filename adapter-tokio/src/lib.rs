@@ -11,10 +11,11 @@
 //! 6. [Back-pressure](#back-pressure)
 //! 7. [Receiving](#receiving)
 //! 8. [Replies](#replies)
-//! 9. [Watching](#watching)
-//! 10. [Stopping](#stopping), and [dropping handles](#dropping-handles)
-//! 11. [Tuning](#tuning)
-//! 12. [Runtimes](#runtimes)
+//! 9. [Peers that are not peer-sender](#peers-that-are-not-peer-sender)
+//! 10. [Watching](#watching)
+//! 11. [Stopping](#stopping), and [dropping handles](#dropping-handles)
+//! 12. [Tuning](#tuning)
+//! 13. [Runtimes](#runtimes)
 //!
 //! # Quick start
 //!
@@ -222,6 +223,49 @@
 //! [`Failed`](FailReason::SessionForgotten). To reach somebody who does not dial, dial them. A
 //! dialler whose first reply may take longer than `disconnect_after` sets that to none: it would
 //! have parted by then, and come back with its next message only.
+//!
+//! # Peers that are not peer-sender
+//!
+//! A node that is made with [`plain`](NodeConfigBuilder::plain) speaks with any QUIC program that has
+//! TLS 1.3, a certificate, and the same protocol name (ALPN): each message is a unidirectional
+//! stream of its own, the payload and then FIN. The handles are the same, and so are limits, time to
+//! live, redelivery and stopping. What differs:
+//!
+//! - A message is [`Delivered`](Outcome::Delivered) at [`Level::Transport`] once the peer's QUIC has
+//!   acknowledged all of it. Its application may not have seen it, and may never.
+//! - There is one lane, and no order in it: a small message overtakes a large one.
+//! - After a lost connection nobody can be asked what arrived. By default what was open is sent
+//!   again, and may arrive twice; under [`Redelivery::AtMostOnce`] it is
+//!   [`Unknown`](UnknownReason::ConnectionLost), unless it surely did not arrive whole.
+//! - [`accept`](IncomingMessage::accept) and [`refuse`](IncomingMessage::refuse) give the room of a
+//!   message back, and are told to nobody. What arrived stays in [`Node::incoming`] when its
+//!   connection has ended, until it is answered.
+//! - A session is one connection: replies that it leaves open are
+//!   [`Failed`](FailReason::SessionForgotten) or [`Unknown`](UnknownReason::SessionForgotten).
+//! - A peer is still known by its key: SHA-256 of its certificate's SubjectPublicKeyInfo. One that is
+//!   dialled may be told by which name ([`PeerConfig::with_server_name`]); one that dials has to show a
+//!   certificate.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use peer_sender_tokio::{Identity, Level, Node, NodeConfig, Outcome, PeerConfig, StopMode, Trust};
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let [alice, bob] = [1, 2].map(|byte| Identity::from_secret([byte; 32]));
+//! // Here the other end is one of our own; it could be anything that speaks QUIC.
+//! let config = NodeConfig::builder(bob.clone()).accept(Trust::Any).plain("greetings/1");
+//! let listener = Node::<String>::bind("127.0.0.1:0", config.build()?).await?;
+//!
+//! let config = NodeConfig::builder(alice).plain("greetings/1").build()?;
+//! let node = Node::bind("127.0.0.1:0", config).await?;
+//! let config = PeerConfig::new(bob.key(), listener.local_addr())?;
+//! let peer = node.peer("bob".to_string(), config)?;
+//! let receipt = peer.send("hello").await?;
+//! assert_eq!(receipt.await, Outcome::Delivered(Level::Transport));
+//! # node.stop(StopMode::Drain(Duration::from_secs(10))).await;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Watching
 //!

@@ -20,6 +20,7 @@ mod identities;
 mod lanes;
 mod limits;
 mod memory;
+mod plain;
 mod raw;
 mod receipts;
 mod scene;

@@ -58,7 +58,7 @@ impl Link {
             match event {
                 Event::Connected => self.connected = true,
                 Event::ConnectionLost { reason } => self.lost = Some(reason),
-                Event::Stream(StreamEvent::Opened { .. }) => self.accept_streams(),
+                Event::Stream(StreamEvent::Opened { dir }) => self.accept_streams(dir),
                 Event::Stream(StreamEvent::Readable { id }) => {
                     self.streams.entry(id).or_default();
                     self.read(id);
@@ -71,9 +71,9 @@ impl Link {
         }
     }
 
-    fn accept_streams(&mut self) {
+    fn accept_streams(&mut self, dir: Dir) {
         while let Some(connection) = &mut self.connection
-            && let Some(id) = connection.streams().accept(Dir::Bi)
+            && let Some(id) = connection.streams().accept(dir)
         {
             self.opened.push_back(id);
             self.streams.entry(id).or_default();

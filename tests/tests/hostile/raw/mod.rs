@@ -66,7 +66,7 @@ impl Raw {
     ) -> Self {
         let mut transport = TransportConfig::default();
         set(&mut transport);
-        let server = tls::server_config(identity);
+        let server = tls::server_config(identity, tls::ALPN);
         Self::new(identity, Some(server), transport).await
     }
 
@@ -82,7 +82,7 @@ impl Raw {
             server.transport_config(Arc::clone(&transport));
             Arc::new(server)
         });
-        let mut client = tls::client_config(identity);
+        let mut client = tls::client_config(identity, tls::ALPN);
         client.transport_config(transport);
         let config = Arc::new(EndpointConfig::default());
         Self {
@@ -103,8 +103,13 @@ impl Raw {
     /// Shows this key from the next connection on, dialled ones and accepted ones. What the accepted
     /// ones let others do is as usual from then on.
     pub(crate) fn become_another(&mut self, identity: &Identity) {
-        self.client = tls::client_config(identity);
-        let server = tls::server_config(identity);
+        self.speak(identity, tls::ALPN);
+    }
+
+    /// The same, and speaks the protocol of this name.
+    pub(crate) fn speak(&mut self, identity: &Identity, alpn: &str) {
+        self.client = tls::client_config(identity, alpn);
+        let server = tls::server_config(identity, alpn);
         self.endpoint.set_server_config(Some(Arc::new(server)));
     }
 
@@ -150,6 +155,19 @@ impl Raw {
     /// Opens a bidirectional stream, if the other end allows one more.
     pub(crate) fn open(&mut self, id: Id) -> Option<StreamId> {
         self.connection(id).streams().open(Dir::Bi)
+    }
+
+    /// Opens a unidirectional stream, if the other end allows one more.
+    pub(crate) fn open_uni(&mut self, id: Id) -> Option<StreamId> {
+        self.connection(id).streams().open(Dir::Uni)
+    }
+
+    /// A unidirectional stream on which this was said, and that ended then.
+    pub(crate) async fn send(&mut self, id: Id, bytes: &[u8]) -> StreamId {
+        let stream = self.until(|raw| raw.open_uni(id)).await;
+        self.say(id, stream, bytes).await;
+        self.finish(id, stream);
+        stream
     }
 
     /// Hands QUIC bytes for a stream; how many it took.

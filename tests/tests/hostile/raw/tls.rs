@@ -12,9 +12,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme, version};
 
-const ALPN: &[u8] = b"peer-sender/1";
+/// What a raw endpoint speaks unless told otherwise.
+pub(super) const ALPN: &str = "peer-sender/1";
 
-pub(super) fn client_config(identity: &Identity) -> ClientConfig {
+pub(super) fn client_config(identity: &Identity, alpn: &str) -> ClientConfig {
     let (certificate, key) = certified(identity);
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&version::TLS13])
@@ -23,11 +24,11 @@ pub(super) fn client_config(identity: &Identity) -> ClientConfig {
         .with_custom_certificate_verifier(Arc::new(Anybody))
         .with_client_auth_cert(vec![certificate], key)
         .unwrap();
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![alpn.into()];
     ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
 }
 
-pub(super) fn server_config(identity: &Identity) -> ServerConfig {
+pub(super) fn server_config(identity: &Identity, alpn: &str) -> ServerConfig {
     let (certificate, key) = certified(identity);
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&version::TLS13])
@@ -35,7 +36,7 @@ pub(super) fn server_config(identity: &Identity) -> ServerConfig {
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .unwrap();
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![alpn.into()];
     ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()))
 }
 
