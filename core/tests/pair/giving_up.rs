@@ -2,7 +2,7 @@
 //! that have begun are given up, and of these the receiver is asked for as long as the sender has
 //! patience.
 
-use peer_sender_core::{MessageId, Outcome, Redelivery, Time, UnknownReason};
+use peer_sender_core::{Deadline, MessageId, Outcome, Redelivery, Time, Timer, UnknownReason};
 
 use crate::oracle::Oracle;
 use crate::transport::Conn;
@@ -97,15 +97,22 @@ impl Oracle {
     }
 
     /// The next moment at which time does something to a message.
-    pub(crate) fn next_moment(&self) -> Option<Time> {
+    pub(crate) fn next_moment(&self) -> Option<Deadline> {
         let first = |lane: &u8| self.lanes[lane].given_up.first().map(|(since, _)| *since);
         let patience = self
             .lanes
             .keys()
             .filter_map(|lane| self.patience_ends(*lane, first(lane)?));
-        let expiry = self.expiries.first().map(|(at, _)| *at);
+        let patience = patience.map(|at| Deadline {
+            at,
+            timer: Timer::Patience,
+        });
+        let expiry = self.expiries.first().map(|(at, _)| Deadline {
+            at: *at,
+            timer: Timer::Expiry,
+        });
         let earliest = patience.chain(expiry).min();
-        earliest.filter(|at| *at < Time::MAX)
+        earliest.filter(|deadline| deadline.at < Time::MAX)
     }
 
     /// The session was refused, whose receiver was asked: what has begun in it, and may be sent only

@@ -216,11 +216,12 @@ fn step_boundaries_change_no_outcome() {
 fn a_stop_may_come_after_any_step() {
     let modes = [
         StopMode::Abort,
+        StopMode::Remove,
         StopMode::Drain(Duration::ZERO),
         StopMode::Drain(Duration::from_millis(400)),
         StopMode::Drain(Duration::from_secs(120)),
     ];
-    for seed in 0..12 {
+    for seed in 0..15 {
         let plan = Plan {
             stops: Vec::new(),
             stop_first: None,

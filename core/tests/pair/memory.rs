@@ -13,6 +13,8 @@ pub(crate) struct Memory {
     epochs: BTreeMap<(End, u32), Epoch>,
     /// Whose each record of each process is.
     records: BTreeMap<(End, u32, u64), (Receiver, u64)>,
+    /// The record of each lane of each half.
+    lanes: BTreeMap<(Receiver, u64), u64>,
 }
 
 impl Memory {
@@ -27,5 +29,7 @@ impl Memory {
         let key = (end, life, record);
         let owner = *self.records.entry(key).or_insert((receiver, lane));
         assert_eq!(owner, (receiver, lane), "W record {record} is used again");
+        let ours = *self.lanes.entry(owner).or_insert(record);
+        assert_eq!(ours, record, "W {owner:?} was forgotten without need");
     }
 }

@@ -309,8 +309,8 @@ impl Oracle {
     pub(crate) fn check_moments(&self, now: Time) {
         let next = self.next_moment().filter(|_| !self.closed);
         assert!(
-            next.is_none_or(|at| at > now),
-            "I15 something of a message was due at {next:?}"
+            next.is_none_or(|deadline| deadline.at > now),
+            "I15 {next:?} of a message is overdue"
         );
     }
 

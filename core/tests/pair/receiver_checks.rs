@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use peer_sender_core::{Attempt, CloseCode, PeerKey, SessionHandle, Sessions, Time, Timer};
+use peer_sender_core::{
+    Attempt, CloseCode, Deadline, PeerKey, SessionHandle, Sessions, Time, Timer,
+};
 
 use crate::log::{self, brief_event};
 use crate::oracle::Message;
@@ -111,13 +113,14 @@ impl World {
         let open = ours.filter(|(_, oracle)| !oracle.closed);
         let expected = open.filter_map(|(_, oracle)| oracle.next_moment()).min();
         let deadline = self.sessions.next_deadline();
-        let at = deadline.map_or(Time::MAX, |deadline| deadline.at);
-        let of_replies = deadline
-            .is_some_and(|deadline| matches!(deadline.timer, Timer::Expiry | Timer::Patience));
-        let expected = expected.unwrap_or(Time::MAX);
+        let is_of_replies = |it: &Deadline| matches!(it.timer, Timer::Expiry | Timer::Patience);
+        if deadline.is_some_and(|it| is_of_replies(&it)) {
+            assert_eq!(deadline, expected, "I15 what replies wait for");
+        }
+        let at = |deadline: Option<Deadline>| deadline.map_or(Time::MAX, |it| it.at);
         assert!(
-            at <= expected && (!of_replies || at == expected),
-            "I15 {deadline:?}, and replies wait for {expected}"
+            at(deadline) <= at(expected),
+            "I15 {deadline:?}, and replies wait for {expected:?}"
         );
     }
 

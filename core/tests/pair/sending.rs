@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Action, CloseCode, Event, Lane, LinkError, MessageId, PeerEvent, Side, StopMode, StopReason,
-    Time,
+    Action, CloseCode, Deadline, Event, Lane, LinkError, MessageId, PeerEvent, Side, StopMode,
+    StopReason, Time, Timer,
 };
 
 use crate::happening::{Happening, Notice};
@@ -357,7 +357,9 @@ impl World {
         self.oracle.check_handed_back();
         let of_messages = self.oracle.next_moment();
         let of_oldest = self.slow.next_moment(self.oracle.oldest());
-        let others = [self.oracle.stop_at, of_messages, of_oldest];
+        let timer = Timer::Drain;
+        let of_stop = self.oracle.stop_at.map(|at| Deadline { at, timer });
+        let others = [of_stop, of_messages, of_oldest];
         self.recovery
             .check_deadline(now, others, self.sender.next_deadline());
         assert_eq!(self.sender.is_closed(), self.oracle.closed, "I27 closed");

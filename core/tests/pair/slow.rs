@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Action, PeerEvent, Time};
+use peer_sender_core::{Action, Deadline, PeerEvent, Time, Timer};
 
 #[derive(Debug, Default)]
 pub(crate) struct Slow {
@@ -63,7 +63,9 @@ impl Slow {
     }
 
     /// When the peer becomes slow, if nothing is settled before.
-    pub(crate) fn next_moment(&self, oldest: Option<Time>) -> Option<Time> {
-        Some(oldest.filter(|_| !self.told)? + self.after?)
+    pub(crate) fn next_moment(&self, oldest: Option<Time>) -> Option<Deadline> {
+        let at = oldest.filter(|_| !self.told)? + self.after?;
+        let timer = Timer::Slow;
+        Some(Deadline { at, timer })
     }
 }

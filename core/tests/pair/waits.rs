@@ -91,34 +91,38 @@ impl Window {
 
 impl Recovery {
     /// I15: exactly the timers that are due to be armed, none of them overdue: those of the
-    /// connection, and `others`: the end of a stop, what time does to messages, and when the peer
-    /// becomes slow.
+    /// connection, and `others`.
     pub(crate) fn check_deadline(
         &self,
         now: Time,
-        others: [Option<Time>; 3],
+        others: [Option<Deadline>; 3],
         deadline: Option<Deadline>,
     ) {
+        let armed = |at, timer| Some(Deadline { at, timer });
         let (of_link, resumes) = match &self.link {
-            Link::Dialling { until, .. } | Link::Waiting { until } => (Some(*until), None),
+            Link::Dialling { until, .. } => (armed(*until, Timer::Connect), None),
+            Link::Waiting { until } => (armed(*until, Timer::Backoff), None),
             Link::Up(connection) => (None, Some(&connection.resumes)),
-            Link::Parting { connection, until } => (Some(*until), Some(&connection.resumes)),
+            Link::Parting { connection, until } => {
+                (armed(*until, Timer::Parting), Some(&connection.resumes))
+            }
             Link::Down | Link::Idle | Link::Ended => (None, None),
         };
-        let of_streams = resumes.into_iter().flat_map(|all| all.values().flatten());
+        let resumes = resumes.into_iter().flat_map(|all| all.values().flatten());
+        let of_streams = resumes.filter_map(|at| armed(*at, Timer::Resume));
         let others = others.into_iter().flatten();
         let others = others.filter(|_| !matches!(self.link, Link::Ended));
-        let expected = of_streams.copied().chain(of_link).chain(others).min();
+        let expected = of_streams.chain(of_link).chain(others).min();
         assert!(
-            expected.is_none_or(|at| at > now),
+            expected.is_none_or(|deadline| deadline.at > now),
             "I15 {expected:?} is not after {now}"
         );
         match deadline {
             Some(Deadline {
                 at,
                 timer: Timer::Idle,
-            }) if expected.is_none_or(|other| at <= other) => self.check_rest(now, at),
-            other => assert_eq!(other.map(|it| it.at), expected, "I15 the next deadline"),
+            }) if expected.is_none_or(|other| at <= other.at) => self.check_rest(now, at),
+            other => assert_eq!(other, expected, "I15 the next deadline"),
         }
     }
 
