@@ -237,13 +237,25 @@ impl Plan {
         self.cancels = rng.pick(&[100, 400]);
         self.replies = rng.between(200, 900);
         self.answer_max = rng.pick(&[ms(300), ms(8_000)]);
-        self.linger = rng.between(50, 700);
-        self.cut = rng.between(50, 700);
+        self.stalls = rng.chance(700);
+        self.linger = 0;
+        self.cut = rng.pick(&[0, 300]);
+        self.connect_silent = 0;
+        for _ in 0..rng.between(2, 8) {
+            let drain = StopMode::Drain(rng.wait(ms(5_000)));
+            let fault = match rng.below(3) {
+                0 => Fault::GoAway(drain, rng.wait(ms(2_000))),
+                _ => Fault::Linger,
+            };
+            let span = self.heals_at.saturating_since(Time::ZERO);
+            self.faults.push((rng.moment_before(span), fault));
+        }
+        self.faults.sort_by_key(|(at, _)| *at);
         let mut replies = self.sessions.receiver.replies().clone();
         for policy in [&mut self.limits.policy, &mut replies.policy] {
             policy.when_full = WhenFull::Reject;
             policy.ttl = on(rng).map(|rng| rng.wait_between(ms(100), ms(10_000)));
-            policy.patience = rng.wait_between(Duration::ZERO, ms(8_000));
+            policy.patience = rng.wait_between(Duration::ZERO, ms(4_000));
         }
         let receiver = self.sessions.receiver.clone().with_replies(replies);
         self.sessions.receiver = receiver.expect("usable limits");
