@@ -36,6 +36,11 @@ impl World {
                         oracle.stream_over((conn, stream.index), now);
                     }
                 }
+                Event::TransferFinished { transfer } => {
+                    if let Some(oracle) = self.reply_oracle(conn) {
+                        oracle.classes.write_finished(*transfer);
+                    }
+                }
                 Event::BytesReceived { stream, bytes, .. } => {
                     let key = StreamKey::of(End::Acceptor, *stream);
                     self.connection(conn).note_open(key, bytes);

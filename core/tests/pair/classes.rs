@@ -1,10 +1,11 @@
 //! The judge of the class in which each write goes out.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use peer_sender_core::{Lane, Priority};
+use peer_sender_core::{Lane, Priority, TransferId};
 
 use crate::oracle::Oracle;
+use crate::transport::Conn;
 
 /// Each write of so many goes out in the lowest class that has something to send.
 const YIELDS_EVERY: u64 = 16;
@@ -12,37 +13,62 @@ const YIELDS_EVERY: u64 = 16;
 /// What a step's writes are judged by.
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
-    /// Lanes that had something to send when the step wrote.
-    busy: BTreeSet<u8>,
+    /// The lowest class of a lane that had something to send when the step wrote, and the highest
+    /// of one that had more to send than the connection takes.
+    lowest: Option<Priority>,
+    highest: Option<Priority>,
+    /// Writes that QUIC has not taken whole: on which connection, and of which lane.
+    writing: BTreeMap<TransferId, (Conn, u8)>,
     /// Writes that went out in a lower class than their lane's.
     pub(crate) yielded: u64,
 }
 
+impl Classes {
+    pub(crate) fn write_began(&mut self, transfer: TransferId, conn: Conn, lane: u8) {
+        self.writing.insert(transfer, (conn, lane));
+    }
+
+    pub(crate) fn write_finished(&mut self, transfer: TransferId) {
+        self.writing.remove(&transfer);
+    }
+
+    pub(crate) fn connection_over(&mut self, conn: Conn) {
+        self.writing.retain(|_, (of, _)| *of != conn);
+    }
+}
+
 impl Oracle {
-    /// Notes whose writes compete in this step: lanes with an open message, and those whose message
-    /// was settled by the writing itself, or by the end that followed it.
-    pub(crate) fn note_busy(&mut self, settled_last: BTreeSet<u8>) {
-        let open = self
-            .lanes
-            .iter()
-            .filter(|(_, books)| !books.live.is_empty());
-        let open = open.map(|(lane, _)| *lane);
-        self.classes.busy = open.chain(settled_last).collect();
+    /// Notes whose writes compete in this step. Beside what is open now those lanes count whose
+    /// message was settled by the writing itself, or by the end that followed it: `late`, and of
+    /// these some had not begun.
+    pub(crate) fn note_busy(&mut self, late: &BTreeMap<u8, bool>) {
+        let policy = &self.limits.policy;
+        let class = |lane: &u8| policy.priority(Lane(*lane));
+        let open = self.lanes.iter().filter(|(_, it)| !it.live.is_empty());
+        let open = open.map(|(lane, _)| lane).chain(late.keys());
+        self.classes.lowest = open.map(class).min();
+        let queues = self.lanes.iter().filter(|(_, it)| !it.queue.is_empty());
+        let queues = queues.map(|(lane, _)| lane);
+        let late = late.iter().filter(|(_, waited)| **waited);
+        let queues = queues.chain(late.map(|(lane, _)| lane));
+        let writing = self.classes.writing.values().map(|(_, lane)| lane);
+        self.classes.highest = queues.chain(writing).map(class).max();
     }
 
     /// A write of a lane: in the lane's own class, save each sixteenth while a lower class has
-    /// something to send.
+    /// something to send, and all of them while a higher one keeps QUIC busy as well.
     pub(crate) fn judge_class(&mut self, lane: u8, class: Priority) {
-        let policy = &self.limits.policy;
-        let own = policy.priority(Lane(lane));
-        let busy = self.classes.busy.iter();
-        let lowest = busy.map(|other| policy.priority(Lane(*other))).min();
-        let lower = lowest.filter(|lowest| *lowest < own);
+        let own = self.limits.policy.priority(Lane(lane));
+        let lower = self.classes.lowest.filter(|lowest| *lowest < own);
+        let between = lower.is_some() && self.classes.highest > Some(own);
         let books = self.lanes.get_mut(&lane).expect("its lane");
-        books.unyielding = lower.map_or(0, |_| books.unyielding + 1);
-        let yields = lower.filter(|_| books.unyielding == YIELDS_EVERY);
+        if !between {
+            books.unyielding = lower.map_or(0, |_| books.unyielding + 1);
+        }
+        let turn = books.unyielding == YIELDS_EVERY;
+        let yields = lower.filter(|_| between || turn);
         if yields.is_some() {
-            books.unyielding = 0;
+            books.unyielding *= u64::from(between);
             self.classes.yielded += 1;
         }
         let expected = yields.unwrap_or(own);

@@ -1,7 +1,7 @@
 //! What is done of what the machines ask for, at either end.
 
 use bytes::Bytes;
-use peer_sender_core::{Action, Attempt, CloseCode, Priority, StopMode, StreamId};
+use peer_sender_core::{Action, Attempt, CloseCode, Priority, StopMode, StreamId, TransferId};
 
 use crate::faults::{Fault, IDLE};
 use crate::happening::Happening;
@@ -26,7 +26,7 @@ impl World {
                 priority,
             } => {
                 let conn = self.conn(end, attempt);
-                self.wrote((conn, end), stream, &chunks, fin, priority);
+                self.wrote((conn, end), stream, &chunks, fin, (transfer, priority));
                 if end == End::Dialler {
                     self.old_transfers.push(transfer);
                 }
@@ -96,7 +96,7 @@ impl World {
         stream: StreamId,
         chunks: &[Bytes],
         fin: bool,
-        class: Priority,
+        (transfer, class): (TransferId, Priority),
     ) {
         let bytes = chunks.concat();
         let key = StreamKey::of(end, stream);
@@ -132,6 +132,7 @@ impl World {
             oracle.sender_wrote(name, &bytes, fin);
             let lane = oracle.witnesses[&name].lane;
             oracle.judge_class(lane, class);
+            oracle.classes.write_began(transfer, conn, lane);
             return;
         }
         assert_eq!(class, Priority::High, "S the class of an answer");

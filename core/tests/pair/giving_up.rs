@@ -69,6 +69,7 @@ impl Oracle {
     /// The connection is gone.
     pub(crate) fn connection_over(&mut self, conn: Conn, now: Time) {
         self.falls_silent(now, |heard_on, _| heard_on == conn);
+        self.classes.connection_over(conn);
     }
 
     fn falls_silent(&mut self, now: Time, which: impl Fn(Conn, u8) -> bool) {

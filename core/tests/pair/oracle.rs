@@ -291,10 +291,11 @@ impl Oracle {
         if stepped {
             self.expire(now);
         }
-        let mut settled_last = BTreeSet::new();
+        let mut late = BTreeMap::new();
         for (id, outcome) in settled {
             if self.settled(now, id, &outcome) == Shown::ByTheEnd {
-                settled_last.insert(self.messages[&id].lane);
+                let message = &self.messages[&id];
+                *late.entry(message.lane).or_default() |= !message.begun;
             }
         }
         assert!(
@@ -302,7 +303,7 @@ impl Oracle {
             "I1 {:?} must be told, and is not",
             self.due
         );
-        self.note_busy(settled_last);
+        self.note_busy(&late);
     }
 
     /// I15: after a step nothing is overdue.

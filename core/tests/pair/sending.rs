@@ -266,6 +266,9 @@ impl World {
             match event {
                 Event::MessageQueued { .. } | Event::Cancel { .. } => self.oracle.wishes(event),
                 Event::Stop { mode } => self.oracle.stops(now, *mode),
+                Event::TransferFinished { transfer } => {
+                    self.oracle.classes.write_finished(*transfer);
+                }
                 Event::AddressesChanged { addresses } => {
                     self.recovery.told.moved = Some(addresses.clone());
                 }
