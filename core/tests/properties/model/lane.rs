@@ -176,8 +176,11 @@ impl Lane {
     }
 
     /// The class of the lane's next write: its own, but of each sixteen in a row the last goes in
-    /// the lowest class that has something to send.
-    pub(super) fn class(&mut self, own: Priority, lowest: Priority) -> Priority {
+    /// the lowest class that has something to send, and all do while a higher lane keeps QUIC busy.
+    pub(super) fn class(&mut self, own: Priority, lowest: Priority, highest: Priority) -> Priority {
+        if lowest < own && own < highest {
+            return lowest;
+        }
         self.unyielding = if lowest < own { self.unyielding + 1 } else { 0 };
         match self.unyielding {
             16 => {

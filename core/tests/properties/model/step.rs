@@ -335,6 +335,7 @@ impl Model {
         let busy = self.lanes.iter().filter(|it| !it.1.is_settled());
         let classes = busy.map(|(lane, _)| self.shape.priority(*lane));
         let lowest = classes.min().unwrap_or(Priority::High);
+        let highest = self.highest();
         for stream in &mut self.streams {
             let Some(lane) = self.lanes.get_mut(&stream.lane) else {
                 continue;
@@ -344,7 +345,7 @@ impl Model {
                 continue;
             }
             stream.writing = true;
-            let class = lane.class(self.shape.priority(stream.lane), lowest);
+            let class = lane.class(self.shape.priority(stream.lane), lowest, highest);
             self.said.push(Said::Write {
                 class,
                 attempt,
@@ -360,6 +361,20 @@ impl Model {
         if let (Link::Up(standing), true, true) = (self.link, stopping, all_finished) {
             self.link = Link::Draining(standing);
         }
+    }
+
+    /// The highest class of a lane that has more to send than QUIC takes.
+    fn highest(&self) -> Priority {
+        let waits = |number: &u8, lane: &Lane| {
+            let writing = self.stream(*number).is_some_and(|it| it.writing);
+            writing || !lane.queue.is_empty()
+        };
+        let busy = self
+            .lanes
+            .iter()
+            .filter(|(number, lane)| waits(number, lane));
+        let classes = busy.map(|(number, _)| self.shape.priority(*number));
+        classes.max().unwrap_or(Priority::Low)
     }
 
     /// Each lane with something to say gets a stream; one that was used before gets one in any
