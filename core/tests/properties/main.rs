@@ -9,11 +9,14 @@
     reason = "a violation ends the test that finds it"
 )]
 
+#[cfg(feature = "broken")]
+mod broken;
 mod case;
 mod cuts;
 mod draw;
 mod judge;
 mod kept;
+mod lanes;
 mod model;
 mod op;
 mod relations;
