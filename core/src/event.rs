@@ -135,6 +135,31 @@ pub enum Event {
     TimerFired,
 }
 
+impl Event {
+    /// The connection that it is about; none if it names none.
+    pub(crate) fn attempt(&self) -> Option<Attempt> {
+        match self {
+            Self::Connected { attempt }
+            | Self::ConnectFailed { attempt, .. }
+            | Self::ConnectionLost { attempt, .. }
+            | Self::StreamOpened { attempt, .. }
+            | Self::BytesReceived { attempt, .. }
+            | Self::StreamReset { attempt, .. }
+            | Self::StreamStopped { attempt, .. }
+            | Self::StreamAcknowledged { attempt, .. } => Some(*attempt),
+            Self::MessageQueued { .. }
+            | Self::Cancel { .. }
+            | Self::AddressesChanged { .. }
+            | Self::Wake { .. }
+            | Self::TransferFinished { .. }
+            | Self::Consumed { .. }
+            | Self::Refused { .. }
+            | Self::Stop { .. }
+            | Self::TimerFired => None,
+        }
+    }
+}
+
 /// What is asked for one message alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MessageOptions {

@@ -214,7 +214,8 @@ impl Sessions {
     }
 
     /// One step of what happened on one accepted connection: events that name it, and
-    /// `TransferFinished` of its writes.
+    /// `TransferFinished` of its writes. One that names another connection changes nothing but a
+    /// counter.
     ///
     /// Returns the session that the connection is bound to after the step, or, if it ended in it,
     /// was bound to before.
@@ -226,6 +227,12 @@ impl Sessions {
         actions: &mut Vec<Action>,
     ) -> Option<SessionHandle> {
         self.advance(now);
+        let mut strange = 0;
+        let events = events.into_iter().filter(|event| {
+            let ours = event.attempt().is_none_or(|named| named == attempt);
+            strange += u64::from(!ours);
+            ours
+        });
         let session = match self.connections.remove(&attempt) {
             Some(Owner::Session(session)) => {
                 self.connections.insert(attempt, Owner::Session(session));
@@ -234,10 +241,11 @@ impl Sessions {
             }
             Some(Owner::Nobody(unbound)) => self.bind(attempt, unbound, events, actions),
             None => {
-                self.past.stale_events += events.into_iter().count() as u64;
+                self.past.stale_events += events.count() as u64;
                 None
             }
         };
+        self.past.stale_events += strange;
         self.share_room(actions);
         session
     }
@@ -253,6 +261,7 @@ impl Sessions {
         actions: &mut Vec<Action>,
     ) {
         self.advance(now);
+        let events = events.into_iter().filter(|event| event.attempt().is_none());
         if self.sessions.contains_key(&session) {
             self.step(session, events, actions);
         } else {

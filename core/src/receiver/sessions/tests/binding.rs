@@ -253,3 +253,25 @@ fn nothing_is_said_to_a_connection_that_is_lost_with_its_first_words() {
     let events = [opened(1, 0), received(1, 0, &open(id(1), 0)), lost(1)];
     assert_eq!(table.events(1, events).1, vec![]);
 }
+
+#[test]
+fn events_that_name_another_connection_bind_nothing() {
+    let mut table = Table::new();
+    assert_eq!(table.accept(1, key(1)), []);
+    let other = Event::Connected {
+        attempt: Attempt(9),
+    };
+    let events = [
+        opened(1, 0),
+        received(9, 0, &open(id(2), 0)),
+        received(1, 0, &open(id(1), 0)),
+        other.clone(),
+    ];
+    let (session, _) = table.events(1, events);
+    let session = session.unwrap();
+    assert_eq!(table.sessions.stats().stale_events, 2);
+    let said =
+        table.do_and_check(|it, now, actions| it.handle_session(now, session, [other], actions));
+    assert_eq!(said, []);
+    assert_eq!(table.sessions.session_of(Attempt(1)), Some(session));
+}
