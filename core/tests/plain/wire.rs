@@ -1,0 +1,96 @@
+//! A connection as QUIC would have it: streams whose bytes QUIC takes, that arrive, are read and are
+//! acknowledged, each when chance says so.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use peer_sender_core::{Attempt, TransferId};
+
+/// One connection. Both ends name it by numbers of their own.
+pub(crate) struct Connection {
+    pub(crate) dialled: Attempt,
+    /// The listener's name for it, once it has let it in.
+    pub(crate) accepted: Option<Attempt>,
+    pub(crate) streams: BTreeMap<u64, Stream>,
+    /// Streams that the other end lets the dialler open.
+    pub(crate) credit: u64,
+}
+
+/// A stream of the dialler's, with one message.
+pub(crate) struct Stream {
+    pub(crate) message: u64,
+    pub(crate) payload: Bytes,
+    pub(crate) transfer: TransferId,
+    /// Bytes that the dialler's QUIC has, and whether it has the FIN too.
+    pub(crate) taken: usize,
+    pub(crate) taken_fin: bool,
+    /// The same of the listener's QUIC.
+    pub(crate) arrived: usize,
+    pub(crate) arrived_fin: bool,
+    /// The same of what the listener's machine was told.
+    pub(crate) read: usize,
+    pub(crate) read_fin: bool,
+    pub(crate) opened: bool,
+    pub(crate) paused: bool,
+    /// The listener wants no more of it, with this code.
+    pub(crate) stopped: Option<u64>,
+    /// The dialler has reset it.
+    pub(crate) reset: bool,
+    /// The dialler's machine was told how it ended.
+    pub(crate) over: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(message: u64, payload: Bytes, transfer: TransferId) -> Self {
+        Self {
+            message,
+            payload,
+            transfer,
+            taken: 0,
+            taken_fin: false,
+            arrived: 0,
+            arrived_fin: false,
+            read: 0,
+            read_fin: false,
+            opened: false,
+            paused: false,
+            stopped: None,
+            reset: false,
+            over: false,
+        }
+    }
+
+    /// QUIC takes up to so many bytes more; whether it has all now, and had not before.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        if self.taken_fin || self.reset || self.stopped.is_some() {
+            return false;
+        }
+        self.taken = (self.taken + bytes).min(self.payload.len());
+        self.taken_fin = self.taken == self.payload.len();
+        self.taken_fin
+    }
+
+    /// Up to so many bytes more arrive.
+    pub(crate) fn arrive(&mut self, bytes: usize) {
+        if self.reset && !self.arrived_fin {
+            return;
+        }
+        self.arrived = (self.arrived + bytes).min(self.taken);
+        self.arrived_fin |= self.taken_fin && self.arrived == self.taken;
+    }
+
+    /// What the listener's machine is told next, if anything.
+    pub(crate) fn read(&mut self, bytes: usize) -> Option<(Bytes, bool)> {
+        if self.read_fin || self.stopped.is_some() {
+            return None;
+        }
+        let end = (self.read + bytes).min(self.arrived);
+        let fin = self.arrived_fin && end == self.arrived;
+        if end == self.read && !fin {
+            return None;
+        }
+        let chunk = self.payload.slice(self.read..end);
+        (self.read, self.read_fin) = (end, fin);
+        Some((chunk, fin))
+    }
+}
