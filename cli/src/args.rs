@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use peer_sender_tokio::PeerKey;
+use peer_sender_tokio::{LANES_MAX, PeerKey};
 
 use crate::bench::Workload;
 use crate::spoken::SpokenArgs;
@@ -184,6 +184,16 @@ pub(crate) struct SendArgs {
     /// Send each file as one message; `-` sends each line of stdin as one.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Spread the messages over so many lanes, in turn: each is in order by itself.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(LANES_MAX)))]
+    pub(crate) lanes: u8,
+    /// Do not send a message any more that has waited for so long; it has expired then. By default
+    /// messages wait for ever.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) ttl: Option<Duration>,
+    /// Never send a message twice that the receiver may have, even if its fate stays unknown.
+    #[arg(long)]
+    pub(crate) at_most_once: bool,
     /// Stop if nothing was delivered for so long while something waits; by default never.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) give_up: Option<Duration>,
@@ -372,12 +382,21 @@ mod tests {
     #[test]
     fn send_takes_its_messages_from_one_place() {
         let base = format!("p send --to 127.0.0.1:1 --peer-key {KEY} --key k");
-        for wrong in ["", " --count 1 file", " --message a -", " --size 4 file"] {
+        for wrong in [
+            "",
+            " --count 1 file",
+            " --message a -",
+            " --size 4 file",
+            " --count 1 --lanes 0",
+            " --count 1 --lanes 9",
+            " --count 1 --ttl 0",
+        ] {
             assert!(parse(&format!("{base}{wrong}")).is_err(), "{wrong}");
         }
         for right in [
             " --count 1",
             " --count 1 --size 0",
+            " --count 1 --lanes 8 --ttl 0.5 --at-most-once",
             " --message a --message b",
             " a b",
             " -",

@@ -15,6 +15,8 @@ pub(crate) struct LinkWatch {
     address: SocketAddr,
     connected: u64,
     state: State,
+    /// It was said that the peer is slow.
+    slow: bool,
     /// Since the last connection, one of each kind.
     troubles: Vec<Trouble>,
 }
@@ -49,6 +51,7 @@ impl LinkWatch {
             address,
             connected: 0,
             state: State::Starting,
+            slow: false,
             troubles: Vec::new(),
         }
     }
@@ -82,11 +85,19 @@ impl LinkWatch {
                 self.trouble(error, lost, *retry_at, now)
             }
             PeerEvent::BackoffStarted { .. } | PeerEvent::AddressChanged { .. } => None,
-            PeerEvent::SlowPeer { since } => {
+            // Without a connection there is trouble already, and it is told as such.
+            PeerEvent::SlowPeer { since } if self.state == State::Connected => {
+                self.slow = true;
                 let waited = figures::duration(now.saturating_since(*since));
-                Some(format!("slow: the oldest message has waited for {waited}"))
+                let address = self.address;
+                Some(format!(
+                    "{address} is slow: it has not answered the oldest message for {waited}"
+                ))
             }
-            PeerEvent::SlowPeerCleared => Some("no longer slow".to_owned()),
+            PeerEvent::SlowPeer { .. } => None,
+            PeerEvent::SlowPeerCleared => {
+                mem::take(&mut self.slow).then(|| format!("{} has caught up", self.address))
+            }
             PeerEvent::Idle => {
                 self.state = State::Idle;
                 None
@@ -233,6 +244,20 @@ mod tests {
         assert_eq!(watch.note(&other, Time::from_secs(14)), None);
         let again = watch.note(&other, Time::from_secs(22)).expect("a line");
         assert!(again.contains("(3 attempts)"), "{again}");
+    }
+
+    #[test]
+    fn a_slow_peer_is_told_of_while_it_is_connected() {
+        let mut watch = watch();
+        let slow = PeerEvent::SlowPeer { since: Time::ZERO };
+        let later = Time::from_secs(10);
+        assert_eq!(watch.note(&slow, later), None);
+        assert_eq!(watch.note(&PeerEvent::SlowPeerCleared, later), None);
+        watch.note(&connected(), later);
+        let line = watch.note(&slow, later).unwrap();
+        assert!(line.ends_with("the oldest message for 10.0 s"), "{line}");
+        let line = watch.note(&PeerEvent::SlowPeerCleared, later).unwrap();
+        assert!(line.ends_with("has caught up"), "{line}");
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Flow {
         let mut events = peer.events();
         let (mut connected, mut stopped) = (0u64, false);
         let source = Digested::new(MadeUp::new(first_number(id), count, size));
-        let mut pump = Pump::new(peer.clone(), source, move || node.now());
+        let mut pump = Pump::new(vec![peer.clone()], source, move || node.now());
         let mut tick = time::interval(Duration::from_millis(100));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = |mode| {

@@ -10,7 +10,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use peer_sender_tokio::{Config, Node, NodeConfig, PeerConfig, StopMode, load_identity};
+use peer_sender_tokio::{
+    Config, ConfigError, Lane, Node, NodeConfig, PeerConfig, Protocol, Redelivery, StopMode,
+    load_identity,
+};
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::Verdict;
@@ -33,7 +36,7 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     let identity = load_identity(&args.key)?;
-    let config = Config::builder(args.to).backoff_max(BACKOFF_MAX).build()?;
+    let config = config(&args)?;
     let node_config = args.spoken.speak(NodeConfig::builder(identity))?.build()?;
     let mut peer_config = PeerConfig::with(args.peer_key, config.clone());
     if let Some(name) = &args.server_name {
@@ -54,7 +57,8 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     let mut stopped = false;
     let mut link = LinkWatch::new(args.to);
     let clock = node.clone();
-    let mut pump = Pump::new(peer.clone(), source, move || clock.now());
+    let lanes = (0..args.lanes).map(|lane| peer.lane(Lane(lane))).collect();
+    let mut pump = Pump::new(lanes, source, move || clock.now());
 
     let screen = Screen::new();
     let bar = screen.bar("send", total);
@@ -126,6 +130,24 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     } else {
         Verdict::NotAll
     })
+}
+
+/// How to send.
+fn config(args: &SendArgs) -> Result<Config, ConfigError> {
+    if args.lanes > 1 && args.spoken.protocol() == Protocol::Plain {
+        let problem = "the plain protocol has one lane; leave it out";
+        return Err(ConfigError::new("--lanes", problem));
+    }
+    let redelivery = match args.at_most_once {
+        true => Redelivery::AtMostOnce,
+        false => Redelivery::AtLeastOnce,
+    };
+    Config::builder(args.to)
+        .backoff_max(BACKOFF_MAX)
+        .lanes(args.lanes)
+        .redelivery(redelivery)
+        .ttl(args.ttl)
+        .build()
 }
 
 /// Where the messages come from, and how many there will be if that is known. Looks at files

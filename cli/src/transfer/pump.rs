@@ -11,23 +11,30 @@ use peer_sender_tokio::{PeerSender, Receipt, RejectReason, Rejected, Time};
 
 use super::{NotAMessage, Source, Tally};
 
-/// A transfer under way. Holds no more receipts than the peer's queue and flight have places, and
+/// A transfer under way. Holds no more receipts than the lanes' queues and flights have places, and
 /// at most one message that waits for room.
 pub(crate) struct Pump<S, C> {
-    peer: PeerSender,
+    /// Messages go to them in turn.
+    lanes: Vec<Lane>,
+    /// The one whose turn it is.
+    next: usize,
     source: S,
     clock: C,
     hand: Hand,
-    in_flight: VecDeque<InFlight>,
     /// Since when something waits and nothing was delivered.
     stalled_since: Option<Time>,
     tally: Tally,
     complaints: Vec<NotAMessage>,
 }
 
+struct Lane {
+    peer: PeerSender,
+    in_flight: VecDeque<InFlight>,
+}
+
 enum Hand {
     Free,
-    /// The queue is full; this ends when there is room.
+    /// The queue of the lane is full; this ends when there is room.
     Waiting(Pin<Box<dyn Future<Output = Result<Receipt, Rejected>> + Send>>),
     /// The source has ended.
     Done,
@@ -46,13 +53,18 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
     /// Messages handed over before the runtime's other tasks get a turn.
     const TURN: usize = 512;
 
-    pub(crate) fn new(peer: PeerSender, source: S, clock: C) -> Self {
-        Self {
+    /// A transfer by these senders, each with a lane of its own; at least one.
+    pub(crate) fn new(senders: Vec<PeerSender>, source: S, clock: C) -> Self {
+        let lanes = senders.into_iter().map(|peer| Lane {
             peer,
+            in_flight: VecDeque::new(),
+        });
+        Self {
+            lanes: lanes.collect(),
+            next: 0,
             source,
             clock,
             hand: Hand::Free,
-            in_flight: VecDeque::new(),
             stalled_since: None,
             tally: Tally::new(),
             complaints: Vec::new(),
@@ -65,7 +77,7 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
         self.hand_over(cx);
         self.collect(cx);
         let ended = matches!(self.hand, Hand::Done | Hand::Withdrawn);
-        if ended && self.in_flight.is_empty() {
+        if ended && self.nothing_in_flight() {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -110,6 +122,9 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
     fn hand_over(&mut self, cx: &mut Context<'_>) {
         let mut now = None;
         for _ in 0..Self::TURN {
+            let Some(lane) = self.lanes.get(self.next) else {
+                return;
+            };
             let answer = match &mut self.hand {
                 Hand::Done | Hand::Withdrawn => return,
                 Hand::Waiting(room) => {
@@ -129,7 +144,7 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
                         self.not_accepted(complaint);
                         continue;
                     }
-                    Poll::Ready(Some(Ok(payload))) => self.peer.try_send(payload),
+                    Poll::Ready(Some(Ok(payload))) => lane.peer.try_send(payload),
                 },
             };
             match answer {
@@ -141,7 +156,7 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
                     reason: RejectReason::QueueFull,
                     payload,
                 }) => {
-                    let peer = self.peer.clone();
+                    let peer = lane.peer.clone();
                     self.hand = Hand::Waiting(Box::pin(async move { peer.send(payload).await }));
                 }
                 Err(Rejected {
@@ -157,11 +172,14 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
     fn accepted(&mut self, receipt: Receipt, since: Time) {
         let number = self.tally.accepted(since);
         self.stalled_since.get_or_insert(since);
-        self.in_flight.push_back(InFlight {
-            number,
-            since,
-            receipt,
-        });
+        if let Some(lane) = self.lanes.get_mut(self.next) {
+            lane.in_flight.push_back(InFlight {
+                number,
+                since,
+                receipt,
+            });
+        }
+        self.next = (self.next + 1) % self.lanes.len();
     }
 
     fn not_accepted(&mut self, complaint: NotAMessage) {
@@ -169,23 +187,29 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
         self.complaints.push(complaint);
     }
 
-    /// A lane is first in, first out, so the first receipt is settled no later than the others:
-    /// waiting for it alone costs one wake-up a batch.
+    /// A lane is first in, first out, so its first receipt is mostly settled no later than the
+    /// others: waiting for it alone costs one wake-up a batch.
     fn collect(&mut self, cx: &mut Context<'_>) {
         let mut now = None;
-        while let Some(first) = self.in_flight.front_mut() {
-            let Poll::Ready(outcome) = Pin::new(&mut first.receipt).poll(cx) else {
-                break;
-            };
-            let now = *now.get_or_insert_with(&self.clock);
-            self.tally.settled(first.number, &outcome, first.since, now);
-            if outcome.is_delivered() {
-                self.stalled_since = Some(now);
+        for lane in &mut self.lanes {
+            while let Some(first) = lane.in_flight.front_mut() {
+                let Poll::Ready(outcome) = Pin::new(&mut first.receipt).poll(cx) else {
+                    break;
+                };
+                let now = *now.get_or_insert_with(&self.clock);
+                self.tally.settled(first.number, &outcome, first.since, now);
+                if outcome.is_delivered() {
+                    self.stalled_since = Some(now);
+                }
+                lane.in_flight.pop_front();
             }
-            self.in_flight.pop_front();
         }
-        if self.in_flight.is_empty() {
+        if self.nothing_in_flight() {
             self.stalled_since = None;
         }
+    }
+
+    fn nothing_in_flight(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.in_flight.is_empty())
     }
 }

@@ -365,6 +365,7 @@ impl Listener {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
     pub(crate) peer: String,
+    pub(crate) lane: u64,
     pub(crate) number: u64,
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
@@ -375,6 +376,7 @@ impl From<&str> for Logged {
         let line = json(line);
         Self {
             peer: line["peer"].as_str().expect("peer").to_owned(),
+            lane: line["lane"].as_u64().expect("lane"),
             number: line["number"].as_u64().expect("number"),
             bytes: line["bytes"].as_u64().expect("bytes"),
             sha256: line["sha256"].as_str().expect("sha256").to_owned(),
