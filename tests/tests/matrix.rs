@@ -53,21 +53,11 @@ const EMPTY: &[(&str, &[&str], &str)] = &[
     ("exploration", &["I12"], "follows from I9 and I11"),
     ("exploration", &["I13"], "its waits are judged as I11"),
     ("exploration", &["I16"], "the compiler: `no_std`"),
-    (
-        "exploration",
-        &["I17"],
-        "each way is gone twice, and must lead to the same state",
-    ),
     ("exploration", &["I22"], "a state is small: harness"),
     (
         "exploration",
         &["L4"],
         "no bound to wait for within a state: harness",
-    ),
-    (
-        "exploration",
-        &["L9"],
-        "refusals are among what happens, judged as L1",
     ),
     ("harness", &["I14"], "clocks go back in it; judged as I15"),
     ("harness", &["I16"], "the compiler: `no_std`"),

@@ -3,15 +3,15 @@
 //! An exploration starts from a fresh [`World`](crate::World) and lets each thing happen that its
 //! [`Bounds`] allow, in each state that it comes to, once: states are told apart by their
 //! [fingerprints](crate::World::fingerprint). Every step is judged by the oracle, every new state by
-//! both machines' own checks, and a stated share of the states by a whole good end
-//! ([`Op::Heal`]) and by events that must change nothing. So the machines that
-//! ship are what is explored, and no model of them.
+//! both machines' own checks. A stated share of the states is come to twice, is told what must
+//! change nothing, and is seen to a good end ([`Op::Heal`]). So the machines that ship are what is
+//! explored, and no model of them.
 //!
 //! [`breadth_first`] finds the shortest way to a violation. It keeps of a state no more than its
 //! fingerprint, its forerunner and what led to it, and makes worlds anew by going the way again.
-//! [`depth_first`] keeps the fingerprint alone. [`climb`] explores one [`ladder`] of bounds after the
-//! other. All find the same states, transitions and
-//! violations in every run, however many threads there are.
+//! [`depth_first`] keeps the fingerprint alone. [`climb`] explores one set of bounds of the
+//! [`ladder`] after the other. Each finds the same states, transitions and violations in every run,
+//! however many threads there are.
 
 mod bounds;
 mod breadth;

@@ -57,6 +57,14 @@ impl Node {
             .check()
             .map_err(|violation| broken(&[&next.op], violation))?;
         if extent.chooses(fingerprint) {
+            let mut again = self.clone();
+            if again.take(next).is_err() || again.fingerprint() != fingerprint {
+                let violation = Violation {
+                    id: "I17",
+                    what: "the same step leads to another state when it is done again".into(),
+                };
+                return Err(broken(&[&next.op], violation));
+            }
             after
                 .see_through()
                 .map_err(|(op, violation)| broken(&[&next.op, &op], violation))?;

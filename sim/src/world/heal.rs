@@ -12,7 +12,8 @@ const ROUNDS_MAX: u32 = 2_000;
 impl World {
     /// L1 and L2: connects whatever is dialled, delivers all that is written, lets the application
     /// accept all that it holds and fires the sender's timers, until nothing is left to do. Then
-    /// every message must have its outcome, the one that it deserves, and so must a fresh one.
+    /// every message must have its outcome, the one that it deserves, and so must a fresh one; L9:
+    /// also behind one that the receiver can never take.
     pub(super) fn heal(&mut self) -> Result<(), Trouble> {
         if self.sender.state().addresses().is_empty() {
             return Ok(());
@@ -25,7 +26,9 @@ impl World {
                 continue;
             };
             if !self.is_just(id, was, kind) {
-                violated("L1", format!("#{id} ends as {kind:?} where all is well"))?;
+                let never = u64::from(was.bytes) > self.settings.receiver_message_bytes_max;
+                let rule = if never { "L9" } else { "L1" };
+                violated(rule, format!("#{id} ends as {kind:?} where all is well"))?;
             }
         }
         if self.oracle.stop_at.is_none() && !self.oracle.closed {
