@@ -133,7 +133,8 @@
 //! | [`Delivered`](Outcome::Delivered) | the receiving application accepted it | nothing |
 //! | [`Refused`](Outcome::Refused) | the receiver refused this very message; it is not sent again | find out why |
 //! | [`Cancelled`](Outcome::Cancelled) | [`cancel`](PeerSender::cancel) came in time: it did not arrive and never will | nothing |
-//! | [`Failed`](Outcome::Failed) | its sender was stopped, gave the peer up, or answered a dialler that is gone; it did not arrive and never will | send it elsewhere, or later |
+//! | [`Expired`](Outcome::Expired) | its time to live was over first: it did not arrive and never will | nothing |
+//! | [`Failed`](Outcome::Failed) | its sender was stopped, gave the peer up or removed it, or answered a dialler that is gone, or a newer message [displaced](FailReason::Displaced) it; it did not arrive and never will | send it elsewhere, or later |
 //! | [`Unknown`](Outcome::Unknown) | it may have arrived; the evidence is gone | what is right for a message that may come twice |
 //!
 //! A lost connection is no outcome: the two ends find out what arrived, and the rest is sent again
@@ -169,6 +170,19 @@
 //! Outcomes that nobody reads hold posting back, so that none is lost: read them in a task of their
 //! own, as here, or do not ask for them; [`stats`](PeerSender::stats) counts them in any case.
 //!
+//! **Time to live.** [`PeerSender::ttl`] is the same sender, whose messages expire; a peer's messages
+//! may all do so ([`ConfigBuilder::ttl`]), and the shorter counts. The time begins when a message is
+//! accepted. One that has begun to be sent by then goes on, since it may be there already; it expires
+//! only if its connection is lost and the peer proves that it does not have it. If the peer stays
+//! away for longer than [`patience`](ConfigBuilder::patience), 10 s, it is
+//! [`Unknown`](UnknownReason::Patience). The same holds of what is [cancelled](PeerSender::cancel).
+//!
+//! **At most once.** What a receiver that has died may have taken is sent again to its successor,
+//! which may see it a second time. Where that is worse than a loss, ask for
+//! [`Redelivery::AtMostOnce`] ([`ConfigBuilder::redelivery`]): such a message is
+//! [`Unknown`](UnknownReason::Forgotten) instead. A receiver that lives can always say what it has,
+//! so a cut connection costs no message. The first message of each lane waits for one round trip.
+//!
 //! # Lanes
 //!
 //! A peer has up to eight lanes. A lane is in order; lanes are independent of each other, each with
@@ -177,10 +191,15 @@
 //! tells the receiver which it was: bulk on one, commands on the other. A lane that is not used
 //! costs nothing.
 //!
+//! Each lane is of one of three classes ([`ConfigBuilder::priority`], [`Priority`]). Where the
+//! connection does not take all, the lanes of the highest class go first, and none starves: every
+//! other lane that has enough to send gets about a twentieth of what a busy lane of a higher class
+//! gets, measured on a line of 10 Mbit/s. A lane that is not read holds up none of any class.
+//!
 //! # Back-pressure
 //!
-//! The queue of each lane is bounded in messages and bytes, and nothing is dropped to make room.
-//! What to do when it is full is the caller's choice:
+//! The queue of each lane is bounded in messages and bytes, and nothing is dropped to make room,
+//! unless the peer's configuration says so. What to do when it is full is the caller's choice:
 //!
 //! | | when the queue is full | the outcome goes to |
 //! |---|---|---|
@@ -190,6 +209,12 @@
 //! | [`post`](PeerSender::post), [`try_post`](PeerSender::try_post) | as `send`, as `try_send` | [`outcomes`](PeerSender::outcomes) |
 //! | [`sink`](PeerSender::sink) | is not ready | [`outcomes`](PeerSender::outcomes) |
 //! | [`broadcast`](Node::broadcast) | hands back the copy of that peer | a [`Receipt`] each |
+//!
+//! Where only the newest is worth sending, [`WhenFull::DropOldest`] ([`ConfigBuilder::when_full`])
+//! makes room by putting out the oldest messages that wait: each fails at once as
+//! [`Displaced`](FailReason::Displaced), whatever has begun stays, nobody waits for room, and there
+//! is none to [`reserve`](RejectReason::NothingToReserve). What waits for the driver is bounded by the
+//! limits of the queue, and what waits in the machine as well.
 //!
 //! [`flush`](PeerSender::flush) waits until everything accepted so far has its outcome. A receiving
 //! application that is slow fills the sender's flight, then its queue, then whoever sends waits:
@@ -269,7 +294,10 @@
 //!
 //! # Watching
 //!
-//! - [`PeerSender::events`]: connecting, connected, disconnected and why, from then on.
+//! - [`PeerSender::events`]: connecting, connected, disconnected and why, from then on. A peer whose
+//!   oldest message is unanswered for [`slow_after`](ConfigBuilder::slow_after), 10 s, is a
+//!   [slow one](PeerEvent::SlowPeer), until it is half as far behind
+//!   ([`SlowPeerCleared`](PeerEvent::SlowPeerCleared)).
 //! - [`PeerSender::snapshot`]: how it stands now. `snapshot.machine.holdup` is the answer to "why
 //!   does nothing arrive?" in one [`Holdup`], and prints as a sentence; beside it are the last
 //!   error, the next attempt, the queue, the round trip and the loss.
@@ -283,7 +311,9 @@
 //! [`PeerSender::stop`] and [`Node::stop`] accept nothing more, then finish what was accepted
 //! within a time ([`StopMode::Drain`]), or settle everything at once ([`StopMode::Abort`]). When
 //! they return, every message has its outcome. A second stop may only shorten the first, which
-//! makes a good Ctrl-C: `graceful_shutdown.rs`. Stop whoever sends before whoever receives; a
+//! makes a good Ctrl-C: `graceful_shutdown.rs`. [`PeerSender::stop`] hands back what failed because
+//! of it ([`Stopped::unsent`]), to be sent by another way. [`PeerSender::remove`] removes a peer: its
+//! messages are settled as removed, and its name is free at once. Stop whoever sends before whoever receives; a
 //! receiver that goes first costs nothing but the senders' attempts to reach it.
 //!
 //! # Dropping handles
