@@ -239,7 +239,8 @@ impl NodeConfigBuilder {
         /// them the one that was used least recently is forgotten.
         sessions_max: usize,
         /// The most sessions remembered of one peer key: at least 1, 16 by default. Also bounds
-        /// the connections of one key, to twice as many.
+        /// the connections of one key, to twice as many. Under the plain protocol each connection
+        /// on which a message came is a session by itself.
         sessions_per_key_max: usize,
         /// How long a session is remembered after its last connection: at least the idle timeout,
         /// 1 h by default. A sender that is away for longer cannot learn the fate of what it sent.

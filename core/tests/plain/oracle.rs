@@ -95,7 +95,7 @@ impl Oracle {
             assert_eq!(
                 self.redelivery,
                 Redelivery::AtLeastOnce,
-                "{id} arrived twice"
+                "I6: {id} arrived twice"
             );
             self.count.one("twice");
         }
@@ -103,7 +103,7 @@ impl Oracle {
             fate.outcome,
             Some(Outcome::Cancelled | Outcome::Expired | Outcome::Failed(_))
         );
-        assert!(!surely_not, "{id} arrived after {:?}", fate.outcome);
+        assert!(!surely_not, "I4: {id} arrived after {:?}", fate.outcome);
     }
 
     pub(crate) fn read(&mut self, id: u64) {
@@ -124,18 +124,25 @@ impl Oracle {
         let id = u64::from_be_bytes(payload[..8].try_into().unwrap());
         let fate = self.fates.get_mut(&id).unwrap();
         fate.got += 1;
-        assert!(fate.payload == payload, "{id} differs");
-        assert!(fate.got <= fate.read, "{id} was given out too often");
+        assert!(fate.payload == payload, "I5: {id} differs");
+        assert!(fate.got <= fate.read, "I5: {id} was given out too often");
         self.count.one("given to the application");
     }
 
     pub(crate) fn settled(&mut self, id: MessageId, outcome: &Outcome) {
         let fate = self.fates.get_mut(&id.0).unwrap();
-        assert_eq!(fate.outcome, None, "{id} has a second outcome: {outcome:?}");
+        assert_eq!(
+            fate.outcome, None,
+            "I1: {id} has a second outcome: {outcome:?}"
+        );
         fate.outcome = Some(outcome.clone());
         self.count.one(match outcome {
             Outcome::Delivered(level) => {
-                assert_eq!((*level, fate.arrived > 0), (Level::Transport, true), "{id}");
+                assert_eq!(
+                    (*level, fate.arrived > 0),
+                    (Level::Transport, true),
+                    "I3: {id}"
+                );
                 "delivered"
             }
             Outcome::Refused(code) => {
@@ -154,14 +161,14 @@ impl Oracle {
         );
         assert!(
             !surely_not || fate.arrived == 0,
-            "{id}: {outcome:?}, and it arrived"
+            "I4: {id}: {outcome:?}, and it arrived"
         );
     }
 
     /// Everything has ended, and the application has taken what there was.
     pub(crate) fn ends(&self) {
         for (id, fate) in &self.fates {
-            assert!(fate.outcome.is_some(), "{id} has no outcome");
+            assert!(fate.outcome.is_some(), "I1: {id} has no outcome");
             if fate.payload.len() <= self.largest {
                 assert_eq!(fate.got, fate.read, "{id} came whole and was not given out");
             }

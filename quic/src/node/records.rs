@@ -83,7 +83,10 @@ impl Records {
         } else if self.0.key != config.identity.key() {
             Some("are those of another identity")
         } else if self.0.limits != config.sessions() {
-            Some("were made for other limits of messages, sessions, replies or inbound bytes")
+            Some(
+                "were made for another protocol, or other limits of messages, sessions, replies or \
+                 inbound bytes",
+            )
         } else {
             None
         }

@@ -10,10 +10,11 @@ use peer_sender_core::{
 };
 
 use quinn_proto::TransportConfig;
+use quinn_proto::crypto::rustls::HandshakeData;
 
 use super::nodes::*;
 use super::world::World;
-use crate::node::{PeerHandle, Source, Target};
+use crate::node::{PeerConfig, PeerHandle, Source, Target};
 use crate::{NodeConfig, NodeConfigBuilder, Trust, transport};
 
 const DELIVERED: Outcome = Outcome::Delivered(Level::Transport);
@@ -476,6 +477,61 @@ fn a_peer_without_stream_credit_is_named_and_holds_up_nothing_else() {
 }
 
 #[test]
+fn a_stream_that_is_given_up_before_it_could_be_opened_takes_no_credit() {
+    let mut world = World::new(22);
+    world.place(1, plain_dialler(), 1);
+    let listener = plain_listener(|it| it);
+    world.place(2, listener.clone(), 2);
+    set_transport(&mut world, 2, &listener, |it| {
+        it.max_concurrent_uni_streams(1_u32.into());
+    });
+    let config = configured(|it| it.patience(Duration::ZERO));
+    let peer = world.dial_with(1, identity(2).key(), config);
+    world.run(SECOND);
+    let large = Bytes::from(vec![7; 2 << 20]);
+    world.queue(1, peer, [(0, large), (1, payload(1)), (2, payload(2))]);
+    let now = world.now;
+    world
+        .end(1)
+        .node
+        .cancel(now, Target::Peer(peer), MessageId(1));
+    let all = |world: &mut World| world.end(1).settled(peer).len() == 3;
+    assert!(world.wait(30 * SECOND, all));
+    let unknown = Outcome::Unknown(UnknownReason::Patience);
+    let settled = world.end(1).settled(peer).to_vec();
+    assert_eq!(settled[0], (MessageId(1), unknown));
+    assert!(settled[1..].iter().all(|it| it.1 == DELIVERED));
+    assert_eq!(world.end(2).received.len(), 2);
+}
+
+/// The name by which a listener was told that it is dialled.
+fn name_told(peer: impl FnOnce(PeerConfig) -> PeerConfig) -> Option<String> {
+    let mut world = World::new(23);
+    world.place(1, plain_dialler(), 1);
+    world.place(2, plain_listener(|it| it), 2);
+    world.dial_as(
+        1,
+        peer(PeerConfig::with(identity(2).key(), configured(|it| it))),
+    );
+    world.run(SECOND);
+    let link = world.end(2).node.net.links().next().unwrap();
+    let told = link.connection.crypto_session().handshake_data().unwrap();
+    told.downcast::<HandshakeData>().unwrap().server_name
+}
+
+#[test]
+fn a_peer_is_told_its_name_only_if_it_has_one() {
+    assert_eq!(name_told(|peer| peer), None);
+    let named = |peer: PeerConfig| peer.with_server_name("app.example").unwrap();
+    assert_eq!(name_told(named).as_deref(), Some("app.example"));
+    for wrong in ["", "not a name", "192.0.2.1", "::1"] {
+        let config = PeerConfig::with(identity(2).key(), configured(|it| it));
+        let error = config.with_server_name(wrong).unwrap_err();
+        assert_eq!(error.field, "server_name", "{wrong}");
+    }
+}
+
+#[test]
 fn another_name_is_another_protocol() {
     let mut world = World::new(17);
     let other = NodeConfig::builder(identity(1)).plain("test/2").build();
@@ -538,7 +594,7 @@ fn lanes_of_a_peer_are_one_under_the_plain_protocol() {
     let mut world = World::new(20);
     let node = &mut world.place(1, plain_dialler(), 1).node;
     let capacity = |node: &mut crate::NodeMachine<String>, config| {
-        let config = crate::PeerConfig::with(identity(2).key(), config);
+        let config = PeerConfig::with(identity(2).key(), config);
         let peer = node.add_peer(peer_sender_core::Time::ZERO, "it".into(), config)?;
         let capacity = node.capacity(Target::Peer(peer), Lane(1)).messages;
         node.remove_peer(peer);
