@@ -20,11 +20,15 @@ fn every_mutant_that_survives_is_excused_and_few_are() {
         let words: Vec<_> = row.split(' ').collect();
         (words[3].parse().unwrap(), words[5].parse().unwrap())
     });
-    let (viable, killed) = figures.fold((0, 0), |(v, k), (viable, killed)| (v + viable, k + killed));
+    let (viable, killed) =
+        figures.fold((0, 0), |(v, k), (viable, killed)| (v + viable, k + killed));
     let survivors = results.lines().filter_map(|line| line.strip_prefix("  "));
     let survivors: BTreeSet<&str> = survivors.collect();
     let excuses = read("mutants_excused.txt");
-    let excused: BTreeSet<&str> = excuses.lines().filter(|line| line.starts_with("core/")).collect();
+    let excused: BTreeSet<&str> = excuses
+        .lines()
+        .filter(|line| line.starts_with("core/"))
+        .collect();
     let inexcusable: Vec<_> = survivors.difference(&excused).collect();
     assert!(inexcusable.is_empty(), "survived: {inexcusable:#?}");
     let stale: Vec<_> = excused.difference(&survivors).collect();
