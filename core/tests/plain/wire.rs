@@ -36,6 +36,8 @@ pub(crate) struct Stream {
     pub(crate) stopped: Option<u64>,
     /// The dialler has reset it.
     pub(crate) reset: bool,
+    /// The listener's machine was told that it is cut short.
+    pub(crate) reset_told: bool,
     /// The dialler's machine was told how it ended.
     pub(crate) over: bool,
 }
@@ -56,6 +58,7 @@ impl Stream {
             paused: false,
             stopped: None,
             reset: false,
+            reset_told: false,
             over: false,
         }
     }
@@ -79,9 +82,17 @@ impl Stream {
         self.arrived_fin |= self.taken_fin && self.arrived == self.taken;
     }
 
+    /// Whether the listener's machine is now told that it was reset.
+    pub(crate) fn tell_reset(&mut self) -> bool {
+        let ends = self.read_fin || self.arrived_fin || self.stopped.is_some();
+        let tells = self.opened && !ends && !self.reset_told;
+        self.reset_told |= tells;
+        tells
+    }
+
     /// What the listener's machine is told next, if anything.
     pub(crate) fn read(&mut self, bytes: usize) -> Option<(Bytes, bool)> {
-        if self.read_fin || self.stopped.is_some() {
+        if self.read_fin || self.stopped.is_some() || self.reset_told {
             return None;
         }
         let end = (self.read + bytes).min(self.arrived);

@@ -206,6 +206,9 @@ impl World {
                 }
                 2 if !stream.paused && stream.arrived > 0 => {
                     read.extend(read_on(stream, place(Side::Remote), bytes));
+                    if stream.reset && stream.tell_reset() {
+                        read.push((stream.message, Read::Reset(place(Side::Remote))));
+                    }
                 }
                 3 if !stream.over && !stream.reset => {
                     let stream_id = place(Side::Local);
@@ -363,7 +366,10 @@ impl World {
 
     /// The listener reads whatever has arrived as it has room for it, and then hears of the loss.
     fn lose_at_listener(&mut self) {
+        let mut rounds = 0;
         loop {
+            rounds += 1;
+            assert!(rounds < 1_000, "L6: what came whole waits for ever");
             let Some(link) = &mut self.link else {
                 return;
             };
@@ -375,8 +381,7 @@ impl World {
                 };
                 if !stream.paused && (stream.opened || stream.arrived > 0) {
                     read.extend(read_on(stream, id, usize::MAX / 2));
-                    if !stream.read_fin && stream.stopped.is_none() && !stream.reset {
-                        stream.reset = true;
+                    if stream.tell_reset() {
                         read.push((stream.message, Read::Reset(id)));
                     }
                 }
