@@ -176,7 +176,8 @@ pub enum StopMode {
     Drain(Duration),
     /// Settle everything now.
     Abort,
-    /// The peer is removed: as [`Abort`](Self::Abort), and outcomes and the last event say so.
+    /// The peer is removed: as [`Abort`](Self::Abort), and outcomes and the last event say so. An
+    /// accepting end that is told so aborts.
     Remove,
 }
 
