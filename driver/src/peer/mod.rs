@@ -49,14 +49,14 @@ pub use self::sink::PeerSink;
 ///
 /// # The end of a sender
 ///
-/// | [`StopReason`] | it was |
+/// | [`StopReason`](crate::StopReason) | it was |
 /// |---|---|
-/// | [`Drained`](StopReason::Drained) | stopped, and everything was answered in time |
-/// | [`DeadlineReached`](StopReason::DeadlineReached) | stopped, and something was not |
-/// | [`Aborted`](StopReason::Aborted) | stopped at once, or its node or runtime was dropped |
-/// | [`Removed`](StopReason::Removed) | removed ([`remove`](Self::remove)) |
-/// | [`GaveUp`](StopReason::GaveUp) | dialling, and reached the limit of attempts or of time that it was given |
-/// | [`SessionForgotten`](StopReason::SessionForgotten) | answering a session that is gone |
+/// | [`Drained`](crate::StopReason::Drained) | stopped, and everything was answered in time |
+/// | [`DeadlineReached`](crate::StopReason::DeadlineReached) | stopped, and something was not |
+/// | [`Aborted`](crate::StopReason::Aborted) | stopped at once, or its node or runtime was dropped |
+/// | [`Removed`](crate::StopReason::Removed) | removed ([`remove`](Self::remove)) |
+/// | [`GaveUp`](crate::StopReason::GaveUp) | dialling, and reached the limit of attempts or of time that it was given |
+/// | [`SessionForgotten`](crate::StopReason::SessionForgotten) | answering a session that is gone |
 #[derive(Clone)]
 pub struct PeerSender {
     shared: Arc<PeerShared>,
