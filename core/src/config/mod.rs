@@ -139,9 +139,9 @@ impl Config {
             .saturating_add(self.receive.memory_max(self.protocol))
     }
 
-    /// The most actions that one step appends, beside one `Reject` for each message, and what
-    /// follows from each stream's bytes, that the step itself brought: every message may be
-    /// settled at once, and handed back if it was not sent.
+    /// The most actions that one step appends, beside what it brought itself: one `Reject` or
+    /// `Settle` for each message, and what follows from each stream's bytes. Every message that
+    /// was there may be settled at once, and handed back if it was not sent.
     pub fn actions_per_step_max(&self) -> usize {
         const OF_THE_LINK: usize = 16;
         self.send.actions_per_step_max().saturating_add(OF_THE_LINK)

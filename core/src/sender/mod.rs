@@ -148,8 +148,8 @@ impl PeerSenderMachine {
     /// One step: applies each event, then settles once.
     ///
     /// Total: no event in any state makes it panic or fail. Appends at most
-    /// [`Config::actions_per_step_max`] actions, and a `Reject` for each message that the step
-    /// brought and that is not accepted. A `now` that goes back counts as the latest one seen.
+    /// [`Config::actions_per_step_max`] actions, and for each message that the step brought a
+    /// `Reject` if it is not accepted, or a `Settle` if it has its outcome in the same step. A `now` that goes back counts as the latest one seen.
     pub fn handle(
         &mut self,
         now: Time,
