@@ -14,7 +14,10 @@ use crate::{
 };
 
 impl PeerSenderMachine {
-    /// Each part leaves nothing for an earlier one to do, so one pass is enough.
+    /// Each part leaves nothing for an earlier one to do, so one pass is enough; save what it takes
+    /// to lose a connection. Whether that was healthy depends on the answers that it brought, so
+    /// outcomes are told before; and the loss, which lets time look at the messages again for
+    /// itself, and the writing decide further ones, which are told at the end.
     pub(super) fn settle(&mut self, actions: &mut Vec<Action>) {
         self.settle_rejected(actions);
         if self.is_closed() {
