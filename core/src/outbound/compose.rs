@@ -149,7 +149,7 @@ impl OutboundLane {
             .flight
             .iter()
             .skip(from)
-            .take_while(|slot| **slot == Slot::Settled);
+            .take_while(|slot| slot.begun().is_none());
         forgotten + settled.count() as u64
     }
 

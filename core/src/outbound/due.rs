@@ -72,16 +72,25 @@ impl OutboundLane {
     }
 
     /// A message that waits expires; one that has begun once it is proven that it was not received.
+    /// Outcomes fall in the order of the moments. Those in front of the queue leave it one by one,
+    /// the others all at once.
     fn expire(&mut self, now: Time) {
-        let mut begun = false;
+        let (mut begun, mut sweeps) = (false, false);
         while let Some(&(at, id)) = self.due.expiries.first()
             && at <= now
         {
             self.due.expiries.pop_first();
             match self.queue.binary_search_by_key(&id, |queued| queued.id) {
-                Ok(place) => self.unqueue(place, Outcome::Expired),
+                Ok(0) => self.unqueue(0, Outcome::Expired),
+                Ok(_) => {
+                    self.decided.push((id, Outcome::Expired));
+                    sweeps = true;
+                }
                 Err(_) => begun = true,
             }
+        }
+        if sweeps {
+            self.sweep(now);
         }
         if !begun {
             return;
@@ -96,6 +105,18 @@ impl OutboundLane {
                 self.give_up(number, GivenUp { why, since });
             }
         }
+    }
+
+    /// Takes what has expired, and has its outcome, out of the queue.
+    fn sweep(&mut self, now: Time) {
+        let mut left = 0;
+        self.queue.retain(|message| {
+            let stays = message.expires_at.is_none_or(|at| now < at);
+            left += if stays { message.payload.len() } else { 0 };
+            stays
+        });
+        self.queued_bytes = left;
+        self.room_made = true;
     }
 
     /// Gives up an open number: it is settled at once if it is proven that it was not received.
@@ -149,8 +170,14 @@ impl OutboundLane {
         let left = |until: Time| Time::ZERO + until.saturating_since(now);
         let silent_since = self.due.silent_since;
         let mut due = Due::default();
-        let begun = self.flight.iter_mut().filter_map(Slot::begun_mut);
-        for begun in begun {
+        for slot in &mut self.flight {
+            let begun = match slot {
+                Slot::Open(begun) => begun,
+                Slot::Settled(id) => {
+                    *id = MessageId(0);
+                    continue;
+                }
+            };
             if let Some(given_up) = &mut begun.given_up {
                 given_up.since = age(given_up.since.max(silent_since), policy.patience);
                 due.given_up.insert((given_up.since, begun.message.id));

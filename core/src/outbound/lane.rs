@@ -38,7 +38,7 @@ pub(super) struct OutboundLane {
     /// Messages that failed in this step because the lane was abandoned.
     unsent: Vec<(MessageId, Bytes)>,
     /// Messages left the queue in this step.
-    room_made: bool,
+    pub(super) room_made: bool,
 }
 
 impl OutboundLane {
@@ -142,10 +142,12 @@ impl OutboundLane {
             self.unqueue(place, Outcome::Cancelled);
             return true;
         }
-        let is_it = |slot: &Slot| slot.begun().is_some_and(|begun| begun.message.id == id);
-        let Some(place) = self.flight.iter().position(is_it) else {
+        let Ok(place) = self.flight.binary_search_by_key(&id, Slot::message_id) else {
             return false;
         };
+        if self.flight.get(place).and_then(Slot::begun).is_none() {
+            return false;
+        }
         let given_up = GivenUp {
             why: Why::Cancelled,
             since: now,
@@ -261,10 +263,11 @@ impl OutboundLane {
         else {
             return;
         };
-        if let Slot::Open(begun) = core::mem::replace(slot, Slot::Settled) {
+        let settled = Slot::Settled(slot.message_id());
+        if let Slot::Open(begun) = core::mem::replace(slot, settled) {
             self.settle(&begun, outcome);
         }
-        while let Some(Slot::Settled) = self.flight.front() {
+        while let Some(Slot::Settled(_)) = self.flight.front() {
             self.flight.pop_front();
             self.first += 1;
         }
@@ -273,7 +276,7 @@ impl OutboundLane {
     /// Gives every open number below `end` the outcome.
     pub(super) fn decide_below(&mut self, end: u64, outcome: &Outcome) {
         let end = end.min(self.next_number());
-        while self.first < end || matches!(self.flight.front(), Some(Slot::Settled)) {
+        while self.first < end || matches!(self.flight.front(), Some(Slot::Settled(_))) {
             if let Some(Slot::Open(begun)) = self.flight.pop_front() {
                 self.settle(&begun, outcome.clone());
             }
@@ -351,7 +354,8 @@ impl OutboundLane {
         let queued: usize = self.queue.iter().map(|queued| queued.payload.len()).sum();
         let open = self.flight.iter().filter_map(Slot::begun);
         let begun = open.clone().map(|begun| &begun.message);
-        let ids = begun.clone().chain(&self.queue).map(|message| message.id);
+        let waiting = self.queue.iter().map(|message| message.id);
+        let ids = self.flight.iter().map(Slot::message_id).chain(waiting);
         let (messages, bytes) = begun
             .clone()
             .fold((0, 0), |(m, b), it| (m + 1, b + it.payload.len()));

@@ -18,8 +18,9 @@ pub(super) struct Message {
 pub(super) enum Slot {
     /// Its message has begun and has no outcome.
     Open(Begun),
-    /// Its message is settled; the number is passed over with SKIP where it comes up again.
-    Settled,
+    /// Its message is settled; the number is passed over with SKIP where it comes up again. The id
+    /// stays, so that those of a flight ascend without a gap and can be bisected.
+    Settled(MessageId),
 }
 
 /// A message that has begun and has no outcome.
@@ -69,17 +70,25 @@ impl Why {
 }
 
 impl Slot {
+    /// The message that has, or had, the number.
+    pub(super) fn message_id(&self) -> MessageId {
+        match self {
+            Self::Open(begun) => begun.message.id,
+            Self::Settled(id) => *id,
+        }
+    }
+
     pub(super) fn begun(&self) -> Option<&Begun> {
         match self {
             Self::Open(begun) => Some(begun),
-            Self::Settled => None,
+            Self::Settled(_) => None,
         }
     }
 
     pub(super) fn begun_mut(&mut self) -> Option<&mut Begun> {
         match self {
             Self::Open(begun) => Some(begun),
-            Self::Settled => None,
+            Self::Settled(_) => None,
         }
     }
 }
@@ -104,7 +113,7 @@ impl core::fmt::Debug for Slot {
                 }
                 Ok(())
             }
-            Self::Settled => write!(f, "settled"),
+            Self::Settled(_) => write!(f, "settled"),
         }
     }
 }

@@ -2,9 +2,11 @@
 //! has not begun ends at once; of one that has begun the receiver is asked first, and if it stays
 //! away for longer than the sender's patience, its fate is unknown.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::bench::{Bench, limited, receipt, resume, resume_of};
+use crate::wire::Frame;
 use crate::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -71,6 +73,64 @@ fn those_that_expire_leave_the_others_in_their_order() {
         bench.confirm(),
         ["connected", "write OPEN fresh at 0 0 2 4"]
     );
+}
+
+#[test]
+fn those_that_expire_together_end_in_the_order_of_their_moments_wherever_they_wait() {
+    let mut bench = Bench::new();
+    for seconds in [1, 5, 3, 2, 9, 3, 4] {
+        bench.queue_for(seconds * SECOND);
+    }
+    let expired = ["0: Expired", "3: Expired", "2: Expired", "5: Expired"];
+    assert_eq!(bench.wait(3 * SECOND), expired);
+    assert_eq!(
+        bench.confirm(),
+        ["connected", "write OPEN fresh at 0 1 4 6"]
+    );
+}
+
+#[test]
+fn what_makes_room_by_expiring_behind_others_says_so() {
+    let mut bench = Bench::with(limited(|send| send.queue_messages_max = 2));
+    bench.queue(1);
+    bench.queue_for(SECOND);
+    bench.now = bench.now + SECOND;
+    let mut actions = Vec::new();
+    let (now, timer) = (bench.now, [Event::TimerFired]);
+    bench.machine.handle(now, timer, &mut actions);
+    let capacity = bench.machine.capacity(Lane(0));
+    assert_eq!(capacity.messages, 1);
+    let lane = Lane(0);
+    assert!(actions.contains(&Action::Room { lane, capacity }));
+}
+
+#[test]
+fn a_cancel_finds_its_message_among_settled_ones() {
+    let mut bench = Bench::up();
+    let refuse = |number| Frame::Refuse { number, code: 2 };
+    bench.queue(4);
+    bench.hear(&[resume(0, 0), refuse(1), refuse(2)]);
+    bench.taken_by_quic();
+    // Settled, begun, and never heard of.
+    for id in [1, 3, 9] {
+        assert!(bench.cancel(id).is_empty());
+    }
+    bench.reconnect();
+    bench.taken_by_quic();
+    assert_eq!(
+        bench.hear(&[resume(0, 1)]),
+        ["3: Cancelled", "write SKIP 1 SKIP 3"]
+    );
+}
+
+/// Of a lane's 8,192 messages none is looked at that the cancels are not about: this takes half a
+/// minute where each cancel goes through the flight.
+#[test]
+fn many_cancels_of_what_is_not_here_cost_little() {
+    let mut bench = Bench::up();
+    bench.queue(8_192);
+    let cancels = (8_192..200_000).map(|id| Event::Cancel { id: MessageId(id) });
+    assert!(bench.step(cancels).is_empty());
 }
 
 #[test]
