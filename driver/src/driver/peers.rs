@@ -1,7 +1,7 @@
 //! The driver's side of the mailboxes: those of the peers that this node dials, and those of
 //! replies to the sessions of others.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -10,7 +10,7 @@ use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, Target};
 
 use crate::bell::lock;
 use crate::control::Added;
-use crate::mailbox::{News, Queued};
+use crate::mailbox::{Accepted, News};
 use crate::peer::PeerShared;
 
 /// Outcomes that are written down under one lock, so that no caller waits long for it.
@@ -22,7 +22,7 @@ pub(super) struct Peers<P> {
     peers: BTreeMap<usize, Peer<P>>,
     places: BTreeMap<Target, usize>,
     /// Room for the messages of one mailbox.
-    messages: VecDeque<Queued>,
+    messages: Accepted,
     /// Whoever is to be woken when the turn is over.
     wakers: Vec<Waker>,
 }
@@ -40,7 +40,7 @@ impl<P: PeerId> Peers<P> {
         Self {
             peers: BTreeMap::new(),
             places: BTreeMap::new(),
-            messages: VecDeque::new(),
+            messages: Accepted::default(),
             wakers: Vec::new(),
         }
     }
@@ -105,7 +105,7 @@ impl<P: PeerId> Peers<P> {
         } = lock(&peer.shared.mailbox).take(&mut self.messages);
         let count = self.messages.len();
         if count > 0 {
-            machine.queue(now, target, self.messages.drain(..));
+            machine.queue(now, target, self.messages.by_ref());
         }
         for id in cancels {
             machine.cancel(now, target, id);
@@ -210,8 +210,6 @@ impl<P: PeerId> Peers<P> {
     fn give_back(&mut self, used: usize) {
         const KEPT: usize = 64;
         let enough = used.max(KEPT) * 2;
-        if self.messages.capacity() > 2 * enough {
-            self.messages.shrink_to(enough);
-        }
+        self.messages.shrink(enough);
     }
 }

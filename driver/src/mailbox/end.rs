@@ -1,6 +1,5 @@
 //! The end of a mailbox.
 
-use std::collections::VecDeque;
 use std::task::Waker;
 
 use peer_sender_core::{FailReason, Outcome, StopMode, StopReason, UnknownReason, Unsent};
@@ -84,9 +83,9 @@ impl Mailbox {
         &mut self,
         reason: StopReason,
         wakers: &mut Vec<Waker>,
-    ) -> VecDeque<Queued> {
+    ) -> Vec<Queued> {
         self.close(wakers);
-        let messages = std::mem::take(&mut self.messages);
+        let messages: Vec<_> = std::mem::take(&mut self.messages).collect();
         for message in &messages {
             self.settle(message.id, failed(reason), wakers);
         }

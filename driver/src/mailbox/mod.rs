@@ -4,6 +4,7 @@
 //! the caller, who wakes them when the lock is released; messages and wakers that are no longer
 //! needed are handed back as well, to be dropped then.
 
+mod accepted;
 mod end;
 mod flush;
 mod line;
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 use crate::slots::Slots;
 use crate::wait::{Replaced, WaitSet};
 
+pub(crate) use self::accepted::Accepted;
 pub(crate) use self::end::{failed, shorter};
 pub(crate) use self::flush::FlushPlace;
 pub(crate) use self::news::News;
@@ -73,8 +75,7 @@ pub(crate) struct Mailbox {
     clock: Clock,
     /// By lane, each made when it is first used.
     desks: Vec<Desk>,
-    /// What was accepted and the driver has not taken, in the order of the ids.
-    messages: VecDeque<Queued>,
+    messages: Accepted,
     phase: Phase,
     news: News,
     /// Whether the driver has been told of the news.
@@ -127,7 +128,7 @@ impl Mailbox {
             limits,
             clock,
             desks: Vec::new(),
-            messages: VecDeque::new(),
+            messages: Accepted::default(),
             phase: Phase::Running,
             news: News::default(),
             announced: false,
@@ -411,8 +412,7 @@ impl Mailbox {
     }
 
     /// Puts out the oldest messages of the lane that wait here, as many as leave no room for one of
-    /// these bytes, where that is what a full queue does. Looks through those of other lanes that
-    /// came before them, and moves them: few, where the driver has had its turn.
+    /// these bytes, where that is what a full queue does.
     fn make_room(&mut self, lane: Lane, bytes: usize, out: &mut PutOut) {
         if !self.drops_oldest() {
             return;
@@ -422,8 +422,7 @@ impl Mailbox {
             here.messages >= self.limits.queue_messages_max
                 || here.bytes.saturating_add(bytes) > self.limits.queue_bytes_max
         }) {
-            let oldest = self.messages.iter().position(|it| it.lane == lane);
-            let Some(oldest) = oldest.and_then(|place| self.messages.remove(place)) else {
+            let Some(oldest) = self.messages.pop(lane) else {
                 break;
             };
             self.leave_desk(&oldest, &mut out.wakers);
@@ -454,7 +453,7 @@ impl Mailbox {
         let options = MessageOptions {
             expires_at: ttl.map(|ttl| self.clock.now() + ttl),
         };
-        self.messages.push_back(Queued {
+        self.messages.push(Queued {
             id,
             lane,
             payload,

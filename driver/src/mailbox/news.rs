@@ -1,13 +1,13 @@
 //! What the driver takes out of a mailbox.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::task::Waker;
 
 use peer_sender_core::{MessageId, Outcome, StopMode};
 use peer_sender_quic::{PeerSnapshot, PeerStats};
 
-use super::{Mailbox, Phase, Queued, Unseen};
+use super::{Accepted, Mailbox, Phase, Queued, Unseen};
 use crate::wait::Reply;
 
 /// What the driver takes out of a mailbox beside messages.
@@ -26,26 +26,16 @@ impl Mailbox {
     /// Takes a message back. One that the driver has not seen is cancelled here, and handed back
     /// to be dropped; else, if it is not settled, the machine is asked.
     pub(crate) fn cancel(&mut self, id: MessageId, wakers: &mut Vec<Waker>) -> Option<Queued> {
-        match self
-            .messages
-            .binary_search_by_key(&id, |message| message.id)
-        {
-            Ok(place) => {
-                // Moves what is before or behind it, which is no more than the lanes' limits of a
-                // queue allow, and is short where the driver has had its turn.
-                let message = self.messages.remove(place)?;
-                self.leave_desk(&message, wakers);
-                self.unseen.cancelled += 1;
-                self.settle(id, Outcome::Cancelled, wakers);
-                Some(message)
+        let Some(message) = self.messages.remove(id) else {
+            if self.slots.is_live(id) {
+                self.news.cancels.insert(id);
             }
-            Err(_) => {
-                if self.slots.is_live(id) {
-                    self.news.cancels.insert(id);
-                }
-                None
-            }
-        }
+            return None;
+        };
+        self.leave_desk(&message, wakers);
+        self.unseen.cancelled += 1;
+        self.settle(id, Outcome::Cancelled, wakers);
+        Some(message)
     }
 
     /// Tells the machine the peer's addresses anew; false if it has stopped.
@@ -92,8 +82,8 @@ impl Mailbox {
         !std::mem::replace(&mut self.announced, true)
     }
 
-    /// Swaps the messages against an empty queue, and hands over the rest of the news.
-    pub(crate) fn take(&mut self, messages: &mut VecDeque<Queued>) -> News {
+    /// Swaps the messages against none, and hands over the rest of the news.
+    pub(crate) fn take(&mut self, messages: &mut Accepted) -> News {
         self.announced = false;
         for desk in &mut self.desks {
             desk.handed_over();

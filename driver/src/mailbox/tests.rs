@@ -119,7 +119,7 @@ fn credit(mailbox: &Mailbox) -> (usize, usize) {
 }
 
 fn handed_over(mailbox: &mut Mailbox) -> Vec<u64> {
-    let mut messages = VecDeque::new();
+    let mut messages = Accepted::default();
     mailbox.take(&mut messages);
-    messages.into_iter().map(|message| message.id.0).collect()
+    messages.map(|message| message.id.0).collect()
 }

@@ -4,7 +4,6 @@ mod handles;
 mod policies;
 mod wakers;
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -12,7 +11,7 @@ use peer_sender_core::{Capacity, Level, Outcome, SendLimits, SendPolicy, StopRea
 
 use super::*;
 use crate::bell::{Bell, lock};
-use crate::mailbox::Queued;
+use crate::mailbox::{Accepted, Queued};
 use crate::testing::{CountingWaker, clock};
 
 const DELIVERED: Outcome = Outcome::Delivered(Level::Application);
@@ -58,11 +57,12 @@ impl Bench {
     /// The driver's turn: everything that the mailbox holds is taken, and what was taken is no
     /// longer queued.
     fn turn(&mut self) {
-        let mut messages = VecDeque::new();
+        let mut messages = Accepted::default();
         let news = lock(&self.peer.shared.mailbox).take(&mut messages);
-        self.in_flight
-            .extend(messages.iter().map(|message| message.id));
-        self.taken.extend(messages);
+        for message in messages {
+            self.in_flight.push(message.id);
+            self.taken.push(message);
+        }
         for to in news.stats {
             to.send(PeerStats::default());
         }

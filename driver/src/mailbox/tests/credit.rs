@@ -222,7 +222,7 @@ fn what_is_cancelled_here_gives_its_room_back() {
     assert_eq!(outcome, Some(Outcome::Cancelled));
 
     assert_eq!(woken(|wakers| mailbox.cancel(first.id, wakers)), None);
-    let mut messages = VecDeque::new();
+    let mut messages = Accepted::default();
     let news = mailbox.take(&mut messages);
     assert_eq!(messages.len(), 2);
     assert!(news.cancels.is_empty(), "it is settled");
@@ -231,7 +231,7 @@ fn what_is_cancelled_here_gives_its_room_back() {
         assert_eq!(woken(|wakers| mailbox.cancel(second.id, wakers)), None);
     }
     assert_eq!(
-        mailbox.take(&mut VecDeque::new()).cancels,
+        mailbox.take(&mut Accepted::default()).cancels,
         [second.id].into()
     );
 }
@@ -241,6 +241,6 @@ fn news_are_announced_once_until_they_are_taken() {
     let mut mailbox = mailbox(3, 100);
     assert!(mailbox.announce());
     assert!(!mailbox.announce());
-    mailbox.take(&mut VecDeque::new());
+    mailbox.take(&mut Accepted::default());
     assert!(mailbox.announce());
 }

@@ -46,7 +46,7 @@ fn a_second_stop_only_shortens_the_first() {
         let mut mailbox = mailbox(1, 1);
         mailbox.stop(first, &mut Vec::new());
         mailbox.stop(second, &mut Vec::new());
-        assert_eq!(mailbox.take(&mut VecDeque::new()).stop, Some(both));
+        assert_eq!(mailbox.take(&mut Accepted::default()).stop, Some(both));
     }
 }
 

@@ -29,7 +29,7 @@ fn the_oldest_that_waits_is_put_out_and_settled_at_once() {
     for &ticket in &tickets[3..] {
         assert_eq!(outcome(&mut mailbox, ticket), None);
     }
-    let unseen = mailbox.take(&mut VecDeque::new()).unseen;
+    let unseen = mailbox.take(&mut Accepted::default()).unseen;
     assert_eq!((unseen.cancelled, unseen.displaced), (0, 3));
     let mut stats = PeerStats::default();
     unseen.add_to(&mut stats);
@@ -58,6 +58,22 @@ fn as_many_are_put_out_as_the_bytes_need_and_only_of_the_lane() {
             max: 100
         })
     );
+}
+
+/// Takes a minute where each message that is put out looks through those of the other lane.
+#[test]
+fn what_waits_on_another_lane_is_not_looked_through() {
+    const MESSAGES: usize = 8_192;
+    let mut mailbox = dropping(MESSAGES, 1 << 20);
+    for _ in 0..MESSAGES {
+        push_on(&mut mailbox, Lane(1), 1).unwrap();
+    }
+    for _ in 0..20 * MESSAGES {
+        push(&mut mailbox, 1).unwrap();
+    }
+    let ids = handed_over(&mut mailbox);
+    assert_eq!(ids.len(), 2 * MESSAGES);
+    assert!(ids.is_sorted());
 }
 
 #[test]

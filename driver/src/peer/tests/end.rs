@@ -86,7 +86,7 @@ fn whom_one_answers_is_aborted_instead_of_removed() {
         let bench = Bench::of(kind, 9);
         let mut removes = Box::pin(bench.peer.remove());
         assert!(poll(&mut removes, Waker::noop()).is_pending());
-        let news = bench.mailbox(|mailbox| mailbox.take(&mut VecDeque::new()));
+        let news = bench.mailbox(|mailbox| mailbox.take(&mut Accepted::default()));
         assert_eq!(news.stop, Some(mode));
     }
 }

@@ -133,13 +133,13 @@ fn addresses_are_checked_before_they_are_taken() {
     let bad = "0.0.0.0:7".parse().unwrap();
     let error = bench.peer.set_addresses(vec![good, bad]).unwrap_err();
     assert!(matches!(error, AddressesError::Invalid(_)), "{error}");
-    let news = bench.mailbox(|mailbox| mailbox.take(&mut VecDeque::new()));
+    let news = bench.mailbox(|mailbox| mailbox.take(&mut Accepted::default()));
     assert_eq!((news.addresses, news.wake), (None, false));
 
     for addresses in [vec![good], Vec::new()] {
         bench.peer.set_addresses(addresses.clone()).unwrap();
         bench.peer.wake();
-        let news = bench.mailbox(|mailbox| mailbox.take(&mut VecDeque::new()));
+        let news = bench.mailbox(|mailbox| mailbox.take(&mut Accepted::default()));
         assert_eq!((news.addresses, news.wake), (Some(addresses), true));
     }
     bench.peer.shared.stop(StopMode::Drain(Duration::ZERO));
@@ -153,7 +153,7 @@ fn a_sender_of_replies_does_not_dial() {
     let error = bench.peer.set_addresses(Vec::new()).unwrap_err();
     assert_eq!(error, AddressesError::Replies);
     bench.peer.wake();
-    let news = bench.mailbox(|mailbox| mailbox.take(&mut VecDeque::new()));
+    let news = bench.mailbox(|mailbox| mailbox.take(&mut Accepted::default()));
     assert!(!news.wake);
 }
 
