@@ -5,7 +5,7 @@ use std::task::Waker;
 use peer_sender_core::{FailReason, Outcome, StopMode, StopReason, UnknownReason, Unsent};
 use peer_sender_quic::PeerStats;
 
-use super::{Mailbox, News, Phase, Queued};
+use super::{Kept, Mailbox, News, Phase, Queued};
 
 impl Mailbox {
     /// Asks for the end; of two modes the shorter one counts. Nothing is accepted from here on.
@@ -13,7 +13,9 @@ impl Mailbox {
         self.close_with_node(mode, wakers);
         if self.phase == Phase::Stopping {
             self.news.stop = Some(shorter_of(self.news.stop, mode));
-            self.unsent.get_or_insert_default();
+            if let Kept::Unasked = self.unsent {
+                self.unsent = Kept::Asked(Vec::new());
+            }
         }
     }
 
@@ -48,18 +50,24 @@ impl Mailbox {
     /// else returned, to be dropped when the lock is released.
     pub(crate) fn hand_back(&mut self, unsent: Vec<Unsent>) -> Vec<Unsent> {
         match &mut self.unsent {
-            Some(kept) => {
+            Kept::Asked(kept) => {
                 kept.extend(unsent);
                 Vec::new()
             }
-            None => unsent,
+            Kept::Unasked | Kept::Dropped => {
+                self.unsent = Kept::Dropped;
+                unsent
+            }
         }
     }
 
     /// What was handed back. It stays here, since several may ask, and one that has asked may have
     /// gone before it could hear.
     pub(crate) fn unsent(&self) -> Vec<Unsent> {
-        self.unsent.clone().unwrap_or_default()
+        match &self.unsent {
+            Kept::Asked(kept) => kept.clone(),
+            Kept::Unasked | Kept::Dropped => Vec::new(),
+        }
     }
 
     /// How it ended, where the machine says only that it is gone: as it was asked to if it was,
@@ -89,7 +97,7 @@ impl Mailbox {
         for message in &messages {
             self.settle(message.id, failed(reason), wakers);
         }
-        if let Some(kept) = &mut self.unsent {
+        if let Kept::Asked(kept) = &mut self.unsent {
             kept.extend(messages.iter().cloned().map(unsent));
             kept.sort_by_key(|message| message.id);
         }

@@ -93,8 +93,7 @@ pub(crate) struct Mailbox {
     cut: bool,
     /// How it was asked to stop, if it was.
     asked: Option<StopMode>,
-    /// What was not sent, if somebody asked for the end, and for that with it.
-    unsent: Option<Vec<Unsent>>,
+    unsent: Kept,
 }
 
 /// How far the peer's life has gone.
@@ -103,6 +102,18 @@ enum Phase {
     Running,
     Stopping,
     Stopped(StopReason),
+}
+
+/// What was not sent before the end, for those who asked for the end. All of it or nothing: who asks
+/// when some of it is dropped already would take the rest for the whole.
+#[derive(Debug)]
+enum Kept {
+    /// Nobody has asked, and nothing came back.
+    Unasked,
+    /// What has come back so far.
+    Asked(Vec<Unsent>),
+    /// Something came back before anybody had asked.
+    Dropped,
 }
 
 /// A caller's places while it waits to have a message accepted.
@@ -140,7 +151,7 @@ impl Mailbox {
             unseen: Unseen::default(),
             cut: false,
             asked: None,
-            unsent: None,
+            unsent: Kept::Unasked,
         }
     }
 

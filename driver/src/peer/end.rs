@@ -16,9 +16,11 @@ pub struct Stopped {
     /// Why it ended.
     pub reason: StopReason,
     /// Every message that has [`Failed`](crate::Outcome::Failed) because of the end, in the order of
-    /// acceptance: it was never sent, or the peer has proven that it does not have it, so it may be
-    /// sent by another way. What the peer may have is not among them; see
-    /// [`PeerSender::stop`](crate::PeerSender::stop).
+    /// acceptance: it was never sent, or it is proven that the peer does not have it, so it may be
+    /// sent by another way. The proof is the peer's word, or, under
+    /// [`Protocol::Plain`](crate::Protocol::Plain), the end of a connection that had not taken all of
+    /// the message. What the peer may have is not among them. Empty where nobody had asked for the
+    /// end when it began; see [`PeerSender::stop`](crate::PeerSender::stop).
     pub unsent: Vec<Unsent>,
 }
 

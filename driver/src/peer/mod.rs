@@ -339,9 +339,9 @@ impl PeerSender {
     /// settled now, and with [`StopMode::Remove`] as well ([`remove`](Self::remove)). A further stop
     /// may only shorten the first: a drain can be aborted at any time.
     ///
-    /// What failed with the end is handed back ([`Stopped::unsent`]), to every caller that asked
-    /// before it came, until the last handle of this sender is dropped. Where nobody has asked,
-    /// because the node was stopped or the sender gave the peer up, nothing is kept.
+    /// What failed with the end is handed back ([`Stopped::unsent`]), all of it to every caller if
+    /// one had asked before the end came, until the last handle of this sender is dropped. Where
+    /// nobody had, because the node was stopped or the sender gave the peer up, nothing is kept.
     ///
     /// Of a sender of replies, it ends the session that it answers: what its dialler sends later
     /// comes as from a new session.

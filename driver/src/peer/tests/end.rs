@@ -78,6 +78,21 @@ fn nothing_is_kept_that_nobody_asked_for() {
 }
 
 #[test]
+fn who_asks_when_some_is_dropped_already_is_handed_nothing() {
+    let mut bench = Bench::new(9);
+    bench.peer.try_post("sent").unwrap();
+    bench.turn();
+    bench.peer.try_post("left here").unwrap();
+    let message = vec![unsent(1, 0, "sent")];
+    assert_eq!(hand_back(&bench, message.clone()), message);
+    let stop = asked(&bench.peer, DRAIN);
+    let late = vec![unsent(2, 0, "late")];
+    assert_eq!(hand_back(&bench, late.clone()), late);
+    finish(&bench, StopReason::GaveUp);
+    assert_eq!(now(stop).unsent, []);
+}
+
+#[test]
 fn whom_one_answers_is_aborted_instead_of_removed() {
     for (kind, mode) in [
         (Kind::Dialled, StopMode::Remove),
