@@ -265,8 +265,8 @@
 //! - [`accept`](IncomingMessage::accept) and [`refuse`](IncomingMessage::refuse) give the room of a
 //!   message back, and are told to nobody. What arrived stays in [`Node::incoming`] when its
 //!   connection has ended, until it is answered.
-//! - A session is one connection: replies that it leaves open are
-//!   [`Failed`](FailReason::SessionForgotten) or [`Unknown`](UnknownReason::SessionForgotten).
+//! - A session is one connection: replies that it leaves open, or that are sent after its end, are
+//!   [`Failed`](FailReason::ConnectionLost) or [`Unknown`](UnknownReason::ConnectionLost).
 //! - A peer is still known by its key: SHA-256 of its certificate's SubjectPublicKeyInfo. One that is
 //!   dialled may be told by which name ([`PeerConfig::with_server_name`]); one that dials has to show a
 //!   certificate.

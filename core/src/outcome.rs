@@ -89,6 +89,11 @@ pub enum FailReason {
     Displaced,
     /// It was a reply to a session that is forgotten, and had not been sent.
     SessionForgotten,
+    /// It was a reply under [`Protocol::Plain`], and the one connection on which it could go is
+    /// gone: it had not been sent whole.
+    ///
+    /// [`Protocol::Plain`]: crate::Protocol::Plain
+    ConnectionLost,
 }
 
 /// Why a message's fate cannot be told.
@@ -104,7 +109,8 @@ pub enum UnknownReason {
     /// come back within the sender's [`patience`](crate::SendPolicy::patience) to say what it has.
     Patience,
     /// The connection was lost after the message had begun, the protocol has no way to ask what
-    /// became of it, and it may be sent only once.
+    /// became of it, and it is not sent again: it may be sent only once, was cancelled or had
+    /// expired, or was a reply, which has no other connection.
     ConnectionLost,
     /// It was a reply, and the session that it answered was forgotten after it had begun, before
     /// the receiver answered.

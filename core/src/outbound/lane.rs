@@ -191,6 +191,7 @@ impl OutboundLane {
             }
             self.decided.push((message.id, outcome));
         }
+        let room_made = self.room_made || !self.queue.is_empty();
         for message in core::mem::take(&mut self.queue) {
             self.decided.push((message.id, Outcome::Failed(failed)));
             self.unsent.push((message.id, message.payload));
@@ -198,6 +199,7 @@ impl OutboundLane {
         *self = Self {
             decided: core::mem::take(&mut self.decided),
             unsent: core::mem::take(&mut self.unsent),
+            room_made,
             ..Self::new(self.due.silent_since)
         };
     }

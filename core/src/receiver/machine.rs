@@ -253,15 +253,10 @@ impl PeerReceiverMachine {
 
     /// Settles the replies of a session that is forgotten.
     pub(super) fn forget(&mut self, actions: &mut Vec<Action>) {
-        self.abandon_replies();
-        self.settle_outcomes(actions);
-        self.hand_back(actions);
-    }
-
-    /// The session that the replies answer is gone for good.
-    pub(super) fn abandon_replies(&mut self) {
         let unknown = UnknownReason::SessionForgotten;
         self.outbound.abandon(FailReason::SessionForgotten, unknown);
+        self.settle_outcomes(actions);
+        self.hand_back(actions);
     }
 
     /// The invariants of its state, between steps.
@@ -325,11 +320,7 @@ impl PeerReceiverMachine {
                     }
                     self.tally.0.since = self.now;
                     self.outbound.all_was_told();
-                    match self.protocol {
-                        Protocol::Lanes => self.outbound.detach(self.now),
-                        // There is no other connection on which the replies could go.
-                        Protocol::Plain => self.abandon_replies(),
-                    }
+                    self.outbound.detach(self.now);
                 }
                 self.inbound.lost(attempt)
             }

@@ -111,7 +111,7 @@ pub enum SessionNews {
         settled: Vec<(MessageId, Outcome)>,
     },
     /// Replies that were not sent, or are proven not to have been received, when their session
-    /// ended: after their outcomes.
+    /// ended, or its only connection under the plain protocol: after their outcomes.
     HandedBack {
         /// Their session.
         session: SessionHandle,

@@ -135,7 +135,7 @@ impl Oracle {
                     FailReason::Stopped => stopped && !removed,
                     FailReason::Removed => stopped && removed,
                     FailReason::GaveUp => self.ending == Some(Ending::GaveUp),
-                    FailReason::Displaced => false,
+                    FailReason::Displaced | FailReason::ConnectionLost => false,
                     FailReason::SessionForgotten => self.ending == Some(Ending::SessionForgotten),
                 };
                 assert!(why, "I4 {id} failed without a cause: {reason:?}");

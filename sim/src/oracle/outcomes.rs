@@ -124,7 +124,7 @@ impl Oracle {
                 let caused = match reason {
                     FailReason::Stopped => stopped,
                     FailReason::GaveUp => gives_up,
-                    FailReason::SessionForgotten => false,
+                    FailReason::SessionForgotten | FailReason::ConnectionLost => false,
                     FailReason::Removed => self.removed,
                     FailReason::Displaced => settings.when_full == WhenFull::DropOldest,
                 };

@@ -15,6 +15,7 @@ impl PeerReceiverMachine {
         self.settle_rejected(actions);
         self.settle_phase(actions);
         self.settle_reads(actions);
+        self.settle_parted();
         self.outbound.time_passes(self.now);
         self.settle_outcomes(actions);
         if self.phase != Phase::Closed {
@@ -76,6 +77,16 @@ impl PeerReceiverMachine {
         if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
             self.tally.0.since = self.now;
             self.outbound.detach(self.now);
+        }
+    }
+
+    /// Under the plain protocol a session has one connection: what is open without it, or is said
+    /// after its end, has no other on which it could go.
+    fn settle_parted(&mut self) {
+        let parted = self.protocol == Protocol::Plain && self.outbound.carrier().is_none();
+        if parted && !self.outbound.is_settled() {
+            let unknown = UnknownReason::ConnectionLost;
+            self.outbound.abandon(FailReason::ConnectionLost, unknown);
         }
     }
 

@@ -11,6 +11,7 @@ mod budget;
 mod ending;
 mod errors;
 mod lane;
+mod plain;
 mod refusals;
 mod robustness;
 mod take_over;

@@ -1,0 +1,108 @@
+//! Under the plain protocol: one connection, with a stream for each message.
+
+use super::*;
+use crate::{Outcome, Protocol, SendLimits, Unsent};
+
+fn plain() -> PeerReceiverMachine {
+    let replies = SendLimits {
+        queue_messages_max: 2,
+        streams_max: 1,
+        ..SendLimits::default()
+    };
+    let config = ReceiverConfig::new(MESSAGE_BYTES_MAX, 1 << 20).unwrap();
+    let config = config.with_replies(replies).unwrap();
+    PeerReceiverMachine::plain(config.with_protocol(Protocol::Plain).unwrap())
+}
+
+fn step(
+    machine: &mut PeerReceiverMachine,
+    events: impl IntoIterator<Item = Event>,
+) -> Vec<Action> {
+    let mut actions = Vec::new();
+    machine.handle(Time::ZERO, events, &mut actions);
+    machine.check().unwrap();
+    actions
+}
+
+fn connect(machine: &mut PeerReceiverMachine) {
+    let attempt = Attempt(1);
+    assert_eq!(step(machine, [Event::Connected { attempt }]), []);
+}
+
+/// A whole message on a stream of its own.
+fn deliver(machine: &mut PeerReceiverMachine) {
+    let (attempt, stream) = (Attempt(1), remote(0));
+    let opened = Event::StreamOpened { attempt, stream };
+    let actions = step(machine, [opened, bytes(1, b"m", true)]);
+    assert!(matches!(&actions[..], [Action::Deliver(_)]), "{actions:?}");
+}
+
+fn reply(id: u64) -> Event {
+    Event::MessageQueued {
+        id: MessageId(id),
+        lane: LANE,
+        payload: Bytes::from_static(b"r"),
+        options: MessageOptions::default(),
+    }
+}
+
+fn failed(id: u64) -> Action {
+    Action::Settle {
+        id: MessageId(id),
+        outcome: Outcome::Failed(FailReason::ConnectionLost),
+    }
+}
+
+fn handed_back(id: u64) -> Action {
+    Action::HandBack(Unsent {
+        id: MessageId(id),
+        lane: LANE,
+        payload: Bytes::from_static(b"r"),
+    })
+}
+
+#[test]
+fn a_reply_after_the_end_of_its_connection_fails_at_once() {
+    let mut machine = plain();
+    connect(&mut machine);
+    deliver(&mut machine);
+    assert_eq!(step(&mut machine, [lost(1)]), []);
+    assert!(machine.remembers(), "a message is unanswered");
+    let actions = step(&mut machine, [reply(0), reply(1)]);
+    let outcomes = [failed(0), failed(1), handed_back(0), handed_back(1)];
+    assert_eq!(actions[..4], outcomes);
+    assert_eq!(machine.snapshot().holdup, Holdup::NothingToDo);
+}
+
+#[test]
+fn replies_that_the_end_of_their_connection_settles_leave_their_room() {
+    let mut machine = plain();
+    connect(&mut machine);
+    deliver(&mut machine);
+    let actions = step(&mut machine, (0..2).map(reply));
+    assert!(matches!(actions[0], Action::Write { .. }), "{actions:?}");
+    step(&mut machine, [reply(2)]);
+    assert_eq!(machine.capacity(LANE).messages, 0);
+    let actions = step(&mut machine, [lost(1)]);
+    let capacity = machine.capacity(LANE);
+    assert_eq!(capacity.messages, 2);
+    // QUIC had not taken the first to its end.
+    let outcomes = [failed(0), failed(1), failed(2)];
+    assert_eq!(actions[..3], outcomes);
+    assert_eq!(actions[3..6], [handed_back(0), handed_back(1), handed_back(2)]);
+    assert_eq!(actions[6..], [Action::Room { lane: LANE, capacity }]);
+}
+
+#[test]
+fn a_reply_that_quic_had_to_its_end_is_of_unknown_fate() {
+    let mut machine = plain();
+    connect(&mut machine);
+    let transfer = TransferId(0);
+    step(&mut machine, [reply(0)]);
+    step(&mut machine, [Event::TransferFinished { transfer }]);
+    let unknown = Action::Settle {
+        id: MessageId(0),
+        outcome: Outcome::Unknown(UnknownReason::ConnectionLost),
+    };
+    assert_eq!(step(&mut machine, [lost(1)]), [unknown]);
+}
