@@ -165,8 +165,11 @@ impl Inbound {
     /// The application answered all of a lane below this number. False if there is no such lane.
     pub(crate) fn consume(&mut self, lane: Lane, below: u64) -> bool {
         if let OtherHalf::Plain(plain) = &mut self.other {
-            plain.consume(below, &mut self.budget);
-            return lane == Lane(0);
+            let ours = lane == Lane(0);
+            if ours {
+                plain.consume(below, &mut self.budget);
+            }
+            return ours;
         }
         let Some(known) = self.lanes.get_mut(usize::from(lane.0)) else {
             return false;

@@ -106,3 +106,17 @@ fn a_reply_that_quic_had_to_its_end_is_of_unknown_fate() {
     };
     assert_eq!(step(&mut machine, [lost(1)]), [unknown]);
 }
+
+#[test]
+fn what_is_consumed_of_a_lane_that_is_not_there_changes_nothing() {
+    let mut machine = plain();
+    connect(&mut machine);
+    deliver(&mut machine);
+    let held = machine.held();
+    let lane = Lane(1);
+    step(&mut machine, [Event::Consumed { lane, below: 1 }]);
+    assert_eq!(machine.held(), held);
+    assert_eq!(machine.stats().stale_events, 1);
+    step(&mut machine, [Event::Consumed { lane: LANE, below: 1 }]);
+    assert_eq!(machine.held().0, 0);
+}
