@@ -153,8 +153,8 @@ impl ConfigBuilder {
         for address in &config.addresses {
             check_address(*address)?;
         }
-        config.send.check()?;
         config.send.speak(config.protocol)?;
+        config.send.check()?;
         config.receive.check()?;
         if self.priority_misplaced {
             return Err(ConfigError::new("priority", "must be of a lane below 8"));

@@ -210,10 +210,11 @@ impl ReceiverConfig {
     ///
     /// # Errors
     ///
-    /// Replies may use several lanes, and the protocol has one.
+    /// Replies may use several lanes, or one above 0 has a priority, and the protocol has one lane.
     pub fn with_protocol(mut self, protocol: Protocol) -> Result<Self, ConfigError> {
         self.protocol = protocol;
         self.send.speak(protocol)?;
+        self.send.check()?;
         Ok(self)
     }
 
@@ -223,9 +224,9 @@ impl ReceiverConfig {
     ///
     /// The first field that is out of range.
     pub fn with_replies(mut self, replies: SendLimits) -> Result<Self, ConfigError> {
-        replies.check()?;
         self.send = replies;
         self.send.speak(self.protocol)?;
+        self.send.check()?;
         Ok(self)
     }
 

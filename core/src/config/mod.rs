@@ -92,11 +92,12 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`lanes`](ConfigBuilder::lanes) is above 1, and the protocol has no lanes. The default is as
-    /// many as the protocol has.
+    /// [`lanes`](ConfigBuilder::lanes) is above 1, or a [`priority`](ConfigBuilder::priority) is that
+    /// of a lane above 0, and the protocol has no lanes. The default is as many as the protocol has.
     pub fn with_protocol(mut self, protocol: Protocol) -> Result<Self, ConfigError> {
         self.protocol = protocol;
         self.send.speak(protocol)?;
+        self.send.check()?;
         Ok(self)
     }
 

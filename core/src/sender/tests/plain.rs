@@ -458,3 +458,25 @@ fn states_that_go_on_alike_compare_as_equal() {
     // Alike too: which streams they are makes no difference.
     assert_eq!(by_way_of(1, 0), by_way_of(1, 1));
 }
+
+#[test]
+fn a_class_of_a_lane_that_plain_has_not_is_refused_and_not_ignored() {
+    let builder = || Config::builder("192.0.2.1:1".parse().unwrap());
+    let classed = || builder().priority(Lane(1), Priority::High);
+    let of_lanes = classed().build().unwrap();
+    let replies = of_lanes.send_limits().clone();
+    let spoken = ReceiverConfig::default()
+        .with_protocol(Protocol::Plain)
+        .unwrap();
+    let receiver = ReceiverConfig::default().with_replies(replies.clone());
+    for refused in [
+        classed().protocol(Protocol::Plain).build().err(),
+        of_lanes.with_protocol(Protocol::Plain).err(),
+        spoken.with_replies(replies).err(),
+        receiver.unwrap().with_protocol(Protocol::Plain).err(),
+    ] {
+        assert_eq!(refused.unwrap().field, "priority");
+    }
+    let first = builder().priority(Lane(0), Priority::High);
+    assert!(first.protocol(Protocol::Plain).build().is_ok());
+}
