@@ -569,8 +569,7 @@ impl Outbound {
             lane.make_relative(now, &self.limits.policy, age_max);
         }
         if let Some(carrier) = &mut self.carrier {
-            let below = |id: MessageId| all.partition_point(|other| *other < id) as u64;
-            carrier.messages.rename(below);
+            carrier.messages.rename(&all);
         }
         self.last_id = self.last_id.map(|_| MessageId(all.len() as u64));
         if let Some(carrier) = &mut self.carrier {

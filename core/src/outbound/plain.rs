@@ -154,9 +154,10 @@ impl PlainStreams {
         self.open.values().any(|stream| stream.id == id)
     }
 
-    /// Names everything by its order, for states to be compared across histories. `below`: how many
-    /// messages have lower ids.
-    pub(super) fn rename(&mut self, below: impl Fn(MessageId) -> u64) {
+    /// Names everything by its order, for states to be compared across histories. `ids`: those in
+    /// use, in order.
+    pub(super) fn rename(&mut self, ids: &[MessageId]) {
+        let below = |id: MessageId| ids.partition_point(|other| *other < id) as u64;
         let open = core::mem::take(&mut self.open).into_values();
         self.open = (0..)
             .zip(open.map(|stream| PlainStream {
@@ -165,7 +166,7 @@ impl PlainStreams {
             }))
             .collect();
         self.opened = self.open.len() as u64;
-        let written = self.last.map_or(0, |last| below(MessageId(last.0 + 1)));
+        let written = ids.partition_point(|&id| Some(id) <= self.last) as u64;
         self.last = written.checked_sub(1).map(MessageId);
     }
 }

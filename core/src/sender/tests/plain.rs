@@ -480,3 +480,22 @@ fn a_class_of_a_lane_that_plain_has_not_is_refused_and_not_ignored() {
     let first = builder().priority(Lane(0), Priority::High);
     assert!(first.protocol(Protocol::Plain).build().is_ok());
 }
+
+#[test]
+fn the_highest_id_that_there_is_compares_like_any_other() {
+    let with = |id| {
+        let mut bench = Bench::up();
+        let id = MessageId(id);
+        let (lane, payload) = (Lane(0), Bytes::from_static(b"m"));
+        let options = MessageOptions::default();
+        let queued = Event::MessageQueued {
+            id,
+            lane,
+            payload,
+            options,
+        };
+        assert_eq!(bench.step([queued]).len(), 1);
+        bench.machine.canonical()
+    };
+    assert_eq!(with(u64::MAX), with(5));
+}
