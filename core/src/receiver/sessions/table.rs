@@ -128,8 +128,9 @@ impl Sessions {
         });
         session.machine.handle(self.now, events, &mut self.scratch);
         let (after, starved) = session.machine.held();
-        self.room.change(key, before, after);
+        // In this order: one that gave room back and was refused more has its turn again at once.
         self.room.wait(handle, key, starved);
+        self.room.change(key, before, after);
         let first = actions.len();
         self.sort_out(handle, actions);
         let closed = actions.iter().skip(first).filter_map(|action| {
