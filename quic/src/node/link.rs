@@ -10,7 +10,7 @@ use quinn_proto::{Connection, ConnectionHandle, Dir, Endpoint};
 use super::PeerHandle;
 use super::clock::Clock;
 use super::cuts::Cuts;
-use super::streams::{Rest, Streams, quic_code};
+use super::streams::{Streams, quic_code};
 use crate::NodeConfig;
 use crate::congestion::exempt_close;
 use crate::error::{DialContext, link_error};
@@ -195,15 +195,10 @@ impl Link {
     }
 
     /// Under the plain protocol nobody sends again what the other end's transport was told to have
-    /// arrived: so whatever came whole is read before the loss is told. A machine that dials has to
-    /// hear of it at once.
+    /// arrived: so whatever came whole is read before the loss is told.
     fn lose_streams(&mut self) {
-        let rest = match self.owner {
-            Owner::Accepted { .. } => Rest::AsRoomComes,
-            Owner::Dialled { .. } | Owner::Handshaking { .. } | Owner::Nobody => Rest::AtOnce,
-        };
         if let (Protocol::Plain, Some(attempt)) = (self.protocol, self.attempt()) {
-            self.streams.lose(attempt, rest, &mut self.events);
+            self.streams.lose(attempt, &mut self.events);
         }
     }
 
@@ -240,7 +235,7 @@ impl Link {
             let reason = String::from("the connection ended");
             self.lost = Some(LinkError::Local { reason });
         }
-        if self.lost.is_none() || self.streams.is_readable() || self.streams.holds_back() {
+        if self.lost.is_none() || self.streams.is_readable() {
             return None;
         }
         let error = self.lost.take()?;

@@ -153,7 +153,7 @@ impl Net {
             }
         } else if let Owner::Nobody = link.owner {
             self.remove(id);
-        } else if !link.streams.holds_back() || link.streams.is_readable() {
+        } else {
             // What it read before its end takes more than one turn.
             self.mark_dirty(id);
         }

@@ -18,17 +18,8 @@ pub(super) struct Streams {
     opened: u64,
     /// Halves of streams that the other end has cut and that were not counted yet.
     cut: u32,
-    /// How what has come is read, once nothing more comes.
-    rest: Option<Rest>,
-}
-
-/// How what a lost connection still holds is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// As its machine has room for it, which may take as long as its application does.
-    AsRoomComes,
-    /// All of it at once: its machine cannot wait to be told of the loss.
-    AtOnce,
+    /// Nothing more comes, and what has come is read whether or not its machine has room for it.
+    lost: bool,
 }
 
 #[derive(Debug)]
@@ -96,7 +87,7 @@ impl Streams {
             readable: VecDeque::new(),
             opened: 0,
             cut: 0,
-            rest: None,
+            lost: false,
         }
     }
 
@@ -111,28 +102,21 @@ impl Streams {
     }
 
     /// The connection is lost: what has come can still be read, and nothing more comes. A stream whose
-    /// end has not come is cut short, once what there is of it was read.
-    pub(super) fn lose(&mut self, attempt: Attempt, rest: Rest, events: &mut Vec<Event>) {
-        self.rest = Some(rest);
+    /// end has not come is cut short, once what there is of it was read. All of it is read at once: the
+    /// machine cannot wait to be told of the loss.
+    pub(super) fn lose(&mut self, attempt: Attempt, events: &mut Vec<Event>) {
+        self.lost = true;
         for (&stream, state) in &mut self.open {
             if stream.opener == Side::Remote && state.reading == Reading::Blocked {
                 state.reading = Reading::Over;
                 events.push(cut_short(attempt, stream));
             }
         }
-        if rest == Rest::AtOnce {
-            let paused = self.open.iter().filter(|(_, stream)| stream.paused);
-            let paused: Vec<StreamId> = paused.map(|(&id, _)| id).collect();
-            for id in paused {
-                self.resume(id);
-            }
+        let paused = self.open.iter().filter(|(_, stream)| stream.paused);
+        let paused: Vec<StreamId> = paused.map(|(&id, _)| id).collect();
+        for id in paused {
+            self.resume(id);
         }
-    }
-
-    /// Whether the connection is lost, and something of it is to be read that waits for room.
-    pub(super) fn holds_back(&self) -> bool {
-        let waits = |stream: &Stream| stream.paused && stream.reading == Reading::Ready;
-        self.rest == Some(Rest::AsRoomComes) && self.open.values().any(waits)
     }
 
     /// Whether something may be read now.
@@ -179,7 +163,7 @@ impl Streams {
     }
 
     pub(super) fn pause(&mut self, id: StreamId) {
-        if self.rest == Some(Rest::AtOnce) {
+        if self.lost {
             return;
         }
         if let Some(stream) = self.open.get_mut(&id) {
@@ -293,7 +277,7 @@ impl Streams {
             let quic_id = quic_id(connection, self.dir, id);
             let before = events.len();
             stream.reading = read_stream(connection, quic_id, (attempt, id), &mut budget, events);
-            if self.rest.is_some() && stream.reading == Reading::Blocked {
+            if self.lost && stream.reading == Reading::Blocked {
                 stream.reading = Reading::Over;
                 events.push(cut_short(attempt, id));
             }

@@ -328,8 +328,8 @@ fn replies_end_with_their_connection() {
     world.run(20 * SECOND);
     let settled = world.end(2).settled_to(to).to_vec();
     assert_eq!(settled.len(), 1_001);
-    let unknown = Outcome::Unknown(UnknownReason::SessionForgotten);
-    let failed = Outcome::Failed(FailReason::SessionForgotten);
+    let unknown = Outcome::Unknown(UnknownReason::ConnectionLost);
+    let failed = Outcome::Failed(FailReason::ConnectionLost);
     // One of the 128 streams was used before. What has none was surely not received.
     assert_eq!(settled.iter().filter(|it| it.1 == unknown).count(), 127);
     assert_eq!(settled.iter().filter(|it| it.1 == failed).count(), 873);
@@ -388,6 +388,39 @@ fn what_arrived_and_had_no_room_waits_for_the_application_after_the_connection()
         assert_eq!(world.end(2).node.stats().connections, 0);
         assert_eq!(sorted(&mut world, 2).len(), 100);
     }
+}
+
+#[test]
+fn replies_end_with_their_connection_although_messages_of_it_have_no_room() {
+    let mut world = World::new(24);
+    world.place(1, plain_dialler(), 1);
+    let limits = |it: NodeConfigBuilder| it.message_bytes_max(100_000).inbound_bytes_max(150_000);
+    world.place(2, plain_listener(limits), 2).consumes = false;
+    let peer = world.dial(1, 2, identity(2).key());
+    let message = |n: u64| (n, Bytes::from(vec![n as u8; 40_000]));
+    world.queue(1, peer, (0..100).map(message));
+    let all = |world: &mut World| world.end(1).settled(peer).len() == 100;
+    assert!(world.wait(10 * SECOND, all));
+    let to = Target::Session(world.end(2).session());
+    // The dialler is gone without a word, and the idle timeout passes.
+    world.silent.insert(1);
+    world.send_on(2, to, Lane(0), messages(0, 200));
+    world.run(20 * SECOND);
+    assert_eq!(world.end(2).settled_to(to).len(), 200);
+    assert_eq!(world.end(2).node.stats().connections, 0);
+    assert_eq!(world.end(2).forgotten, [], "its messages are not answered");
+    world.send_on(2, to, Lane(0), messages(200, 1));
+    world.run(Duration::from_millis(1));
+    let failed = Outcome::Failed(FailReason::ConnectionLost);
+    let settled = world.end(2).settled_to(to).last().unwrap();
+    assert_eq!(*settled, (MessageId(200), failed));
+    for _ in 0..100 {
+        let now = world.now;
+        world.end(2).consume(now);
+        world.run(SECOND);
+    }
+    assert_eq!(sorted(&mut world, 2).len(), 100);
+    assert_eq!(world.end(2).forgotten.len(), 1);
 }
 
 #[test]
