@@ -41,7 +41,7 @@ use crate::{Identity, Records, Trust, tls};
 /// comes on top: at most 5 MiB a connection, which is 512 KiB for each of eight lanes and 1 MiB for
 /// the ways back of our own. Under the plain protocol it is 17 MiB, of which 128 KiB are for each of
 /// 128 streams, and as much again of what was read and has to wait for room: a message counts as the
-/// largest until its end has come. What was sent and is not acknowledged comes on top as well: at
+/// largest until its end has come. What came whole of both waits on when the connection is lost. What was sent and is not acknowledged comes on top as well: at
 /// most 8 MiB a connection. Replies are bounded for each lane of each session, and are the application's own
 /// doing.
 #[derive(Clone, Debug)]

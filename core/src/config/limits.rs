@@ -1,8 +1,9 @@
 //! What a sending and a receiving half may hold.
 
 use super::{ConfigError, Priority, SendPolicy};
+use crate::inbound::LATE_BYTES_MAX;
 use crate::outbound::WRITE_BYTES_MAX;
-use crate::{PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
+use crate::{PLAIN_STREAMS, Protocol};
 
 /// The most lanes that either end of a connection may open.
 pub const LANES_MAX: u8 = 8;
@@ -155,11 +156,11 @@ impl ReceiveLimits {
     /// of each lane but the first may be above the budget. What comes behind a message that waits
     /// for room is kept as well: at most what a stream is read in one turn.
     ///
-    /// Under the plain protocol there is one lane; each stream keeps what came before the first look
-    /// at it, and connections that are lost leave as much behind.
+    /// Under the plain protocol there is one lane. Each stream keeps what came of it, in a buffer that
+    /// may be twice as large, and connections that are lost leave as much behind.
     pub(crate) fn memory_max(&self, protocol: Protocol) -> usize {
         const BESIDE_PER_LANE: usize = 260 << 10;
-        const BESIDE_LANES: usize = 2 * PLAIN_STREAMS as usize * PLAIN_STREAM_WINDOW as usize;
+        const BESIDE_LANES: usize = 3 * LATE_BYTES_MAX;
         if protocol == Protocol::Plain {
             return self
                 .inbound_bytes_max

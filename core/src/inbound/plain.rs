@@ -16,8 +16,10 @@ const LANE: Lane = Lane(0);
 /// What of a message may come before room is set aside for it.
 const UNRESERVED_BYTES_MAX: usize = 16 << 10;
 
-/// What connections may leave behind that waits for room: all that one may have brought before.
-const LATE_BYTES_MAX: usize = PLAIN_STREAMS as usize * PLAIN_STREAM_WINDOW as usize;
+/// What connections may leave behind that waits for room, with its books: all that one may have
+/// brought. Of each stream one window may have been read, and another have come behind it.
+pub(crate) const LATE_BYTES_MAX: usize =
+    PLAIN_STREAMS as usize * (2 * PLAIN_STREAM_WINDOW as usize + MESSAGE_OVERHEAD);
 
 /// What is held, and what is coming, over all connections.
 ///
@@ -33,16 +35,27 @@ pub(crate) struct PlainInbound {
     arriving: BTreeMap<Place, Arriving>,
     /// Whole messages of connections that are lost, for which there is no room yet.
     late: VecDeque<Vec<u8>>,
-    late_bytes: usize,
+    late_cost: usize,
 }
 
-/// A message of which bytes have come, and not all that it takes to be handed out.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Arriving {
-    /// It needs this much room, and what has come of it stays with its stream.
-    Waiting { need: usize },
+/// A message of which something has come, and not all that it takes to be handed out. What comes is
+/// put together as it comes, so that each byte is copied once however small the parts are.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Arriving {
+    bytes: Vec<u8>,
+    room: Room,
+}
+
+/// The room for a message that is arriving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Room {
+    /// So little has come of it that none is set aside yet.
+    #[default]
+    Unasked,
+    /// It needs this much.
+    Awaited { need: usize },
     /// This much is set aside for it.
-    Coming { cost: usize, bytes: Vec<u8> },
+    Reserved { cost: usize },
 }
 
 /// What a stream gave.
@@ -65,7 +78,7 @@ impl PlainInbound {
             held_cost: 0,
             arriving: BTreeMap::new(),
             late: VecDeque::new(),
-            late_bytes: 0,
+            late_cost: 0,
         }
     }
 
@@ -78,33 +91,29 @@ impl PlainInbound {
         ahead: usize,
         (message_bytes_max, budget): (usize, &mut Budget),
     ) -> Taken {
-        let before = match self.arriving.get(&place) {
-            Some(Arriving::Coming { bytes, .. }) => bytes.len(),
-            Some(Arriving::Waiting { .. }) | None => 0,
-        };
+        let before = self.arriving.get(&place).map_or(0, |it| it.bytes.len());
         let length = before.saturating_add(reading.in_hand());
         if length > message_bytes_max {
             self.lose(place, budget);
             return Taken::TooLarge;
         }
+        if length == 0 && !reading.fin {
+            return Taken::Part;
+        }
+        let arriving = self.arriving.entry(place).or_default();
+        reading.take_into(&mut arriving.bytes);
         if length <= UNRESERVED_BYTES_MAX && !reading.fin {
             return Taken::Part;
         }
-        if !matches!(self.arriving.get(&place), Some(Arriving::Coming { .. })) {
-            let room_for = if reading.fin {
-                length
-            } else {
-                message_bytes_max
+        if !matches!(arriving.room, Room::Reserved { .. }) {
+            let room_for = match reading.fin {
+                true => length,
+                false => message_bytes_max,
             };
-            let arriving = self.find_room(room_for, ahead, budget);
-            let waits = matches!(arriving, Arriving::Waiting { .. });
-            self.arriving.insert(place, arriving);
-            if waits {
+            arriving.room = find_room(room_for, ahead, self.held_cost, budget);
+            if let Room::Awaited { .. } = arriving.room {
                 return Taken::Waits;
             }
-        }
-        if let Some(Arriving::Coming { bytes, .. }) = self.arriving.get_mut(&place) {
-            reading.take_into(bytes);
         }
         match reading.fin {
             true => self.hold(place, budget),
@@ -112,15 +121,22 @@ impl PlainInbound {
         }
     }
 
-    /// Keeps a whole message whose connection is lost until there is room for it. False if that is
-    /// more than a connection may leave behind.
-    pub(super) fn keep(&mut self, reading: &mut Reading) -> bool {
-        let bytes = reading.in_hand();
-        let fits = self.late_bytes.saturating_add(bytes) <= LATE_BYTES_MAX;
+    /// Keeps a whole message that waits, and whose connection is lost, until there is room for it.
+    /// False if that is more than connections may leave behind.
+    pub(super) fn keep(&mut self, place: Place) -> bool {
+        let Some(Arriving {
+            bytes,
+            room: Room::Awaited { .. },
+        }) = self.arriving.get_mut(&place)
+        else {
+            return false;
+        };
+        let cost = late_cost(bytes);
+        let fits = self.late_cost.saturating_add(cost) <= LATE_BYTES_MAX;
         if fits {
-            let mut message = Vec::new();
-            reading.take_into(&mut message);
-            self.late_bytes += message.len();
+            let mut message = core::mem::take(bytes);
+            message.shrink_to_fit();
+            self.late_cost += cost;
             self.late.push_back(message);
         }
         fits
@@ -130,7 +146,7 @@ impl PlainInbound {
     pub(super) fn take_late(&mut self, budget: &mut Budget) -> Option<(u64, Bytes)> {
         let cost = budget.reserve(LANE, self.late.front()?.len())?;
         let message = self.late.pop_front()?;
-        self.late_bytes -= message.len();
+        self.late_cost -= late_cost(&message);
         self.held_cost += cost;
         Some((self.record.hold(cost), Bytes::from(message)))
     }
@@ -138,26 +154,16 @@ impl PlainInbound {
     /// The room that the first message needs that was kept; 0 if there is none.
     pub(super) fn late_need(&self) -> usize {
         let first = self.late.front();
-        first.map_or(0, |it| it.len().saturating_add(MESSAGE_OVERHEAD))
-    }
-
-    fn find_room(&self, length: usize, ahead: usize, budget: &mut Budget) -> Arriving {
-        let need = length.saturating_add(MESSAGE_OVERHEAD);
-        let beside = self.held_cost.saturating_add(need).saturating_add(ahead);
-        let overtakes = ahead > 0 && beside > budget.max();
-        match overtakes {
-            false => budget.reserve(LANE, length),
-            true => None,
-        }
-        .map_or(Arriving::Waiting { need }, |cost| Arriving::Coming {
-            cost,
-            bytes: Vec::new(),
-        })
+        first.map_or(0, |it| late_cost(it))
     }
 
     /// A message is whole: what was set aside and it does not need is free again.
     fn hold(&mut self, place: Place, budget: &mut Budget) -> Taken {
-        let Some(Arriving::Coming { cost, bytes }) = self.arriving.remove(&place) else {
+        let Some(Arriving {
+            bytes,
+            room: Room::Reserved { cost },
+        }) = self.arriving.remove(&place)
+        else {
             return Taken::Waits;
         };
         let needed = bytes.len().saturating_add(MESSAGE_OVERHEAD).min(cost);
@@ -170,7 +176,8 @@ impl PlainInbound {
 
     /// Nothing more comes on this stream.
     pub(super) fn lose(&mut self, place: Place, budget: &mut Budget) {
-        if let Some(Arriving::Coming { cost, .. }) = self.arriving.remove(&place) {
+        let arriving = self.arriving.remove(&place);
+        if let Some(Room::Reserved { cost }) = arriving.map(|it| it.room) {
             budget.release(LANE, cost);
         }
     }
@@ -200,9 +207,9 @@ impl PlainInbound {
 
     /// What a message waits for, if it is the one of this stream.
     pub(super) fn need(&self, place: Place) -> Option<usize> {
-        match self.arriving.get(&place) {
-            Some(&Arriving::Waiting { need }) => Some(need),
-            Some(Arriving::Coming { .. }) | None => None,
+        match self.arriving.get(&place)?.room {
+            Room::Awaited { need } => Some(need),
+            Room::Unasked | Room::Reserved { .. } => None,
         }
     }
 
@@ -221,9 +228,15 @@ impl PlainInbound {
         !self.late.is_empty() || self.waiting().next().is_some()
     }
 
-    /// Whether anything ever came.
+    /// How many whole messages of lost connections wait for room.
+    pub(super) fn late(&self) -> u64 {
+        self.late.len() as u64
+    }
+
+    /// Whether anything ever came, but for the little that needs no room yet.
     pub(super) fn is_known(&self) -> bool {
-        self.record.next() > 0 || !self.arriving.is_empty()
+        let mut arriving = self.arriving.values();
+        self.record.next() > 0 || arriving.any(|it| it.room != Room::Unasked)
     }
 
     /// Gives connections other names, for states to be compared across histories.
@@ -238,16 +251,16 @@ impl PlainInbound {
 
     /// What it costs the budget.
     pub(super) fn cost(&self) -> usize {
-        let coming = self.arriving.values().map(|arriving| match arriving {
-            Arriving::Coming { cost, .. } => *cost,
-            Arriving::Waiting { .. } => 0,
+        let coming = self.arriving.values().map(|arriving| match arriving.room {
+            Room::Reserved { cost } => cost,
+            Room::Unasked | Room::Awaited { .. } => 0,
         });
         coming.sum::<usize>() + self.record.held_cost()
     }
 
     pub(super) fn check(&self) -> Result<(), Violation> {
-        let late: usize = self.late.iter().map(Vec::len).sum();
-        if self.held_cost != self.record.held_cost() || self.late_bytes != late {
+        let late: usize = self.late.iter().map(|it| late_cost(it)).sum();
+        if self.held_cost != self.record.held_cost() || self.late_cost != late {
             return Err(Violation {
                 id: "I21",
                 what: "what is held costs something else than is noted",
@@ -261,12 +274,26 @@ impl PlainInbound {
     }
 }
 
+/// The room for a message of this length, if it fits beside what is held and what waits ahead of it.
+fn find_room(length: usize, ahead: usize, held_cost: usize, budget: &mut Budget) -> Room {
+    let need = length.saturating_add(MESSAGE_OVERHEAD);
+    let beside = held_cost.saturating_add(need).saturating_add(ahead);
+    let overtakes = ahead > 0 && beside > budget.max();
+    let reserved = match overtakes {
+        false => budget.reserve(LANE, length),
+        true => None,
+    };
+    reserved.map_or(Room::Awaited { need }, |cost| Room::Reserved { cost })
+}
+
+/// What a message that was kept counts, one of no bytes as well.
+fn late_cost(message: &[u8]) -> usize {
+    message.len().saturating_add(MESSAGE_OVERHEAD)
+}
+
 impl fmt::Debug for Arriving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Waiting { need } => write!(f, "waits for {need} B"),
-            Self::Coming { cost, bytes } => write!(f, "{} of {cost} B", bytes.len()),
-        }
+        write!(f, "{} B, {:?}", self.bytes.len(), self.room)
     }
 }
 

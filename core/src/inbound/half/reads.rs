@@ -30,9 +30,9 @@ impl Inbound {
                 self.connections.insert(attempt, connection);
                 continue;
             }
-            self.lose_lanes(attempt);
             let lost = connection.lost;
-            self.keep_whole(connection);
+            self.keep_whole(attempt, &connection);
+            self.lose_lanes(attempt);
             if let Err(closing) = taken {
                 self.count(&closing);
                 if !lost {
@@ -177,7 +177,7 @@ impl Inbound {
                     }
                     return false;
                 }
-                Taken::Part | Taken::Waits => reading.own(),
+                Taken::Part | Taken::Waits => {}
             }
             let need = plain.need(place);
             if ahead == 0 {
@@ -202,12 +202,12 @@ impl Inbound {
     }
 
     /// A connection is gone: what came whole without a lane, and has no room, is kept for later.
-    fn keep_whole(&mut self, connection: Connection) {
+    fn keep_whole(&mut self, attempt: Attempt, connection: &Connection) {
         let OtherHalf::Plain(plain) = &mut self.other else {
             return;
         };
-        for mut reading in connection.streams.into_values() {
-            let kept = reading.fin && plain.keep(&mut reading);
+        for (&stream, reading) in &connection.streams {
+            let kept = reading.fin && plain.keep(Place { attempt, stream });
             self.tally.0.incomplete += u64::from(reading.begun && !kept);
         }
     }

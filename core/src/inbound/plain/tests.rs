@@ -12,6 +12,7 @@ const MUCH: usize = UNRESERVED_BYTES_MAX + 1;
 struct Bench {
     plain: PlainInbound,
     budget: Budget,
+    largest: usize,
     readings: BTreeMap<u64, Reading>,
 }
 
@@ -20,6 +21,7 @@ impl Bench {
         Self {
             plain: PlainInbound::new(),
             budget: Budget::new(200_000, 1),
+            largest: LARGEST,
             readings: BTreeMap::new(),
         }
     }
@@ -40,11 +42,23 @@ impl Bench {
 
     fn take(&mut self, index: u64, ahead: usize) -> Taken {
         let reading = self.readings.get_mut(&index).unwrap();
-        let limits = (LARGEST, &mut self.budget);
+        let limits = (self.largest, &mut self.budget);
         let taken = self.plain.take(place(index), reading, ahead, limits);
         self.plain.check().unwrap();
         assert_eq!(self.plain.cost(), self.budget.used());
         taken
+    }
+
+    /// What was kept of streams, each with so many bytes and its end, of a connection that is lost.
+    fn keep(&mut self, indices: impl Iterator<Item = u64>, bytes: usize) -> usize {
+        let kept = indices.take_while(|&index| {
+            assert_eq!(self.come(index, bytes, true), Taken::Waits);
+            let kept = self.plain.keep(place(index));
+            self.plain.lose(place(index), &mut self.budget);
+            self.readings.clear();
+            kept
+        });
+        kept.count()
     }
 
     fn used(&self) -> usize {
@@ -150,4 +164,41 @@ fn nobody_fills_the_room_that_an_older_one_waits_for() {
     // Beside what is held, what waits would still fit once stream 0 has ended.
     assert_eq!(bench.come_behind(need, 4, 40_000), whole(2, 4, 40_000));
     assert_eq!(bench.come_behind(need, 5, 10_000), Taken::Waits);
+}
+
+#[test]
+fn each_byte_is_put_where_it_stays_at_once() {
+    let mut bench = Bench::new();
+    for _ in 0..100 {
+        assert_eq!(bench.come(0, 1, false), Taken::Part);
+        assert_eq!(bench.readings[&0].in_hand(), 0);
+    }
+    assert_eq!(bench.come(0, MUCH, false), Taken::Part);
+    assert_eq!(bench.come(1, MUCH, false), Taken::Part);
+    assert_eq!(bench.come(2, MUCH, false), Taken::Waits);
+    assert_eq!(bench.come(2, 1, true), Taken::Waits);
+    assert_eq!(bench.readings[&2].in_hand(), 0);
+    assert_eq!(bench.come(0, 0, true), whole(0, 0, MUCH + 100));
+    assert_eq!(bench.take(2, 0), whole(1, 2, MUCH + 1));
+}
+
+#[test]
+fn all_that_one_connection_may_have_brought_is_kept_and_no_more() {
+    let window = PLAIN_STREAM_WINDOW as usize;
+    let mut bench = Bench::new();
+    bench.largest = 2 * window;
+    // What is held leaves no room.
+    assert_eq!(bench.come(0, 190_000, true), whole(0, 0, 190_000));
+    assert_eq!(bench.keep(1..1_000, 2 * window), usize::from(PLAIN_STREAMS));
+    assert_eq!(bench.plain.late(), u64::from(PLAIN_STREAMS));
+}
+
+#[test]
+fn what_is_kept_is_bounded_in_number_too() {
+    let mut bench = Bench::new();
+    bench.budget = Budget::new(100, 1);
+    bench.largest = 100;
+    assert!(matches!(bench.come(0, 1, true), Taken::Whole { .. }));
+    assert_eq!(bench.keep(1..101, 0), 100);
+    assert_eq!(bench.plain.late_cost, 100 * MESSAGE_OVERHEAD);
 }
