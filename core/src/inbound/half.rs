@@ -231,9 +231,8 @@ impl Inbound {
             lane.read_no_more(&mut self.budget);
         }
         if let OtherHalf::Plain(plain) = &mut self.other {
-            for (&attempt, connection) in &self.connections {
+            for &attempt in self.connections.keys() {
                 plain.lose_all(attempt, &mut self.budget);
-                self.tally.0.incomplete += connection.begun();
             }
         }
         let holds: Vec<Place> = self.lanes.iter().filter_map(InboundLane::place).collect();
@@ -252,20 +251,21 @@ impl Inbound {
     /// Parts from a connection that somebody else closes.
     pub(crate) fn part_from(&mut self, attempt: Attempt) {
         self.lose_lanes(attempt);
-        if let Some(connection) = self.connections.remove(&attempt)
-            && let OtherHalf::Plain(_) = self.other
-        {
-            self.tally.0.incomplete += connection.begun();
+        if let Some(connection) = self.connections.remove(&attempt) {
+            self.count_incomplete(connection.begun());
         }
         self.touched.remove(&attempt);
     }
 
     /// Forgets everything but its counters.
     pub(crate) fn forget(&mut self) {
+        let begun = self.connections.values().map(Connection::begun).sum();
+        self.count_incomplete(begun);
         self.connections.clear();
         self.touched.clear();
         self.lanes.clear();
         if let OtherHalf::Plain(plain) = &mut self.other {
+            self.tally.0.incomplete += plain.late();
             *plain = PlainInbound::new();
         }
         self.budget = budget_of(&self.limits, &self.other);
@@ -401,6 +401,14 @@ impl Inbound {
         let reading = connection.streams.get_mut(&stream)?;
         self.touched.insert(attempt);
         Some(reading)
+    }
+
+    /// So many streams ended before their message was whole and taken. Of lanes nothing is lost by it:
+    /// it comes again.
+    fn count_incomplete(&mut self, streams: u64) {
+        if let OtherHalf::Plain(_) = self.other {
+            self.tally.0.incomplete += streams;
+        }
     }
 
     fn lose_lanes(&mut self, attempt: Attempt) {

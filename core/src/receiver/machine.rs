@@ -257,6 +257,7 @@ impl PeerReceiverMachine {
         self.outbound.abandon(FailReason::SessionForgotten, unknown);
         self.settle_outcomes(actions);
         self.hand_back(actions);
+        self.inbound.forget();
     }
 
     /// The invariants of its state, between steps.

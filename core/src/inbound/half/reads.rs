@@ -58,12 +58,15 @@ impl Inbound {
                 reading.clear();
                 if reading.cut {
                     self.lose_stream(Place { attempt, stream });
+                    self.count_incomplete(u64::from(reading.begun));
                 }
                 !reading.cut
             });
-            match connection.lost {
-                true => self.lose_lanes(attempt),
-                false => drop(self.connections.insert(attempt, connection)),
+            if connection.lost {
+                self.lose_lanes(attempt);
+                self.count_incomplete(connection.begun());
+            } else {
+                self.connections.insert(attempt, connection);
             }
         }
     }

@@ -266,11 +266,11 @@ impl Sessions {
         let Some(mut session) = self.sessions.remove(&handle) else {
             return;
         };
+        let (held, _) = session.machine.held();
         session.machine.forget(&mut self.scratch);
         // It has no connection, so this is all news.
         let mut none = Vec::new();
         self.sort_out(handle, &mut none);
-        let (held, _) = session.machine.held();
         self.room.change(session.name.0, held, 0);
         self.room.wait_no_more(handle);
         self.by_name.remove(&session.name);

@@ -499,3 +499,33 @@ fn the_highest_id_that_there_is_compares_like_any_other() {
     };
     assert_eq!(with(u64::MAX), with(5));
 }
+
+#[test]
+fn what_never_came_whole_is_counted_once() {
+    let opener = Side::Remote;
+    let begun = |bench: &Bench, index| {
+        let (attempt, stream) = (bench.attempt, StreamId { opener, index });
+        let received = Event::BytesReceived {
+            attempt,
+            stream,
+            bytes: Bytes::from_static(b"half"),
+            fin: false,
+        };
+        [Event::StreamOpened { attempt, stream }, received]
+    };
+    let ends: [fn(&mut Bench); 3] = [
+        |bench| drop(bench.lose()),
+        |bench| {
+            let mode = StopMode::Drain(SECOND);
+            bench.step([Event::Stop { mode }]);
+        },
+        |bench| drop(bench.wait_for_deadline()),
+    ];
+    for end in ends {
+        let mut bench = Bench::up();
+        let events = [begun(&bench, 0), begun(&bench, 1)].concat();
+        bench.step(events);
+        end(&mut bench);
+        assert_eq!(bench.machine.reply_stats().incomplete, 2);
+    }
+}

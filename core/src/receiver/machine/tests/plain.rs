@@ -120,3 +120,36 @@ fn what_is_consumed_of_a_lane_that_is_not_there_changes_nothing() {
     step(&mut machine, [Event::Consumed { lane: LANE, below: 1 }]);
     assert_eq!(machine.held().0, 0);
 }
+
+/// A message of 900 bytes, of which one fits, and so many more that wait for room.
+fn fill(machine: &mut PeerReceiverMachine, waiting: u64) {
+    let attempt = Attempt(1);
+    let events = (0..=waiting).flat_map(|index| {
+        let (stream, bytes) = (remote(index), Bytes::from(vec![7; 900]));
+        let fin = true;
+        let received = Event::BytesReceived {
+            attempt,
+            stream,
+            bytes,
+            fin,
+        };
+        [Event::StreamOpened { attempt, stream }, received]
+    });
+    let actions = step(machine, events);
+    assert!(matches!(&actions[..], [Action::Deliver(_)]), "{actions:?}");
+}
+
+#[test]
+fn what_waits_when_its_session_is_forgotten_is_counted() {
+    let config = ReceiverConfig::new(MESSAGE_BYTES_MAX, 1_100).unwrap();
+    let config = config.with_protocol(Protocol::Plain).unwrap();
+    let mut machine = PeerReceiverMachine::plain(config);
+    connect(&mut machine);
+    fill(&mut machine, 3);
+    step(&mut machine, [lost(1)]);
+    step(&mut machine, [Event::Consumed { lane: LANE, below: 1 }]);
+    assert_eq!(machine.stats().delivered, 2);
+    assert_eq!(machine.stats().incomplete, 0);
+    machine.forget(&mut Vec::new());
+    assert_eq!(machine.stats().incomplete, 2);
+}
