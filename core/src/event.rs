@@ -24,7 +24,10 @@ pub enum Event {
     },
     /// The user takes a message back. One that has not begun is cancelled in this step; one that
     /// has begun is cancelled if a RESUME proves that it was not received, unknown if the receiver
-    /// stays away for longer than the sender's patience, and else goes on.
+    /// stays away for longer than the sender's patience, and else goes on. Under
+    /// [`Protocol::Plain`](crate::Protocol::Plain), one that has begun is cancelled if its connection
+    /// is lost before QUIC had all of it, and unknown if it is lost later, or if nothing shows within
+    /// the patience.
     Cancel {
         /// The message.
         id: MessageId,

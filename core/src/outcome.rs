@@ -106,7 +106,8 @@ pub enum UnknownReason {
     /// The peer was removed after the message had begun, before the receiver answered.
     Removed,
     /// It was cancelled, or its time to live had ended, after it had begun, and the receiver did not
-    /// come back within the sender's [`patience`](crate::SendPolicy::patience) to say what it has.
+    /// come back within the sender's [`patience`](crate::SendPolicy::patience) to say what it has;
+    /// under [`Protocol::Plain`](crate::Protocol::Plain), it was not answered within that.
     Patience,
     /// The connection was lost after the message had begun, the protocol has no way to ask what
     /// became of it, and it is not sent again: it may be sent only once, was cancelled or had

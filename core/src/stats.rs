@@ -35,7 +35,8 @@ pub enum Timer {
     Drain,
     /// The end of a message's time to live.
     Expiry,
-    /// The receiver has stayed away for too long to be asked about a message that is given up.
+    /// The receiver has stayed away for too long to be asked about a message that is given up; under
+    /// [`Protocol::Plain`](crate::Protocol::Plain), it has not answered it for as long.
     Patience,
     /// The oldest message has waited for so long that the peer is a slow one.
     Slow,

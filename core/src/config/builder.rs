@@ -138,7 +138,8 @@ impl ConfigBuilder {
         /// it does not have it.
         [send.policy] ttl: Option<Duration>,
         /// How long the receiver may stay away while a message that has begun is cancelled or past
-        /// its time to live, before its fate is called unknown: 10 s by default.
+        /// its time to live, before its fate is called unknown: 10 s by default. Under the plain
+        /// protocol, how long such a message may go without its answer.
         [send.policy] patience: Duration,
     }
 

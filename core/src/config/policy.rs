@@ -20,7 +20,9 @@ pub struct SendPolicy {
     pub ttl: Option<Duration>,
     /// How long the receiver may stay away while a message that has begun is given up (cancelled,
     /// or past its time to live), before its fate is called unknown: 10 s by default. Zero is legal,
-    /// and means that such a message is unknown as soon as there is no connection to ask on.
+    /// and means that such a message is unknown as soon as there is no connection to ask on. Under
+    /// [`Protocol::Plain`](crate::Protocol::Plain) there is nobody to ask: it runs from the moment
+    /// when the message is given up, with the receiver there, and zero means unknown at once.
     pub patience: Duration,
     /// The class of each lane: [`Priority::Normal`] by default.
     pub priorities: [Priority; LANES_MAX as usize],
@@ -60,8 +62,10 @@ pub enum Redelivery {
     /// application sees the message once; one that has lost its memory may see it again.
     #[default]
     AtLeastOnce,
-    /// It is sent again only where the receiver has proven that it does not have it, and else ends
-    /// as unknown. Costs one round trip at the first use of each lane.
+    /// It is sent again only where it is proven that the receiver does not have it, and else ends as
+    /// unknown. The receiver proves it, which costs one round trip at the first use of each lane.
+    /// Under [`Protocol::Plain`](crate::Protocol::Plain) nobody is asked, and it costs nothing: it is
+    /// proven of a message that QUIC had not been given whole when its connection was lost.
     AtMostOnce,
 }
 

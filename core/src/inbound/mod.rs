@@ -22,8 +22,8 @@ pub(crate) use budget::{Allowance, Budget};
 pub(crate) use half::{Closing, Inbound, OtherHalf};
 pub(crate) use lane::Place;
 use lane::{Answer, Begun, InboundLane, Names, Opened};
-pub(crate) use plain::{LATE_BYTES_MAX, PlainInbound};
 use plain::Taken;
+pub(crate) use plain::{LATE_BYTES_MAX, PlainInbound};
 pub(crate) use reading::read_open;
 use reading::{Reading, item_name};
 

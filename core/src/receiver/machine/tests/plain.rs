@@ -14,10 +14,7 @@ fn plain() -> PeerReceiverMachine {
     PeerReceiverMachine::plain(config.with_protocol(Protocol::Plain).unwrap())
 }
 
-fn step(
-    machine: &mut PeerReceiverMachine,
-    events: impl IntoIterator<Item = Event>,
-) -> Vec<Action> {
+fn step(machine: &mut PeerReceiverMachine, events: impl IntoIterator<Item = Event>) -> Vec<Action> {
     let mut actions = Vec::new();
     machine.handle(Time::ZERO, events, &mut actions);
     machine.check().unwrap();
@@ -89,8 +86,17 @@ fn replies_that_the_end_of_their_connection_settles_leave_their_room() {
     // QUIC had not taken the first to its end.
     let outcomes = [failed(0), failed(1), failed(2)];
     assert_eq!(actions[..3], outcomes);
-    assert_eq!(actions[3..6], [handed_back(0), handed_back(1), handed_back(2)]);
-    assert_eq!(actions[6..], [Action::Room { lane: LANE, capacity }]);
+    assert_eq!(
+        actions[3..6],
+        [handed_back(0), handed_back(1), handed_back(2)]
+    );
+    assert_eq!(
+        actions[6..],
+        [Action::Room {
+            lane: LANE,
+            capacity
+        }]
+    );
 }
 
 #[test]
@@ -117,7 +123,13 @@ fn what_is_consumed_of_a_lane_that_is_not_there_changes_nothing() {
     step(&mut machine, [Event::Consumed { lane, below: 1 }]);
     assert_eq!(machine.held(), held);
     assert_eq!(machine.stats().stale_events, 1);
-    step(&mut machine, [Event::Consumed { lane: LANE, below: 1 }]);
+    step(
+        &mut machine,
+        [Event::Consumed {
+            lane: LANE,
+            below: 1,
+        }],
+    );
     assert_eq!(machine.held().0, 0);
 }
 
@@ -147,7 +159,13 @@ fn what_waits_when_its_session_is_forgotten_is_counted() {
     connect(&mut machine);
     fill(&mut machine, 3);
     step(&mut machine, [lost(1)]);
-    step(&mut machine, [Event::Consumed { lane: LANE, below: 1 }]);
+    step(
+        &mut machine,
+        [Event::Consumed {
+            lane: LANE,
+            below: 1,
+        }],
+    );
     assert_eq!(machine.stats().delivered, 2);
     assert_eq!(machine.stats().incomplete, 0);
     machine.forget(&mut Vec::new());
