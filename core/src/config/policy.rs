@@ -83,11 +83,12 @@ pub enum WhenFull {
 /// A lane's class. Of the lanes that have more to send than the connection takes, those of the
 /// highest class go first.
 ///
-/// No lane starves: each sixteenth write of such a lane goes out in the lowest class that has
-/// something to send, where it takes turns with all others, datagram by datagram, until it writes
-/// again. A write is up to 256 KiB, or one message. So beside busy lanes of a higher class every
-/// other lane gets about a twentieth of what each of those gets, if it has enough to send; all that
-/// are below them are equal meanwhile, whatever their class.
+/// No lane starves: each sixteenth write of such a lane goes out in the lowest class that has a
+/// message without an outcome, where it takes turns with all others, datagram by datagram, until it
+/// writes again. A write is up to 256 KiB, or one message. So beside busy lanes of a higher class
+/// every other lane gets about a twentieth of what each of those gets, if it has enough to send; all
+/// that are below them are equal meanwhile, whatever their class. A lane whose messages wait for its
+/// own receiver's application, so that it writes nothing, is not busy, and holds nobody down.
 ///
 /// Lanes of one class share alike: they take turns with each datagram, or with up to sixteen writes
 /// where a lower one has something to send.

@@ -5,13 +5,15 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::classes::{BusyLanes, lanes_above, note_write};
 use super::message::Message;
 use super::plain::{Begun, PlainStreams};
 use super::{LaneStream, OutboundLane, StreamEnd};
 use crate::{
     Action, Attempt, Capacity, CloseCode, Deadline, FailReason, Holdup, Lane, Level, MessageId,
     MessageOptions, Outcome, Priority, Protocol, ProtocolError, RejectReason, SendLimits,
-    SessionId, Side, StreamId, Time, Timer, TransferId, UnknownReason, Unsent, Violation,
+    SendPolicy, SessionId, Side, StreamId, Time, Timer, TransferId, UnknownReason, Unsent,
+    Violation,
 };
 
 /// The lanes that this end sends, under one session at a time; or one lane without order, whose
@@ -133,7 +135,7 @@ impl Outbound {
             accepted_at: now,
             expires_at: of_peer.into_iter().chain(options.expires_at).min(),
         };
-        lane_mut(&mut self.lanes, lane, now).push(message, &self.limits);
+        lane_mut(&mut self.lanes, &self.limits.policy, lane, now).push(message, &self.limits);
         Ok(())
     }
 
@@ -355,7 +357,7 @@ impl Outbound {
             return self.write_messages(flow, transfers, actions);
         }
         let mut written = Written::default();
-        let (lowest, highest) = (self.lowest_class(), self.highest_class());
+        let (lowest, busy) = (self.lowest_class(), self.busy_lanes());
         let Some(Carrier {
             attempt, streams, ..
         }) = &mut self.carrier
@@ -372,8 +374,11 @@ impl Outbound {
             let Some(composed) = lane.compose(stream, &self.limits, flow) else {
                 continue;
             };
-            let own = self.limits.policy.priority(stream.lane);
+            let policy = &self.limits.policy;
+            let own = policy.priority(stream.lane);
+            let highest = busy.highest(policy, lane.outpaced_by);
             let priority = lane.turn(own, lowest, highest);
+            note_write(&mut self.lanes, policy, stream.lane);
             let transfer = TransferId(*transfers);
             *transfers += 1;
             stream.write_began(transfer, composed.fin);
@@ -602,7 +607,8 @@ impl Outbound {
             .try_for_each(|lane| lane.check(&self.limits))
     }
 
-    /// The lowest class of a lane that has something to send.
+    /// The lowest class of a lane that has something to send. One that only awaits its answers counts
+    /// as well: QUIC may not have sent all that it holds.
     fn lowest_class(&self) -> Priority {
         let lanes = (0..).map(Lane).zip(&self.lanes);
         let busy = lanes.filter(|(_, lane)| !lane.is_settled());
@@ -610,15 +616,14 @@ impl Outbound {
         classes.min().unwrap_or(Priority::High)
     }
 
-    /// The highest class of a lane that has more to send than QUIC takes.
-    fn highest_class(&self) -> Priority {
-        let queues = (0..).map(Lane).zip(&self.lanes);
-        let queues = queues.filter(|(_, lane)| lane.queued().0 > 0);
+    fn busy_lanes(&self) -> BusyLanes {
         let writing = self.streams().filter(|stream| stream.is_writing());
-        let busy = writing.map(|stream| stream.lane);
-        let busy = busy.chain(queues.map(|(number, _)| number));
-        let classes = busy.map(|number| self.limits.policy.priority(number));
-        classes.max().unwrap_or(Priority::Low)
+        let queues = (0..).map(Lane).zip(&self.lanes);
+        let queueing = queues.filter(|(_, lane)| lane.queued().0 > 0);
+        BusyLanes::of(
+            writing.map(|stream| stream.lane),
+            queueing.map(|(number, _)| number),
+        )
     }
 
     fn messages(&self) -> Option<&PlainStreams> {
@@ -632,11 +637,20 @@ impl Outbound {
 
 /// The lane, which is made if there is none: those below it as well, since an unused one costs
 /// little.
-fn lane_mut(lanes: &mut Vec<OutboundLane>, lane: Lane, now: Time) -> &mut OutboundLane {
+fn lane_mut<'a>(
+    lanes: &'a mut Vec<OutboundLane>,
+    policy: &SendPolicy,
+    lane: Lane,
+    now: Time,
+) -> &'a mut OutboundLane {
     let place = usize::from(lane.0);
     if lanes.len() <= place {
         lanes.reserve_exact(place + 1 - lanes.len());
-        lanes.resize_with(place + 1, || OutboundLane::new(now));
+        for number in (0..=lane.0).map(Lane).skip(lanes.len()) {
+            let mut made = OutboundLane::new(now);
+            made.outpaced_by = lanes_above(policy, number);
+            lanes.push(made);
+        }
     }
     &mut lanes[place]
 }

@@ -8,12 +8,9 @@ use bytes::Bytes;
 use super::due::Due;
 use super::message::{Begun, Evidence, GivenUp, Message, Slot, Why};
 use crate::{
-    Capacity, Epoch, FailReason, MessageId, Outcome, Priority, Redelivery, SendLimits, Time,
-    UnknownReason, Violation, WhenFull,
+    Capacity, Epoch, FailReason, MessageId, Outcome, Redelivery, SendLimits, Time, UnknownReason,
+    Violation, WhenFull,
 };
-
-/// Of so many writes in a row, one goes out in the lowest class ([`Priority`]).
-const YIELDS_EVERY: u8 = 16;
 
 /// One lane's messages, from acceptance to outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +30,9 @@ pub(super) struct OutboundLane {
     pub(super) due: Due,
     /// Writes since the last one that went out in a lower class than the lane's own.
     pub(super) unyielding: u8,
+    /// The lanes of a higher class, each a bit, that have written since this one's last write; all of
+    /// them before its first.
+    pub(super) outpaced_by: u8,
     /// Outcomes of this step.
     pub(super) decided: Vec<(MessageId, Outcome)>,
     /// Messages that failed in this step because the lane was abandoned.
@@ -57,6 +57,7 @@ impl OutboundLane {
                 ..Due::default()
             },
             unyielding: 0,
+            outpaced_by: 0,
             decided: Vec::new(),
             unsent: Vec::new(),
             room_made: false,
@@ -312,26 +313,6 @@ impl OutboundLane {
         }));
         let begun = self.flight.back().and_then(Slot::begun)?;
         Some(&begun.message.payload)
-    }
-
-    /// The class in which the lane's next write goes out: its own, or, every so often, the lowest of
-    /// those that have something to send, so that none of them starves. While a higher lane keeps
-    /// QUIC busy a lane always goes in the lowest: the higher one, in its turn there, must wait for
-    /// no other class.
-    pub(super) fn turn(&mut self, own: Priority, lowest: Priority, highest: Priority) -> Priority {
-        if own < highest && lowest < own {
-            return lowest;
-        }
-        if lowest >= own || broken!(LaneNeverYields) {
-            self.unyielding = 0;
-            return own;
-        }
-        self.unyielding += 1;
-        if self.unyielding < YIELDS_EVERY {
-            return own;
-        }
-        self.unyielding = 0;
-        lowest
     }
 
     /// Whether messages left the queue since the last call.

@@ -1,8 +1,8 @@
 //! The judge of the class in which each write goes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use peer_sender_core::{Lane, Priority, TransferId};
+use peer_sender_core::{LANES_MAX, Lane, Priority, TransferId};
 
 use crate::oracle::Oracle;
 use crate::transport::Conn;
@@ -13,10 +13,11 @@ const YIELDS_EVERY: u64 = 16;
 /// What a step's writes are judged by.
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
-    /// The lowest class of a lane that had something to send when the step wrote, and the highest
-    /// of one that had more to send than the connection takes.
+    /// The lowest class of a lane that had something to send when the step wrote, and the lanes
+    /// whose messages waited, or whose last write QUIC had not taken.
     lowest: Option<Priority>,
-    highest: Option<Priority>,
+    queueing: BTreeSet<u8>,
+    unfinished: BTreeSet<u8>,
     /// Writes that QUIC has not taken whole: on which connection, and of which lane.
     writing: BTreeMap<TransferId, (Conn, u8)>,
     /// Writes that went out in a lower class than their lane's.
@@ -51,17 +52,28 @@ impl Oracle {
         let queues = queues.map(|(lane, _)| lane);
         let late = late.iter().filter(|(_, waited)| **waited);
         let queues = queues.chain(late.map(|(lane, _)| lane));
-        let writing = self.classes.writing.values().map(|(_, lane)| lane);
-        self.classes.highest = queues.chain(writing).map(class).max();
+        self.classes.queueing = queues.copied().collect();
+        let writing = self.classes.writing.values().map(|(_, lane)| *lane);
+        self.classes.unfinished = writing.collect();
     }
 
     /// A write of a lane: in the lane's own class, save each sixteenth while a lower class has
-    /// something to send, and all of them while a higher one keeps QUIC busy as well.
+    /// something to send, and all of them while a higher one keeps QUIC busy as well: its last write
+    /// is not taken, or it has more, and has written since this lane did.
     pub(crate) fn judge_class(&mut self, lane: u8, class: Priority) {
-        let own = self.limits.policy.priority(Lane(lane));
+        let policy = &self.limits.policy;
+        let own = policy.priority(Lane(lane));
         let lower = self.classes.lowest.filter(|lowest| *lowest < own);
-        let between = lower.is_some() && self.classes.highest > Some(own);
+        let Classes {
+            queueing,
+            unfinished,
+            ..
+        } = &self.classes;
         let books = self.lanes.get_mut(&lane).expect("its lane");
+        let moving = queueing.difference(&books.stand_still);
+        let mut busy = unfinished.iter().chain(moving);
+        let between = lower.is_some() && busy.any(|it| policy.priority(Lane(*it)) > own);
+        books.stand_still = (0..LANES_MAX).collect();
         if !between {
             books.unyielding = lower.map_or(0, |_| books.unyielding + 1);
         }
@@ -70,6 +82,9 @@ impl Oracle {
         if yields.is_some() {
             books.unyielding *= u64::from(between);
             self.classes.yielded += 1;
+        }
+        for (_, other) in self.lanes.iter_mut().filter(|(it, _)| **it != lane) {
+            other.stand_still.remove(&lane);
         }
         let expected = yields.unwrap_or(own);
         assert_eq!(class, expected, "S the class of a write of lane {lane}");

@@ -65,6 +65,8 @@ pub(crate) struct LaneBooks {
     pub(crate) silent_since: Time,
     /// Writes in the lane's own class since the last in another, while a lower one was busy.
     pub(crate) unyielding: u64,
+    /// Lanes that have written nothing since this one last wrote.
+    pub(crate) stand_still: BTreeSet<u8>,
     pub(crate) next_number: u64,
     /// Whether the session's first OPEN of the lane was written.
     pub(crate) opened: bool,

@@ -8,6 +8,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::bench::{Bench, config, limited, receipt, resume};
+use crate::wire::Frame;
 use crate::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -189,6 +190,64 @@ fn a_lane_between_goes_below_while_a_higher_one_keeps_quic_busy() {
         &mut Vec::new(),
     );
     assert_eq!(write_on(&mut machine, Lane(1), &mut id), [Priority::Normal]);
+}
+
+#[test]
+fn a_higher_lane_whose_receiver_does_not_answer_holds_nobody_down() {
+    let mut machine = PeerSenderMachine::new(
+        limited(|send| {
+            send.flight_messages_max = 4;
+            send.policy.priorities[0] = Priority::High;
+            send.policy.priorities[2] = Priority::Low;
+        }),
+        [7; 32],
+    );
+    let attempt = Attempt(0);
+    machine.handle(Time::ZERO, [], &mut Vec::new());
+    machine.handle(Time::ZERO, [Event::Connected { attempt }], &mut Vec::new());
+    let mut id = 0;
+    assert_eq!(write_on(&mut machine, Lane(2), &mut id), [Priority::Low]);
+    for _ in 0..4 {
+        assert_eq!(write_on(&mut machine, Lane(0), &mut id), [Priority::High]);
+    }
+    // Its flight is full: what waits now is no work for QUIC.
+    for _ in 0..8 {
+        assert!(write_on(&mut machine, Lane(0), &mut id).is_empty());
+    }
+    // The higher lane had written before this one.
+    assert_eq!(write_on(&mut machine, Lane(1), &mut id), [Priority::Low]);
+    assert_eq!(write_on(&mut machine, Lane(1), &mut id), [Priority::Normal]);
+    // Once its receiver answers it goes on, and comes first again.
+    hear(&mut machine, 1, &[resume(0, 0), receipt(4)]);
+    assert_eq!(write_on(&mut machine, Lane(1), &mut id), [Priority::Low]);
+    assert_eq!(write_on(&mut machine, Lane(1), &mut id), [Priority::Normal]);
+}
+
+/// A step with what comes back on a stream; QUIC takes at once what it leads to.
+fn hear(machine: &mut PeerSenderMachine, index: u64, frames: &[Frame]) {
+    let mut bytes = Vec::new();
+    frames.iter().for_each(|frame| frame.encode(&mut bytes));
+    let event = Event::BytesReceived {
+        attempt: Attempt(0),
+        stream: StreamId {
+            opener: Side::Local,
+            index,
+        },
+        bytes: bytes.into(),
+        fin: false,
+    };
+    let mut actions = Vec::new();
+    machine.handle(Time::ZERO, [event], &mut actions);
+    let taken: Vec<_> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Write { transfer, .. } => Some(*transfer),
+            _ => None,
+        })
+        .map(|transfer| Event::TransferFinished { transfer })
+        .collect();
+    assert!(!taken.is_empty());
+    machine.handle(Time::ZERO, taken, &mut Vec::new());
 }
 
 #[test]

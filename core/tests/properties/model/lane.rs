@@ -1,6 +1,6 @@
 //! One lane as the contract sees it: what waits, what has begun, and what is known of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use peer_sender_core::wire::Resume;
 use peer_sender_core::{
@@ -29,6 +29,8 @@ pub(crate) struct Lane {
     pub(super) silent_since: Time,
     /// Writes in a row that went out in the lane's own class while a lower one had work.
     unyielding: u32,
+    /// Lanes that have written nothing since this one last wrote.
+    pub(super) stand_still: BTreeSet<u8>,
     /// And the user is told so.
     pub(super) told_room: bool,
 }

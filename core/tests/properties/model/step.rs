@@ -1,8 +1,10 @@
 //! One step: what a fact says, and everything that follows from how things stand then.
 
+use std::collections::BTreeSet;
+
 use peer_sender_core::{
-    CloseCode, FailReason, LinkError, Outcome, Priority, RejectReason, StopMode, StopReason,
-    UnknownReason, WakeReason,
+    CloseCode, FailReason, LANES_MAX, LinkError, Outcome, Priority, RejectReason, StopMode,
+    StopReason, UnknownReason, WakeReason,
 };
 
 use super::stream::{Flow, Heard, Stream};
@@ -335,7 +337,7 @@ impl Model {
         let busy = self.lanes.iter().filter(|it| !it.1.is_settled());
         let classes = busy.map(|(lane, _)| self.shape.priority(*lane));
         let lowest = classes.min().unwrap_or(Priority::High);
-        let highest = self.highest();
+        let (writing, queueing) = self.busy();
         for stream in &mut self.streams {
             let Some(lane) = self.lanes.get_mut(&stream.lane) else {
                 continue;
@@ -345,7 +347,17 @@ impl Model {
                 continue;
             }
             stream.writing = true;
+            let moving = queueing.difference(&lane.stand_still);
+            let busy = writing.iter().chain(moving);
+            let highest = busy.map(|busy| self.shape.priority(*busy)).max();
+            let highest = highest.unwrap_or(Priority::Low);
             let class = lane.class(self.shape.priority(stream.lane), lowest, highest);
+            for (number, lane) in &mut self.lanes {
+                match *number == stream.lane {
+                    true => lane.stand_still = (0..LANES_MAX).collect(),
+                    false => _ = lane.stand_still.remove(&stream.lane),
+                }
+            }
             self.said.push(Said::Write {
                 class,
                 attempt,
@@ -363,18 +375,12 @@ impl Model {
         }
     }
 
-    /// The highest class of a lane that has more to send than QUIC takes.
-    fn highest(&self) -> Priority {
-        let waits = |number: &u8, lane: &Lane| {
-            let writing = self.stream(*number).is_some_and(|it| it.writing);
-            writing || !lane.queue.is_empty()
-        };
-        let busy = self
-            .lanes
-            .iter()
-            .filter(|(number, lane)| waits(number, lane));
-        let classes = busy.map(|(number, _)| self.shape.priority(*number));
-        classes.max().unwrap_or(Priority::Low)
+    /// The lanes whose last write QUIC has not taken, and those whose messages wait.
+    fn busy(&self) -> (BTreeSet<u8>, BTreeSet<u8>) {
+        let writing = self.streams.iter().filter(|stream| stream.writing);
+        let writing = writing.map(|stream| stream.lane).collect();
+        let queues = self.lanes.iter().filter(|(_, lane)| !lane.queue.is_empty());
+        (writing, queues.map(|(number, _)| *number).collect())
     }
 
     /// Each lane with something to say gets a stream; one that was used before gets one in any

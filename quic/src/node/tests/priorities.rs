@@ -120,6 +120,9 @@ fn an_unread_lane_of_any_class_holds_up_nobody() {
         // The unread lane's flight fills up meanwhile.
         busy.run(15 * SECOND);
         let shares = busy.shares(20 * SECOND);
+        // Nor does it take its rank from the others: the higher of these goes first.
+        let first = shares[usize::from(deaf == 0)];
+        assert!(first >= 880, "lane {deaf} is not read: {shares:?}");
         for lane in 0..3 {
             let share = shares[usize::from(lane)];
             match lane == deaf {
