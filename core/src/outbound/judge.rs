@@ -11,15 +11,20 @@ impl OutboundLane {
     ///
     /// The receiver's word about what it has not received is proof only while its memory is the
     /// one that we were last told of: a record that was lost and made anew knows nothing of what
-    /// its forerunner took.
-    pub(super) fn judge(&mut self, end: u64, resume: &Resume, redelivery: Redelivery) {
+    /// its forerunner took. Of the first RESUME that is ever heard nothing is known but that, before
+    /// it, one connection alone has carried messages, that of the fresh OPEN: a record that stands
+    /// above the stream's `base` has heard that one.
+    pub(super) fn judge(&mut self, end: u64, base: u64, resume: &Resume, redelivery: Redelivery) {
         self.decide_below(
             resume.taken.min(end),
             &Outcome::Delivered(Level::Application),
         );
         let record = (resume.epoch, resume.record);
         let known = self.record.replace(record);
-        let same_memory = known == Some(record) || known.is_some() && broken!(RecordIgnored);
+        let same_memory = match known {
+            Some(known) => known == record || broken!(RecordIgnored),
+            None => resume.next > base,
+        };
         for number in resume.next.max(self.first)..end {
             let Some(index) = self.index(number) else {
                 continue;

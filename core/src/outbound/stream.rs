@@ -217,7 +217,8 @@ impl LaneStream {
         }
         self.resume = Some(resume);
         self.taken = resume.taken;
-        lane.judge(self.judged_below, &resume, self.redelivery);
+        let base = self.open.base;
+        lane.judge(self.judged_below, base, &resume, self.redelivery);
         Ok(())
     }
 

@@ -276,3 +276,32 @@ fn proof_that_a_message_did_not_arrive_outlasts_the_record_that_gave_it() {
     assert_eq!(stopped_after(false)[0], "0: Failed(Stopped)");
     assert_eq!(stopped_after(true)[0], "0: Unknown(Stopped)");
 }
+
+#[test]
+fn a_first_resume_that_stands_above_its_base_has_heard_the_only_connection_before_it() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    let large = bench.message(&[7; 60_000]);
+    bench.step([large]);
+    bench.queue(1);
+    bench.taken_by_quic();
+    bench.reconnect();
+    bench.taken_by_quic();
+    // Of this receiver it is proven that it has not received 1 and 2, and no other can have: the
+    // large one is refused, and not of unknown fate.
+    let smaller = Frame::Resume(crate::wire::Resume {
+        epoch: EPOCH,
+        record: 0,
+        taken: 1,
+        next: 1,
+        message_bytes_max: 1_000,
+    });
+    assert_eq!(
+        bench.hear(&[smaller]),
+        [
+            "0: Delivered(Application)",
+            "write SKIP 1 SKIP 1 2",
+            "1: Refused(TooLarge)"
+        ]
+    );
+}

@@ -246,13 +246,17 @@ impl Lane {
     pub(super) fn judge(
         &mut self,
         resume: &Resume,
-        end: u64,
+        (base, end): (u64, u64),
         shape: &Shape,
         settled: &mut Settled,
     ) {
         self.taken(resume.taken.min(end), settled);
         let record = (resume.epoch, resume.record);
-        let before = self.record.replace(record);
+        // Before the first RESUME one connection alone has carried messages.
+        let same = match self.record.replace(record) {
+            Some(before) => before == record,
+            None => resume.next > base,
+        };
         let numbers: Vec<u64> = self
             .begun
             .range(resume.next.min(end)..end)
@@ -260,10 +264,10 @@ impl Lane {
             .collect();
         for number in numbers {
             if let Some(begun) = self.begun.get_mut(&number) {
-                begun.proof = match (begun.proof, before) {
-                    (Proof::Proven, _) => Proof::Proven,
-                    (Proof::Open, Some(before)) if before == record => Proof::Proven,
-                    (Proof::Open | Proof::Unproven, _) => Proof::Unproven,
+                begun.proof = match begun.proof {
+                    Proof::Proven => Proof::Proven,
+                    Proof::Open if same => Proof::Proven,
+                    Proof::Open | Proof::Unproven => Proof::Unproven,
                 };
             }
             self.settle_withdrawn(number, settled);

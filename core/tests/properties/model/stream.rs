@@ -263,7 +263,8 @@ impl Stream {
                     && resume.taken <= resume.next;
                 if fits {
                     self.told = resume.taken;
-                    lane.judge(&resume, self.judged_below, shape, settled);
+                    let numbers = (self.base, self.judged_below);
+                    lane.judge(&resume, numbers, shape, settled);
                     self.resume = Some(resume);
                 }
                 fits
