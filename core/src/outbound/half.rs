@@ -160,11 +160,10 @@ impl Outbound {
         }
     }
 
-    /// Takes a message back if it can be. False if it is not here.
+    /// Takes a message back if it can be: what follows from that shows once
+    /// [`time_passes`](Self::time_passes). False if it is not here.
     pub(crate) fn cancel(&mut self, id: MessageId, now: Time) -> bool {
-        let known = self.lanes.iter_mut().any(|lane| lane.cancel(id, now));
-        self.settle_given_up();
-        known
+        self.lanes.iter_mut().any(|lane| lane.cancel(id, now))
     }
 
     /// Does what is due to messages that expire, or are given up while the receiver stays away.

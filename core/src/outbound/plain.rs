@@ -20,6 +20,10 @@ use crate::{
 pub(super) struct PlainStreams {
     /// By place among the connection's streams.
     open: BTreeMap<u64, PlainStream>,
+    /// Their messages.
+    carried: BTreeSet<MessageId>,
+    /// Places by the writes that QUIC has not taken whole yet; the FIN comes behind each.
+    writing: BTreeMap<TransferId, u64>,
     /// How many streams were opened.
     opened: u64,
     /// The message that was written last on this connection: those behind it in the flight come
@@ -31,8 +35,7 @@ pub(super) struct PlainStreams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct PlainStream {
     id: MessageId,
-    /// The write that QUIC has not taken whole yet; the FIN comes behind it.
-    transfer: Option<TransferId>,
+    transfer: TransferId,
 }
 
 /// A message that begins on a stream.
@@ -70,11 +73,9 @@ impl PlainStreams {
             *transfers += 1;
             written.messages += 1;
             self.last = Some(id);
-            let stream = PlainStream {
-                id,
-                transfer: Some(transfer),
-            };
-            self.open.insert(index, stream);
+            self.open.insert(index, PlainStream { id, transfer });
+            self.carried.insert(id);
+            self.writing.insert(transfer, index);
             begun.push(Begun {
                 index,
                 payload,
@@ -86,9 +87,7 @@ impl PlainStreams {
 
     /// QUIC holds all of a write, FIN included; whether it was one of these.
     pub(super) fn written(&mut self, transfer: TransferId) -> bool {
-        let mut streams = self.open.values_mut();
-        let stream = streams.find(|stream| stream.transfer == Some(transfer));
-        stream.map(|stream| stream.transfer = None).is_some()
+        self.writing.remove(&transfer).is_some()
     }
 
     /// The other end's transport has all of a stream. False if its message is settled.
@@ -103,22 +102,31 @@ impl PlainStreams {
     }
 
     fn settle(&mut self, index: u64, lane: &mut OutboundLane, outcome: Outcome) -> bool {
-        let stream = self.open.remove(&index);
-        stream.is_some_and(|stream| lane.settle_message(stream.id, outcome))
+        let id = self.remove(index);
+        id.is_some_and(|id| lane.settle_message(id, outcome))
+    }
+
+    /// Forgets a stream. Returns its message.
+    fn remove(&mut self, index: u64) -> Option<MessageId> {
+        let PlainStream { id, transfer } = self.open.remove(&index)?;
+        self.carried.remove(&id);
+        self.writing.remove(&transfer);
+        Some(id)
     }
 
     /// The connection is lost, and all that happened on it was told: what QUIC has not taken to its
     /// end was never sent to its end, so that no receiver has it whole.
     pub(super) fn all_was_told(&self, lane: &mut OutboundLane) {
-        for stream in self.open.values().filter(|it| it.transfer.is_some()) {
+        let streams = self.writing.values().filter_map(|it| self.open.get(it));
+        for stream in streams {
             lane.learn(stream.id, Evidence::NotReceived);
         }
     }
 
     /// The connection is gone: what became of the messages on it, and is not known, shows no more.
     pub(super) fn end(self, lane: &mut OutboundLane, redelivery: Redelivery) {
-        for stream in self.open.values() {
-            lane.learn(stream.id, Evidence::Unproven);
+        for &id in &self.carried {
+            lane.learn(id, Evidence::Unproven);
         }
         lane.settle_parted(redelivery);
     }
@@ -129,8 +137,8 @@ impl PlainStreams {
         let settled = |stream: &PlainStream| lane.place_of(stream.id).is_none();
         let open = self.open.iter().filter(|(_, stream)| settled(stream));
         let indices: Vec<u64> = open.map(|(&index, _)| index).collect();
-        for index in &indices {
-            self.open.remove(index);
+        for &index in &indices {
+            self.remove(index);
         }
         indices
     }
@@ -146,25 +154,30 @@ impl PlainStreams {
 
     /// Whether QUIC has not taken all that was written.
     pub(super) fn is_writing(&self) -> bool {
-        self.open.values().any(|stream| stream.transfer.is_some())
+        !self.writing.is_empty()
     }
 
     /// Whether a message is on a stream.
     pub(super) fn carries(&self, id: MessageId) -> bool {
-        self.open.values().any(|stream| stream.id == id)
+        self.carried.contains(&id)
     }
 
     /// Names everything by its order, for states to be compared across histories. `ids`: those in
     /// use, in order.
     pub(super) fn rename(&mut self, ids: &[MessageId]) {
         let below = |id: MessageId| ids.partition_point(|other| *other < id) as u64;
+        // What QUIC has not taken keeps the name of its place, so that it differs from the others.
         let open = core::mem::take(&mut self.open).into_values();
-        self.open = (0..)
-            .zip(open.map(|stream| PlainStream {
-                id: MessageId(below(stream.id)),
-                transfer: stream.transfer.map(|_| TransferId(0)),
-            }))
-            .collect();
+        let writing = core::mem::take(&mut self.writing);
+        for (index, stream) in (0..).zip(open) {
+            let id = MessageId(below(stream.id));
+            let transfer = TransferId(index);
+            if writing.contains_key(&stream.transfer) {
+                self.writing.insert(transfer, index);
+            }
+            self.open.insert(index, PlainStream { id, transfer });
+        }
+        self.carried = self.open.values().map(|stream| stream.id).collect();
         self.opened = self.open.len() as u64;
         let written = ids.partition_point(|&id| Some(id) <= self.last) as u64;
         self.last = written.checked_sub(1).map(MessageId);
@@ -175,7 +188,9 @@ impl PlainStreams {
 impl OutboundLane {
     /// The first message of the flight behind this one, which is written again now.
     fn next_open(&mut self, behind: Option<MessageId>) -> Option<(MessageId, Bytes)> {
-        let place = self.flight.partition_point(|slot| slot.id() <= behind);
+        let place = self
+            .flight
+            .partition_point(|slot| Some(slot.message_id()) <= behind);
         let begun = self.flight.get_mut(place).and_then(Slot::begun_mut)?;
         if begun.evidence == Evidence::NotReceived {
             begun.evidence = Evidence::None;
@@ -225,11 +240,12 @@ impl OutboundLane {
     /// Settles what is given up and on no stream: it is not sent again, so that nothing more will
     /// show of it.
     pub(super) fn settle_given_up(&mut self, carried: impl Fn(MessageId) -> bool) {
-        if self.due.given_up.is_empty() {
-            return;
+        let given_up = self.due.given_up.iter().map(|&(_, id)| id);
+        let mut left: Vec<MessageId> = given_up.filter(|&id| !carried(id)).collect();
+        left.sort_unstable();
+        if !left.is_empty() {
+            self.settle_all(|id, _| left.binary_search(&id).is_ok());
         }
-        let given_up: BTreeSet<MessageId> = self.due.given_up.iter().map(|&(_, id)| id).collect();
-        self.settle_all(|id, _| given_up.contains(&id) && !carried(id));
     }
 
     /// Settles these messages by what is known of each.
@@ -259,13 +275,11 @@ impl OutboundLane {
     }
 
     fn place_of(&self, id: MessageId) -> Option<usize> {
-        let place = self.flight.binary_search_by_key(&Some(id), Slot::id);
-        place.ok()
-    }
-}
-
-impl Slot {
-    fn id(&self) -> Option<MessageId> {
-        self.begun().map(|begun| begun.message.id)
+        let place = self
+            .flight
+            .binary_search_by_key(&id, Slot::message_id)
+            .ok()?;
+        let open = self.flight.get(place).and_then(Slot::begun);
+        open.map(|_| place)
     }
 }

@@ -320,8 +320,11 @@ impl Streams {
 
     /// Opens what had no credit (MAX_STREAMS, RFC 9000 section 4.6) when it was first written.
     fn open_waiting(&mut self, connection: &mut Connection, events: &mut Vec<Event>) {
-        let waiting: Vec<StreamId> = self.waiting().collect();
-        for id in waiting {
+        loop {
+            let next = self.waiting().next();
+            let Some(id) = next.filter(|id| self.open_up_to(connection, id.index)) else {
+                return;
+            };
             self.flush(connection, id, events);
         }
     }
