@@ -289,7 +289,7 @@ fn a_first_resume_that_stands_above_its_base_has_heard_the_only_connection_befor
     bench.taken_by_quic();
     // Of this receiver it is proven that it has not received 1 and 2, and no other can have: the
     // large one is refused, and not of unknown fate.
-    let smaller = Frame::Resume(crate::wire::Resume {
+    let smaller = Frame::Resume(wire::Resume {
         epoch: EPOCH,
         record: 0,
         taken: 1,
