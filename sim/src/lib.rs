@@ -29,6 +29,7 @@ mod pipe;
 mod print;
 mod scenario;
 mod settings;
+pub mod tape;
 mod text;
 mod transport;
 mod world;
