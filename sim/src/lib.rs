@@ -25,6 +25,7 @@
 pub mod explore;
 mod op;
 mod oracle;
+pub mod pcapng;
 mod pipe;
 mod print;
 mod scenario;
