@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use peer_sender_core::{ConfigError, Protocol, ReceiverConfig, SendLimits, SessionsConfig};
 
+use crate::security::Security;
 use crate::{Identity, Records, Trust, tls};
 
 /// Everything a [`NodeMachine`](crate::NodeMachine) needs to know beside its peers. Made by
@@ -64,6 +65,7 @@ pub struct NodeConfig {
     pub(crate) session_ttl: Duration,
     /// None: the node has its own.
     pub(crate) records: Option<Records>,
+    pub(crate) security: Security,
 }
 
 impl NodeConfig {
@@ -85,6 +87,7 @@ impl NodeConfig {
             sessions_per_key_max: 16,
             session_ttl: Duration::from_secs(3_600),
             records: None,
+            security: Security::default(),
         }
     }
 
@@ -204,6 +207,13 @@ impl NodeConfigBuilder {
     /// with the same inbound limits; without it the node has its own.
     pub fn records(mut self, records: Records) -> Self {
         self.config.records = Some(records);
+        self
+    }
+
+    /// Protects connections by this instead of TLS as it should be: for simulations alone.
+    #[cfg(feature = "simulation")]
+    pub fn security(mut self, security: Security) -> Self {
+        self.config.security = security;
         self
     }
 

@@ -41,6 +41,9 @@ mod error;
 mod identity;
 mod node;
 mod pem;
+mod security;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod tls;
 mod transport;
 mod trust;

@@ -18,7 +18,7 @@ use crate::pair::{
     DIALLER, End, LISTENER, ONE_WAY, Pair, accepting, dialler, dialling, identity, listener,
     listener_with, refuse_identity,
 };
-use crate::tls::{self, Offered};
+use crate::tls::{self, Offered, Tls};
 use crate::transport::{client_config, endpoint_config, server_config};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -142,7 +142,7 @@ fn a_certificate_without_its_key_is_not_believed() {
         Arc::new(SingleCertAndKey::from(CertifiedKey::new(cert, key)))
     };
 
-    let mut tls = tls::accepting(&identity(4), tls::ALPN);
+    let mut tls = Tls::default().accepting(&identity(4), tls::ALPN);
     tls.cert_resolver = stolen(identity(2), identity(4));
     let (pair, dial) = met_for(identity(2).key(), foreign_listener(tls));
     let error = error_of(&pair, &dial);
@@ -150,7 +150,7 @@ fn a_certificate_without_its_key_is_not_believed() {
     assert_eq!(error, LinkError::CertificateRefused { why });
     assert_eq!(pair.ends[DIALLER].connected, 0);
 
-    let (mut tls, _) = tls::dialling(&identity(4), identity(2).key(), tls::ALPN);
+    let (mut tls, _) = Tls::default().dialling(&identity(4), identity(2).key(), tls::ALPN);
     tls.client_auth_cert_resolver = stolen(identity(1), identity(4));
     let mut pair = Pair::new(dialler(10), listener(20));
     pair.dial(foreign_dial(tls));
@@ -161,7 +161,7 @@ fn a_certificate_without_its_key_is_not_believed() {
 
 #[test]
 fn a_dialler_without_a_certificate_is_refused() {
-    let (mut tls, offered) = tls::dialling(&identity(1), identity(2).key(), tls::ALPN);
+    let (mut tls, offered) = Tls::default().dialling(&identity(1), identity(2).key(), tls::ALPN);
     tls.client_auth_cert_resolver = Arc::new(NoCertificate);
     let mut pair = Pair::new(dialler(10), listener(20));
     pair.dial(foreign_dial(tls));
@@ -208,14 +208,14 @@ fn another_protocol_is_an_alpn_mismatch_on_both_ends() {
         offered: "peer-sender/1".into(),
     };
     for protocols in [vec![b"other".to_vec()], vec![]] {
-        let mut tls = tls::accepting(&identity(2), tls::ALPN);
+        let mut tls = Tls::default().accepting(&identity(2), tls::ALPN);
         tls.alpn_protocols = protocols;
         let (pair, dial) = met_for(identity(2).key(), foreign_listener(tls));
         assert_eq!(error_of(&pair, &dial), mismatch);
         assert_eq!(pair.ends[DIALLER].connected, 0);
     }
     for protocols in [vec![b"other".to_vec()], vec![]] {
-        let (mut tls, _) = tls::dialling(&identity(1), identity(2).key(), tls::ALPN);
+        let (mut tls, _) = Tls::default().dialling(&identity(1), identity(2).key(), tls::ALPN);
         tls.alpn_protocols = protocols;
         let mut pair = Pair::new(dialler(10), listener(20));
         pair.dial(foreign_dial(tls));

@@ -11,15 +11,15 @@ use peer_sender_core::{CertificateProblem, LinkError, PeerKey};
 use ring::digest;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{self, CryptoProvider};
+use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate};
 use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
-    PeerIncompatible, ServerConfig, SignatureScheme, version,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, KeyLog,
+    NoKeyLog, PeerIncompatible, ServerConfig, SignatureScheme, version,
 };
 
 use crate::Identity;
@@ -86,44 +86,70 @@ impl Offered {
     }
 }
 
-/// The accepting side of the protocol of this name.
-pub(crate) fn accepting(identity: &Identity, alpn: &[u8]) -> ServerConfig {
-    let mut config = ServerConfig::builder_with_details(PROVIDER.clone(), Arc::new(NoClock))
-        .with_protocol_versions(&[&version::TLS13])
-        .expect("the provider has TLS 1.3 cipher suites")
-        .with_client_cert_verifier(Arc::new(AnyKey))
-        .with_cert_resolver(certificate(identity));
-    config.alpn_protocols = vec![alpn.to_vec()];
-    // No resumption: each connection proves both identities anew, and 0-RTT data, which can be
-    // replayed, has nothing to stand on.
-    config.send_tls13_tickets = 0;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.max_early_data_size = 0;
-    config
+/// What TLS computes with, and whom it tells its secrets.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    pub(crate) provider: Arc<CryptoProvider>,
+    pub(crate) key_log: Arc<dyn KeyLog>,
 }
 
-/// The dialling side of one dial, which takes only whom it expects.
-pub(crate) fn dialling(
-    identity: &Identity,
-    expected: impl Into<Expectation>,
-    alpn: &[u8],
-) -> (ClientConfig, Offered) {
-    let offered = Offered::default();
-    let verifier = Expected {
-        expected: expected.into(),
-        offered: offered.clone(),
-    };
-    let mut config = ClientConfig::builder_with_details(PROVIDER.clone(), Arc::new(NoClock))
-        .with_protocol_versions(&[&version::TLS13])
-        .expect("the provider has TLS 1.3 cipher suites")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(certificate(identity));
-    config.alpn_protocols = vec![alpn.to_vec()];
-    config.resumption = Resumption::disabled();
-    config.enable_early_data = false;
-    config.enable_sni = false;
-    (config, offered)
+/// Ring, and nobody.
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            provider: PROVIDER.clone(),
+            key_log: Arc::new(NoKeyLog),
+        }
+    }
+}
+
+impl Tls {
+    /// The accepting side of the protocol of this name.
+    pub(crate) fn accepting(&self, identity: &Identity, alpn: &[u8]) -> ServerConfig {
+        let algorithms = self.provider.signature_verification_algorithms;
+        let mut config =
+            ServerConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
+                .with_protocol_versions(&[&version::TLS13])
+                .expect("the provider has TLS 1.3 cipher suites")
+                .with_client_cert_verifier(Arc::new(AnyKey { algorithms }))
+                .with_cert_resolver(certificate(identity));
+        config.alpn_protocols = vec![alpn.to_vec()];
+        // No resumption: each connection proves both identities anew, and 0-RTT data, which can be
+        // replayed, has nothing to stand on.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.max_early_data_size = 0;
+        config.key_log = self.key_log.clone();
+        config
+    }
+
+    /// The dialling side of one dial, which takes only whom it expects.
+    pub(crate) fn dialling(
+        &self,
+        identity: &Identity,
+        expected: impl Into<Expectation>,
+        alpn: &[u8],
+    ) -> (ClientConfig, Offered) {
+        let offered = Offered::default();
+        let verifier = Expected {
+            expected: expected.into(),
+            offered: offered.clone(),
+            algorithms: self.provider.signature_verification_algorithms,
+        };
+        let mut config =
+            ClientConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
+                .with_protocol_versions(&[&version::TLS13])
+                .expect("the provider has TLS 1.3 cipher suites")
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+                .with_client_cert_resolver(certificate(identity));
+        config.alpn_protocols = vec![alpn.to_vec()];
+        config.resumption = Resumption::disabled();
+        config.enable_early_data = false;
+        config.enable_sni = false;
+        config.key_log = self.key_log.clone();
+        (config, offered)
+    }
 }
 
 /// Named wherever TLS is configured, so that no other part of a program can change what it is.
@@ -156,6 +182,7 @@ impl quinn_proto::TimeSource for NoClock {
 struct Expected {
     expected: Expectation,
     offered: Offered,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for Expected {
@@ -195,17 +222,21 @@ impl ServerCertVerifier for Expected {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_possession(message, cert, dss)
+        // The one proof that the other end holds the key of its certificate (CertificateVerify,
+        // RFC 8446 section 4.4.3).
+        crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
 /// Takes any key that the dialler proves to hold; without a certificate there is no connection.
 #[derive(Debug)]
-struct AnyKey;
+struct AnyKey {
+    algorithms: WebPkiSupportedAlgorithms,
+}
 
 impl ClientCertVerifier for AnyKey {
     fn client_auth_mandatory(&self) -> bool {
@@ -244,11 +275,13 @@ impl ClientCertVerifier for AnyKey {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_possession(message, cert, dss)
+        // The one proof that the other end holds the key of its certificate (CertificateVerify,
+        // RFC 8446 section 4.4.3).
+        crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -280,21 +313,4 @@ fn alert_for(refused: &LinkError) -> Error {
         | CertificateProblem::Missing => CertificateError::ApplicationVerificationFailure,
     };
     error.into()
-}
-
-/// The signature in CertificateVerify (RFC 8446 section 4.4.3): the one proof that the other end
-/// holds the key of its certificate.
-fn verify_possession(
-    message: &[u8],
-    certificate: &CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let algorithms = &PROVIDER.signature_verification_algorithms;
-    crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-}
-
-fn verify_schemes() -> Vec<SignatureScheme> {
-    PROVIDER
-        .signature_verification_algorithms
-        .supported_schemes()
 }

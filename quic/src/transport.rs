@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peer_sender_core::{LANES_MAX, PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
-use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn_proto::{
     AckFrequencyConfig, ClientConfig, ConnectionId, EndpointConfig, IdleTimeout,
     MtuDiscoveryConfig, NoneTokenLog, NoneTokenStore, ServerConfig, TransportConfig,
@@ -16,7 +15,7 @@ use ring::{hkdf, hmac};
 use crate::congestion::CongestionControl;
 use crate::connection_id::ConnectionIds;
 use crate::derive::Derive;
-use crate::tls::{self, NoClock, Offered};
+use crate::tls::{NoClock, Offered};
 use crate::trust::Expectation;
 use crate::{Identity, NodeConfig};
 
@@ -66,10 +65,9 @@ pub(crate) fn endpoint_config(identity: &Identity, seed: [u8; 32]) -> EndpointCo
 
 /// The settings of the accepting side.
 pub(crate) fn server_config(config: &NodeConfig, seed: [u8; 32]) -> Arc<ServerConfig> {
-    let crypto = QuicServerConfig::try_from(tls::accepting(&config.identity, config.alpn()))
-        .expect("the provider has the cipher suite of Initial packets");
+    let crypto = config.security.accepting(&config.identity, config.alpn());
     let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"address validation").extract(&seed);
-    let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
+    let mut server = ServerConfig::new(crypto, Arc::new(token_key));
 
     let mut transport = transport_config(config);
     // The dialling end keeps the connection up. Where it is gone, nobody should.
@@ -100,11 +98,9 @@ pub(crate) fn client_config(
     names: bool,
     seed: [u8; 32],
 ) -> (ClientConfig, Offered) {
-    let (mut crypto, offered) = tls::dialling(&config.identity, expected, config.alpn());
-    crypto.enable_sni = names;
-    let crypto = QuicClientConfig::try_from(crypto)
-        .expect("the provider has the cipher suite of Initial packets");
-    let mut client = ClientConfig::new(Arc::new(crypto));
+    let (identity, alpn) = (&config.identity, config.alpn());
+    let (crypto, offered) = config.security.dialling(identity, expected, alpn, names);
+    let mut client = ClientConfig::new(crypto);
 
     let mut transport = transport_config(config);
     transport.keep_alive_interval(Some(config.keep_alive));
