@@ -6,6 +6,8 @@ use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn_proto::crypto::{ClientConfig, ServerConfig};
 
 use crate::Identity;
+#[cfg(feature = "simulation")]
+use crate::simulation::null;
 use crate::tls::{Offered, Tls};
 use crate::trust::Expectation;
 
@@ -21,6 +23,8 @@ pub struct Security(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Tls(Tls),
+    #[cfg(feature = "simulation")]
+    Null,
 }
 
 impl Default for Kind {
@@ -40,11 +44,18 @@ impl Security {
         }))
     }
 
-    /// The same, and every secret of TLS is told to this log, so that a capture can be read.
+    /// The same, and every secret of TLS is told to this log, so that a capture can be read. Changes
+    /// nothing where there is no TLS.
     pub fn with_key_log(self, key_log: Arc<dyn rustls::KeyLog>) -> Self {
         match self.0 {
             Kind::Tls(tls) => Self(Kind::Tls(Tls { key_log, ..tls })),
+            Kind::Null => self,
         }
+    }
+
+    /// No protection at all ([`null`](crate::simulation::null)).
+    pub fn null() -> Self {
+        Self(Kind::Null)
     }
 }
 
@@ -56,6 +67,8 @@ impl Security {
                 QuicServerConfig::try_from(tls.accepting(identity, alpn))
                     .expect("the provider has the cipher suite of Initial packets"),
             ),
+            #[cfg(feature = "simulation")]
+            Kind::Null => null::accepting(identity, alpn),
         }
     }
 
@@ -76,6 +89,8 @@ impl Security {
                     .expect("the provider has the cipher suite of Initial packets");
                 (Arc::new(config), offered)
             }
+            #[cfg(feature = "simulation")]
+            Kind::Null => null::expecting(identity, expected.into(), alpn, names),
         }
     }
 }
