@@ -17,9 +17,12 @@ use serde_json::Value;
 /// Far longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the binary is.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_peer-sender");
+
 /// The binary with these arguments, split at spaces.
 pub(crate) fn command(arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_peer-sender"));
+    let mut command = Command::new(BINARY);
     command.args(arguments.split_whitespace());
     command.env_remove("RUST_LOG").env_remove("NO_COLOR");
     command
@@ -149,6 +152,16 @@ impl Running {
         self.stdout.read();
     }
 
+    /// Hands over its stdout, as long as nobody has read of it.
+    pub(crate) fn take_stdout(&mut self) -> ChildStdout {
+        self.stdout.held.take().expect("not read yet")
+    }
+
+    /// Hands over its stdin.
+    pub(crate) fn take_stdin(&mut self) -> ChildStdin {
+        self.stdin.take().expect("started with a stdin")
+    }
+
     /// With a stdin that [`say`](Self::say) writes to.
     pub(crate) fn start_with_stdin(arguments: &str) -> Self {
         let mut running = Self::start_with_stdin_unread(arguments);
@@ -161,7 +174,7 @@ impl Running {
         Self::spawn(command(arguments).stdin(Stdio::piped()))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -209,6 +222,12 @@ impl Running {
             .unwrap_or_else(|| {
                 panic!("no line with {words:?} on stderr: {:?}", self.stderr.seen);
             })
+    }
+
+    /// What has been read of its stderr.
+    pub(crate) fn stderr_so_far(&mut self) -> &[String] {
+        self.stderr.take_in();
+        &self.stderr.seen
     }
 
     /// The next line of stdout.
@@ -315,6 +334,12 @@ impl Lines {
     fn close(&mut self) {
         self.held = None;
         self.next = None;
+    }
+
+    /// What has come by now.
+    fn take_in(&mut self) {
+        let lines = self.next.iter().flat_map(Receiver::try_iter);
+        self.seen.extend(lines);
     }
 
     fn wait_for(&mut self, wanted: impl Fn(&str) -> bool) -> Option<String> {
