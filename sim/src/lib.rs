@@ -22,6 +22,7 @@
 //! assert_eq!(world.sender().stats().delivered, 1);
 //! ```
 
+mod aside;
 pub mod explore;
 mod op;
 mod oracle;

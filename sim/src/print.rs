@@ -7,7 +7,7 @@ use peer_sender_core::{
     StreamId, Time, TransferId, Unsent,
 };
 
-use crate::op::{End, machine};
+use crate::op::{Conn, End, machine};
 use crate::settings::letter_of;
 use crate::text::duration;
 
@@ -36,7 +36,7 @@ pub(crate) fn said(mut bytes: Bytes) -> Vec<Said> {
 /// `sender   write t0 a0 lane 0: OPEN fresh base 0, MESSAGE #0 5B`
 pub(crate) fn write(
     end: End,
-    (place, lane): (usize, u8),
+    (place, lane): (Conn, u8),
     transfer: TransferId,
     said: &[Said],
     fin: bool,
@@ -46,7 +46,7 @@ pub(crate) fn write(
         parts.push("FIN".into());
     }
     let what = parts.join(", ");
-    let line = format!("write t{transfer} a{place} lane {lane}: {what}");
+    let line = format!("write t{transfer} {place} lane {lane}: {what}");
     by(end, &line)
 }
 
@@ -69,13 +69,9 @@ pub(crate) fn handed(id: u64, lane: u8, number: u64, bytes: usize) -> String {
 }
 
 /// Any action but a write.
-pub(crate) fn action(
-    end: End,
-    action: &Action,
-    place: impl Fn(Attempt) -> Option<usize>,
-) -> String {
+pub(crate) fn action(end: End, action: &Action, place: impl Fn(Attempt) -> Option<Conn>) -> String {
     let conn = |attempt: &Attempt| match place(*attempt) {
-        Some(place) => format!("a{place}"),
+        Some(place) => place.to_string(),
         None => "a?".into(),
     };
     let line = match action {

@@ -4,7 +4,9 @@
 
 use peer_sender_core::{Attempt, CloseCode, Side, StreamId};
 
-use crate::op::{End, Why};
+use crate::aside::Aside;
+use crate::op::{Conn, End, Why};
+use crate::oracle::SessionPlace;
 use crate::pipe::Pipe;
 
 /// What one end knows of a connection.
@@ -20,8 +22,10 @@ pub(crate) enum Stand {
 }
 
 /// One connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connection {
+    /// The number of the sender's attempt.
+    pub(crate) conn: Conn,
     pub(crate) dialler: Stand,
     pub(crate) acceptor: Stand,
     /// What the accepting end calls it, once it has accepted it.
@@ -30,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) closed: Option<(End, CloseCode)>,
     /// The receiver has lost its memory since it was dialled.
     pub(crate) outlived: bool,
+    /// The session of the sender that it carries, once that was said on it.
+    pub(crate) session: Option<SessionPlace>,
     pub(crate) streams: Vec<Stream>,
 }
 
@@ -44,9 +50,25 @@ pub(crate) struct Stream {
     pub(crate) told: bool,
     /// The lane that its OPEN names.
     pub(crate) lane: u8,
+    /// The number that the next message on it has.
+    pub(crate) position: Aside<u64>,
 }
 
 impl Connection {
+    /// One that was dialled just now.
+    pub(crate) fn new(conn: Conn) -> Self {
+        Self {
+            conn,
+            dialler: Stand::Waiting,
+            acceptor: Stand::Waiting,
+            accepted_as: None,
+            closed: None,
+            outlived: false,
+            session: None,
+            streams: Vec::new(),
+        }
+    }
+
     pub(crate) fn stand(&self, end: End) -> Stand {
         match end {
             End::Dialler => self.dialler,
@@ -87,6 +109,11 @@ impl Connection {
         }
     }
 
+    /// Whether anything can still happen on it.
+    pub(crate) fn matters(&self) -> bool {
+        self.dialler != Stand::Gone || self.acceptor == Stand::Up
+    }
+
     /// Whether nobody hears of it any more.
     pub(crate) fn is_over(&self) -> bool {
         self.dialler == Stand::Gone && self.acceptor == Stand::Gone
@@ -109,6 +136,7 @@ impl Connection {
                 down: Pipe::default(),
                 told: false,
                 lane: 0,
+                position: Aside(0),
             });
         }
         self.stream_mut(opener, id.index)

@@ -25,8 +25,8 @@ pub(super) fn moves(node: &Node, bounds: &Bounds) -> Vec<Move> {
         moves: Vec::new(),
     };
     users(&node.world, bounds, &mut list);
-    for (place, connection) in (0..).zip(node.world.connections()) {
-        network(&node.world, Conn(place), bounds, &mut list, connection);
+    for connection in node.world.connections() {
+        network(&node.world, connection.conn, bounds, &mut list, connection);
     }
     times(&node.world, &mut list);
     list.moves

@@ -6,7 +6,8 @@ use std::fmt::{self, Display, Formatter};
 use peer_sender_core::table::{Standing, TRANSITIONS};
 use peer_sender_core::{Action, PeerSenderMachine, Time};
 
-use super::{Fate, Kind, Message, Oracle};
+use super::ledger::Ledger;
+use super::{Kind, Oracle};
 
 /// An invariant of `docs/invariants.md` that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,9 +90,7 @@ impl Oracle {
         if !self.unreturned.is_empty() {
             return violated("I8", "a message that failed at the end is not handed back");
         }
-        let overdue =
-            |message: &Message| !message.begun && message.expires_at.is_some_and(|at| at <= now);
-        if self.live().any(|(_, message)| overdue(message)) {
+        if self.ledger.expires_next().is_some_and(|at| at <= now) {
             return violated("I15", "a message that waits has outlived its time");
         }
         if self.stop_at.is_some_and(|at| at <= now) && !self.closed {
@@ -103,24 +102,13 @@ impl Oracle {
     /// I2: the machine's books against ours, in messages and in bytes.
     fn check_books(&self, sender: &PeerSenderMachine) -> Result<(), Violation> {
         let stats = sender.stats();
-        let mut rejected = 0;
-        let [mut queued, mut queued_bytes, mut flight, mut flight_bytes] = [0_u64; 4];
-        let mut outcomes = [0_u64; 6];
-        for message in &self.messages {
-            let bytes = u64::from(message.bytes);
-            match message.fate {
-                Fate::Rejected => rejected += 1,
-                Fate::Live if message.begun => {
-                    flight += 1;
-                    flight_bytes += bytes;
-                }
-                Fate::Live => {
-                    queued += 1;
-                    queued_bytes += bytes;
-                }
-                Fate::Settled(kind) => outcomes[kind as usize] += 1,
-            }
-        }
+        let Ledger {
+            rejected,
+            queued: [queued, queued_bytes],
+            in_flight: [flight, flight_bytes],
+            outcomes,
+            ..
+        } = *self.ledger;
         let accepted = self.messages.len() as u64 - rejected;
         if (stats.accepted, stats.rejected) != (accepted, rejected) {
             return violated("I2", "what is accepted and rejected is counted otherwise");
@@ -150,6 +138,14 @@ impl Oracle {
             return violated("I2", what);
         }
         Ok(())
+    }
+
+    /// Whether the books that are kept step by step are those that all messages together make.
+    pub(crate) fn check_ledger(&self) -> Result<(), Violation> {
+        match *self.ledger == Ledger::of(&self.messages) {
+            true => Ok(()),
+            false => violated("I2", "the oracle has lost count itself"),
+        }
     }
 
     /// I27: after the end nothing is said but that a message is not accepted.

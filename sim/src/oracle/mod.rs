@@ -4,6 +4,8 @@
 //! states that an exploration tells apart.
 
 mod books;
+mod ledger;
+mod numbers;
 mod outcomes;
 mod sightings;
 mod waits;
@@ -14,8 +16,12 @@ use peer_sender_core::{Outcome, Redelivery, Time};
 
 pub use self::books::Violation;
 pub(crate) use self::books::{Before, violated};
+use self::ledger::Ledger;
+use self::numbers::Numbers;
+pub(crate) use self::numbers::SessionPlace;
 pub(crate) use self::sightings::payload;
 use self::waits::Row;
+use crate::aside::Aside;
 use crate::settings::Settings;
 
 /// What the oracle knows.
@@ -23,7 +29,11 @@ use crate::settings::Settings;
 pub(crate) struct Oracle {
     /// By id: every message that was ever offered.
     pub(crate) messages: Vec<Message>,
+    ledger: Aside<Ledger>,
+    numbers: Aside<Numbers>,
     lanes: Vec<Lane>,
+    /// The receiver's memory, which is lost from time to time, counted from 1.
+    memory: Aside<u32>,
     row: Row,
     /// The connection that stands at the dialling end: since when, and whether the receiver has
     /// answered a message on it.
@@ -53,9 +63,9 @@ pub(crate) struct Message {
     pub(crate) expires_at: Option<Time>,
     /// The receiver may have taken it and forgotten: its memory was lost after it had begun.
     pub(crate) excused: bool,
-    /// The application was handed it ever, and by the receiver's present memory.
+    /// The application was handed it ever, and by which memory of the receiver's last; 0 is none.
     pub(crate) seen: bool,
-    seen_in_memory: bool,
+    seen_in: u32,
     /// How often it may still be handed.
     spare: u8,
     /// The application has accepted it.
@@ -119,6 +129,14 @@ enum Heard {
     Until(Time),
 }
 
+impl Lane {
+    fn falls_silent(&mut self, now: Time) {
+        if self.heard == Heard::Now {
+            self.heard = Heard::Until(now);
+        }
+    }
+}
+
 impl Default for Heard {
     fn default() -> Self {
         Self::Until(Time::ZERO)
@@ -129,7 +147,10 @@ impl Oracle {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             messages: Vec::new(),
+            ledger: Aside::default(),
+            numbers: Aside::default(),
             lanes: Vec::new(),
+            memory: Aside(1),
             row: Row::new(settings),
             up: None,
             connects_by: None,
@@ -142,7 +163,8 @@ impl Oracle {
 
     /// The user is about to offer a message, whose id is the next.
     pub(crate) fn offered(&mut self, lane: u8, bytes: u32, expires_at: Option<Time>) -> u64 {
-        self.messages.push(Message {
+        let id = self.messages.len() as u64;
+        let message = Message {
             lane,
             bytes,
             fate: Fate::Live,
@@ -151,12 +173,14 @@ impl Oracle {
             expires_at,
             excused: false,
             seen: false,
-            seen_in_memory: false,
+            seen_in: 0,
             spare: 1,
             accepted: false,
             refused: None,
-        });
-        self.messages.len() as u64 - 1
+        };
+        self.ledger.offered(id, &message);
+        self.messages.push(message);
+        id
     }
 
     /// The user is about to take a message back.
@@ -178,10 +202,8 @@ impl Oracle {
 
     /// The receiver's memory is gone.
     pub(crate) fn memory_lost(&mut self) {
-        for message in &mut self.messages {
-            message.seen_in_memory = false;
-            message.excused |= message.begun && message.fate == Fate::Live;
-        }
+        *self.memory += 1;
+        self.each_in_flight(|message| message.excused = true);
         for lane in &mut self.lanes {
             lane.last_in_memory = None;
         }
@@ -190,15 +212,25 @@ impl Oracle {
     /// The sender's connection is gone: what was in flight may be sent again, unless it may be sent
     /// only once.
     pub(crate) fn connection_lost(&mut self, now: Time, settings: &Settings) {
-        for message in &mut self.messages {
-            let again = settings.redelivery == Redelivery::AtLeastOnce;
-            if again && message.begun && message.fate == Fate::Live {
-                message.spare = message.spare.saturating_add(1);
-            }
+        if settings.redelivery == Redelivery::AtLeastOnce {
+            self.each_in_flight(|message| message.spare = message.spare.saturating_add(1));
         }
-        for lane in &mut self.lanes {
-            if lane.heard == Heard::Now {
-                lane.heard = Heard::Until(now);
+        self.lanes
+            .iter_mut()
+            .for_each(|lane| lane.falls_silent(now));
+    }
+
+    /// The lane's stream is of no use any more, on the connection that stands.
+    pub(crate) fn lane_lost(&mut self, lane: u8, now: Time) {
+        self.lane_mut(lane).falls_silent(now);
+    }
+
+    fn each_in_flight(&mut self, mut does: impl FnMut(&mut Message)) {
+        for id in &self.ledger.live {
+            if let Some(message) = self.messages.get_mut(*id as usize)
+                && message.begun
+            {
+                does(message);
             }
         }
     }
@@ -219,12 +251,35 @@ impl Oracle {
 
     /// Messages without an outcome.
     pub(crate) fn live(&self) -> impl Iterator<Item = (u64, &Message)> {
-        let all = (0..).zip(&self.messages);
-        all.filter(|(_, message)| message.fate == Fate::Live)
+        self.live_from(0)
+    }
+
+    /// One of them, chosen among as many as there are.
+    pub(crate) fn live_id(&self, choose: impl FnOnce(u64) -> u64) -> Option<u64> {
+        let live = &self.ledger.live;
+        let place = usize::try_from(choose(live.len() as u64)).ok()?;
+        live.get(place).copied()
+    }
+
+    /// Those of them that have this id or a higher one.
+    fn live_from(&self, first: u64) -> impl Iterator<Item = (u64, &Message)> {
+        let live = &self.ledger.live;
+        let from = live.partition_point(|id| *id < first);
+        let ids = live.iter().skip(from);
+        ids.filter_map(|id| Some((*id, self.message(*id)?)))
+    }
+
+    pub(crate) fn live_count(&self) -> usize {
+        self.ledger.live.len()
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.live().next().is_none()
+        self.ledger.live.is_empty()
+    }
+
+    /// Whether it was accepted, and has no outcome.
+    pub(crate) fn is_live(&self, id: u64) -> bool {
+        self.message(id).is_some_and(|it| it.fate == Fate::Live)
     }
 
     pub(crate) fn message(&self, id: u64) -> Option<&Message> {
@@ -259,7 +314,9 @@ impl Oracle {
                 *then = age(*then, settings.patience);
             }
         }
+        all.memory = Aside(1);
         for message in &mut all.messages {
+            message.seen_in = u32::from(message.seen_in == *self.memory);
             // One that has expired counts on for as long as the sender may be patient.
             message.expires_at = message.expires_at.map(|at| left(at + settings.patience));
             let given_up = message.cancelled;

@@ -74,7 +74,8 @@ impl Oracle {
             self.unreturned.push(id);
         }
         let kind = Kind::of(outcome);
-        if let Some(message) = self.message_mut(id) {
+        if let Some(message) = self.messages.get_mut(id as usize) {
+            self.ledger.settled(id, message, kind);
             message.fate = Fate::Settled(kind);
         }
         if let (Kind::Delivered | Kind::Refused, Some((_, answered))) = (kind, &mut self.up) {
@@ -180,12 +181,13 @@ impl Oracle {
     ) -> Result<(), Violation> {
         let stopped = self.stop_at.is_some() || self.closed;
         let newest = self.messages.len() as u64 == id + 1;
-        let Some(message) = self.message_mut(id) else {
+        let Some(message) = self.messages.get_mut(id as usize) else {
             return violated("I8", format!("nobody sent #{id}"));
         };
         if !newest || message.fate != Fate::Live {
             return violated("I8", format!("#{id} was accepted, and is handed back"));
         }
+        self.ledger.rejected(id, message);
         message.fate = Fate::Rejected;
         let holds = match reason {
             RejectReason::Stopped => stopped,

@@ -2,66 +2,115 @@
 
 use bytes::Bytes;
 
-use super::{Fate, Kind, Lane, Message, Oracle, Violation, violated};
+use super::{Fate, Kind, Lane, Message, Oracle, SessionPlace, Violation, violated};
+use crate::settings::Settings;
 
 /// The bytes of a message, which tell it from others: its id, over and over.
 pub(crate) fn payload(id: u64, bytes: u32) -> Bytes {
     let id = id.to_le_bytes();
-    (0..bytes as usize).map(|at| id[at % id.len()]).collect()
+    let mut payload = Vec::with_capacity(bytes as usize + id.len());
+    while payload.len() < bytes as usize {
+        payload.extend_from_slice(&id);
+    }
+    payload.truncate(bytes as usize);
+    payload.into()
+}
+
+/// Whether these are the bytes of a message.
+fn is_payload(id: u64, message: &Message, bytes: &[u8]) -> bool {
+    let id = id.to_le_bytes();
+    bytes.len() == message.bytes as usize
+        && bytes
+            .chunks(id.len())
+            .all(|part| Some(part) == id.get(..part.len()))
 }
 
 impl Oracle {
-    /// The message of the lane with these bytes. Of those that are too short to be told apart, the
-    /// first one that is not `past`.
-    pub(crate) fn find(
-        &self,
-        lane: u8,
-        bytes: &Bytes,
-        past: impl Fn(&Message) -> bool,
-    ) -> Option<u64> {
-        let alike = (0..).zip(&self.messages).filter(|(id, message)| {
-            message.lane == lane
-                && message.bytes as usize == bytes.len()
-                && message.fate != Fate::Rejected
-                && payload(*id, message.bytes) == *bytes
-        });
-        let mut found = None;
-        for (id, message) in alike {
-            if !past(message) {
-                return Some(id);
-            }
-            found = found.or(Some(id));
-        }
-        found
+    /// The place of a session of the sender, which may be a new one.
+    pub(crate) fn session(&mut self, name: peer_sender_core::SessionId) -> SessionPlace {
+        self.numbers.session(name)
     }
 
-    /// A byte of the message is in a write, on a connection that the receiver's memory has
-    /// `outlived` or not.
+    /// A byte of the message is in a write, under a number of its lane, on a connection that the
+    /// receiver's memory has `outlived` or not.
+    ///
+    /// A number is one message's for the whole of a session. One that was not given before is the
+    /// next message's of the lane: only what is too large for the receiver is passed by.
     pub(crate) fn begins(
         &mut self,
-        lane: u8,
-        bytes: &Bytes,
-        forgotten: bool,
+        (session, lane, number): (SessionPlace, u8, u64),
+        bytes: &[u8],
+        outlived: bool,
+        settings: &Settings,
     ) -> Result<u64, Violation> {
-        let past = |it: &Message| it.begun || it.fate != Fate::Live;
-        let Some(id) = self.find(lane, bytes, past) else {
-            return violated("I5", "the sender writes what nobody sent");
-        };
-        if let Some(message) = self.message_mut(id) {
-            if message.fate != Fate::Live {
-                return violated("I4", format!("#{id} has its outcome, and is sent"));
+        let id = match self.numbers.get(session, lane, number) {
+            Some(id) => id,
+            None => {
+                let Some(id) = self.next_of(session, lane, bytes, settings) else {
+                    let known =
+                        |(id, it): (u64, &Message)| it.lane == lane && is_payload(id, it, bytes);
+                    return match self.live().any(known) {
+                        true => violated("I7", "a message is sent out of its turn"),
+                        false => violated("I5", "the sender writes what nobody sent"),
+                    };
+                };
+                if number > self.messages.len() as u64 {
+                    return violated("I5", "the sender gives a number above all messages");
+                }
+                self.numbers.give(session, lane, number, id);
+                id
             }
-            message.begun = true;
-            message.excused |= forgotten;
+        };
+        let Some(message) = self.messages.get_mut(id as usize) else {
+            return Ok(id);
+        };
+        if !is_payload(id, message, bytes) {
+            return violated("I5", format!("#{id} is sent with other bytes"));
         }
+        if message.fate != Fate::Live {
+            return violated("I4", format!("#{id} has its outcome, and is sent"));
+        }
+        if !message.begun {
+            self.ledger.begins(id, message);
+            message.begun = true;
+        }
+        message.excused |= outlived;
         Ok(id)
     }
 
+    /// The message with these bytes that is next to be given a number.
+    fn next_of(
+        &self,
+        session: SessionPlace,
+        lane: u8,
+        bytes: &[u8],
+        settings: &Settings,
+    ) -> Option<u64> {
+        let after = self.numbers.last(session, lane).map_or(0, |last| last + 1);
+        for (id, message) in self.live_from(after) {
+            if message.lane != lane {
+                continue;
+            }
+            if is_payload(id, message, bytes) {
+                return Some(id);
+            }
+            if u64::from(message.bytes) <= settings.receiver_message_bytes_max {
+                return None;
+            }
+        }
+        None
+    }
+
     /// The application is handed a message.
-    pub(crate) fn handed(&mut self, lane: u8, bytes: &Bytes) -> Result<u64, Violation> {
-        let Some(id) = self.find(lane, bytes, |it| it.seen_in_memory) else {
+    pub(crate) fn handed(
+        &mut self,
+        (session, lane, number): (SessionPlace, u8, u64),
+        bytes: &[u8],
+    ) -> Result<u64, Violation> {
+        let Some(id) = self.numbers.get(session, lane, number) else {
             return violated("I5", "the application is handed what nobody sent");
         };
+        let memory = *self.memory;
         let Lane {
             last_in_memory,
             latest,
@@ -70,11 +119,14 @@ impl Oracle {
         let Some(message) = self.message_mut(id) else {
             return Ok(id);
         };
+        if !is_payload(id, message, bytes) {
+            return violated("I5", format!("#{id} is handed out with other bytes"));
+        }
         if let Fate::Settled(kind @ (Kind::Cancelled | Kind::Expired | Kind::Failed)) = message.fate
         {
             return violated("I4", format!("#{id} was told {kind:?}, and is seen"));
         }
-        if message.seen_in_memory {
+        if message.seen_in == memory {
             return violated("I6", format!("#{id} is seen twice"));
         }
         if message.spare == 0 {
@@ -83,7 +135,7 @@ impl Oracle {
         let early = last_in_memory >= Some(id) || !message.seen && latest > Some(id);
         message.spare -= 1;
         message.seen = true;
-        message.seen_in_memory = true;
+        message.seen_in = memory;
         if early {
             return violated("I7", format!("#{id} is seen after a later one of its lane"));
         }

@@ -1,13 +1,14 @@
 //! From here on everything works: the good must follow.
 
 use super::{Trouble, World};
-use crate::op::{Amount, Conn, End, Op};
+use crate::op::{Amount, End, Op};
 use crate::oracle::{Fate, Kind, Message, violated};
 use crate::settings::Settings;
 use crate::transport::Stand;
 
-/// More rounds than any world needs whose messages are few.
-const ROUNDS_MAX: u32 = 2_000;
+/// More rounds than any world needs, without and with messages.
+const ROUNDS_MAX: usize = 2_000;
+const ROUNDS_PER_MESSAGE_MAX: usize = 20;
 
 impl World {
     /// L1 and L2: connects whatever is dialled, delivers all that is written, lets the application
@@ -70,7 +71,8 @@ impl World {
     }
 
     fn settle_all(&mut self) -> Result<(), Trouble> {
-        for _ in 0..ROUNDS_MAX {
+        let messages = self.oracle.live_count() + self.held.len();
+        for _ in 0..ROUNDS_MAX + ROUNDS_PER_MESSAGE_MAX * messages {
             let op = match self.next_of_a_good_world() {
                 Some(op) => op,
                 None if self.is_done() => return Ok(()),
@@ -97,8 +99,8 @@ impl World {
         if let Some(lane) = lanes.next() {
             return Some(Op::Take { lane });
         }
-        for (place, connection) in self.connections.iter().enumerate() {
-            let conn = Conn(u32::try_from(place).ok()?);
+        for connection in &self.connections {
+            let conn = connection.conn;
             for from in [End::Dialler, End::Acceptor] {
                 for stream in &connection.streams {
                     if stream.way(from).is_taking() && connection.stand(from) == Stand::Up {

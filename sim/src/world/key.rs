@@ -3,7 +3,6 @@
 use std::hash::{Hash, Hasher};
 
 use super::World;
-use crate::transport::{Connection, Stand};
 
 /// A hash of 64 bits by folded multiplication: states of a world that differ have the same one with
 /// a probability of about 2^-64.
@@ -76,13 +75,13 @@ impl World {
         for clock in [self.sender_clock, self.receiver_clock] {
             clock.now.saturating_since(clock.stepped).hash(&mut hasher);
         }
-        for connection in self.connections.iter().filter(|it| matters(it)) {
+        for connection in self.connections.iter().filter(|it| it.matters()) {
             // Both machines know them in this order.
             connection.dialler.hash(&mut hasher);
             connection.acceptor.hash(&mut hasher);
             let earlier = self.connections.iter();
             let earlier = earlier.filter(|it| it.accepted_as < connection.accepted_as);
-            earlier.filter(|it| matters(it)).count().hash(&mut hasher);
+            earlier.filter(|it| it.matters()).count().hash(&mut hasher);
             connection.closed.hash(&mut hasher);
             connection.outlived.hash(&mut hasher);
             connection.streams.hash(&mut hasher);
@@ -96,9 +95,4 @@ impl World {
         facts.hash(&mut hasher);
         hasher.finish()
     }
-}
-
-/// Whether anything can still happen on it.
-fn matters(connection: &Connection) -> bool {
-    connection.dialler != Stand::Gone || connection.acceptor == Stand::Up
 }

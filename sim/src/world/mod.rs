@@ -7,15 +7,17 @@ mod receiving;
 mod sending;
 mod stale;
 
+use std::hash::{Hash, Hasher};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::time::Duration;
 
 use peer_sender_core::{
-    Action, ConfigError, PeerKey, PeerSenderMachine, SessionHandle, Sessions, Time,
+    Action, Attempt, ConfigError, PeerKey, PeerSenderMachine, SessionHandle, Sessions, Time,
 };
 
-use crate::op::{End, Op};
-use crate::oracle::{Before, Oracle, Violation, violated};
+use crate::op::{Conn, End, Op};
+use crate::oracle::{Before, Oracle, SessionPlace, Violation, violated};
 use crate::settings::{Settings, Transfers};
 use crate::transport::{Connection, Stand};
 
@@ -37,13 +39,23 @@ pub struct World {
     lives: u8,
     /// The accepting process is about to end.
     leaving: bool,
-    /// By the number of the sender's attempt.
+    /// Those on which anything can still happen, in the order in which they were dialled.
     connections: Vec<Connection>,
+    /// Attempts of the sender so far.
+    dialled: u64,
     /// Connections that were accepted so far.
     accepted: u64,
+    /// The connection on which the accepting end is told something just now.
+    telling: Option<Attempt>,
+    /// Which session of the sender each session of the present table is.
+    sessions_known: Vec<(SessionHandle, SessionPlace)>,
     /// What the application was handed and has not answered, in order.
     held: Vec<Held>,
     oracle: Oracle,
+    /// Steps of both machines so far.
+    steps: u64,
+    /// Of everything that both machines did so far; nothing is added where nobody asked for it.
+    digest: Option<Fingerprint>,
     /// Lines of what the last operation led to; none are kept where nobody reads them.
     log: Option<Vec<String>>,
     /// Empty between steps.
@@ -96,7 +108,15 @@ impl World {
     ///
     /// The first setting that is out of range.
     pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
-        let mut world = Self {
+        let mut world = Self::empty(settings)?;
+        // It dials; nothing can go wrong yet that the next operation would not show.
+        let _first = world.begin();
+        Ok(world)
+    }
+
+    /// A world in which nothing has happened at all.
+    pub(crate) fn empty(settings: &Settings) -> Result<Self, ConfigError> {
+        Ok(Self {
             sender: PeerSenderMachine::new(settings.sender()?, seed(0)),
             sessions: Sessions::new(settings.receiver()?, seed(1)),
             sender_clock: Clock::default(),
@@ -104,16 +124,23 @@ impl World {
             lives: 1,
             leaving: false,
             connections: Vec::new(),
+            dialled: 0,
             accepted: 0,
+            telling: None,
+            sessions_known: Vec::new(),
             held: Vec::new(),
             oracle: Oracle::new(settings),
+            steps: 0,
+            digest: None,
             log: None,
             actions: Vec::new(),
             settings: Arc::new(settings.clone()),
-        };
-        // It dials; nothing can go wrong yet that the next operation would not show.
-        let _first = world.step_sender([]);
-        Ok(world)
+        })
+    }
+
+    /// The sender's first step.
+    pub(crate) fn begin(&mut self) -> Result<(), Violation> {
+        self.step_sender([])
     }
 
     /// Keeps lines of what operations lead to from here on.
@@ -124,6 +151,28 @@ impl World {
     /// The lines since the last call.
     pub fn take_log(&mut self) -> Vec<String> {
         self.log.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Adds up everything that both machines do from here on: see [`digest`](Self::digest).
+    pub fn keep_digest(&mut self) {
+        self.digest = Some(Fingerprint::default());
+    }
+
+    /// A digest of every action of both machines and of every message that the application was
+    /// handed, with their times and in their order, since it is kept. Two runs with the same digest
+    /// did the same.
+    pub fn digest(&self) -> u64 {
+        self.digest.as_ref().map_or(0, Hasher::finish)
+    }
+
+    /// Steps of both machines so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What the sender's clock reads.
+    pub fn now(&self) -> Time {
+        self.sender_clock.now
     }
 
     /// The sender.
@@ -149,6 +198,7 @@ impl World {
     pub fn apply(&mut self, op: &Op) -> Result<(), Trouble> {
         // What a panic leaves half done is looked at no more.
         let happened = panic::catch_unwind(AssertUnwindSafe(|| self.happen(op)));
+        self.connections.retain(Connection::matters);
         happened.unwrap_or_else(|panic| {
             let words = panic.downcast_ref::<String>().cloned();
             let words = words.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned()));
@@ -213,6 +263,7 @@ impl World {
     pub fn check(&self) -> Result<(), Violation> {
         self.sender.check()?;
         self.sessions.check()?;
+        self.oracle.check_ledger()?;
         let before = Before::of(&self.sender);
         self.oracle
             .check_sender(self.sender_clock.stepped, &before, &self.sender)
@@ -221,6 +272,11 @@ impl World {
     /// Whether a message may be accepted.
     pub(crate) fn is_running(&self) -> bool {
         self.oracle.stop_at.is_none() && !self.oracle.closed
+    }
+
+    /// Whether the sender has ended by itself.
+    pub(crate) fn gave_up(&self) -> bool {
+        self.oracle.closed && self.oracle.stop_at.is_none()
     }
 
     /// Messages that may be taken back.
@@ -233,6 +289,35 @@ impl World {
     /// Whether the application holds a message of the lane.
     pub(crate) fn holds(&self, lane: u8) -> bool {
         self.held.iter().any(|it| it.lane == lane)
+    }
+
+    /// Messages that the application holds.
+    pub(crate) fn held_count(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The lane of one of them.
+    pub(crate) fn held_lane(&self, place: usize) -> Option<u8> {
+        self.held.get(place).map(|it| it.lane)
+    }
+
+    /// One of the messages without an outcome, chosen among as many as there are.
+    pub(crate) fn live_id(&self, choose: impl FnOnce(u64) -> u64) -> Option<u64> {
+        self.oracle.live_id(choose)
+    }
+
+    /// Attempts of the sender so far.
+    pub(crate) fn dialled(&self) -> u64 {
+        self.dialled
+    }
+
+    /// How long it is until an end's next timer fires.
+    pub(crate) fn time_left(&self, end: End) -> Option<Duration> {
+        let now = match end {
+            End::Dialler => self.sender_clock.now,
+            End::Acceptor => self.receiver_clock.now,
+        };
+        Some(self.deadline(end)?.saturating_since(now))
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
@@ -290,9 +375,20 @@ impl World {
         self.settings.transfers == Transfers::Automatic
     }
 
-    fn is_up(&self, place: usize, end: End) -> bool {
-        let connection = self.connections.get(place);
+    fn is_up(&self, conn: Conn, end: End) -> bool {
+        let connection = self.connections.iter().find(|it| it.conn == conn);
         connection.is_some_and(|it| it.stand(end) == Stand::Up)
+    }
+
+    fn connection(&mut self, conn: Conn) -> Option<&mut Connection> {
+        self.connections.iter_mut().find(|it| it.conn == conn)
+    }
+
+    fn digests(&mut self, end: End, now: Time, what: &impl Hash) {
+        if let Some(digest) = &mut self.digest {
+            (end, now).hash(digest);
+            what.hash(digest);
+        }
     }
 
     fn note(&mut self, line: impl FnOnce() -> String) {

@@ -91,6 +91,9 @@ impl World {
         };
         let mut events = Vec::new();
         let mut heard = Vec::new();
+        let mut lost = Vec::new();
+        // A sender whose stream is cut gives the connection up, and hears no more of it.
+        let mut cut = false;
         for each in &mut connection.streams {
             let chosen =
                 stream.is_none_or(|it| each.opener == End::Dialler && each.index == u64::from(it));
@@ -101,6 +104,8 @@ impl World {
             let opens = each.opener == from && !each.told;
             let read = each.way_mut(from);
             if let Some(code) = read.reset.take_if(|_| amount == Amount::All) {
+                lost.push(each.lane);
+                cut = true;
                 events.push(Event::StreamReset {
                     attempt,
                     stream: id,
@@ -108,9 +113,12 @@ impl World {
                 });
             } else if read.is_carrying() && !read.paused {
                 let (bytes, fin) = read.arrive(amount);
-                if from == End::Acceptor && read.is_between_frames() {
+                if from == End::Acceptor && read.is_between_frames() && !cut {
                     // The first whole frame of a way back is its RESUME.
                     heard.push(each.lane);
+                }
+                if fin {
+                    lost.push(each.lane);
                 }
                 if opens {
                     each.told = true;
@@ -135,6 +143,8 @@ impl World {
                     });
                 }
                 if let Some(code) = written.halt.take() {
+                    lost.push(each.lane);
+                    cut = true;
                     events.push(Event::StreamStopped {
                         attempt,
                         stream: id,
@@ -144,6 +154,11 @@ impl World {
             }
         }
         heard.into_iter().for_each(|lane| self.oracle.heard(lane));
+        if reader == End::Dialler {
+            let now = self.sender_clock.now;
+            lost.into_iter()
+                .for_each(|lane| self.oracle.lane_lost(lane, now));
+        }
         match reader {
             _ if events.is_empty() => impossible("nothing is under way"),
             End::Dialler => Ok(self.step_sender(events)?),
@@ -194,7 +209,12 @@ impl World {
             true => known.way_mut(from).sever(),
             false => known.way_mut(from).sever_unheard(),
         }
+        let lane = known.lane;
         let stream = known.at(told);
+        if told == End::Dialler {
+            let now = self.sender_clock.now;
+            self.oracle.lane_lost(lane, now);
+        }
         let event = |attempt| match told == from {
             true => Event::StreamStopped {
                 attempt,
@@ -218,27 +238,21 @@ impl World {
     }
 
     /// The place of the connection that an end's machine names.
-    pub(super) fn place(&self, end: End, attempt: Attempt) -> Result<usize, Violation> {
-        let place = match end {
-            End::Dialler => usize::try_from(attempt.0).ok(),
-            End::Acceptor => {
-                let mut all = self.connections.iter();
-                all.position(|it| it.accepted_as == Some(attempt))
-            }
-        };
-        let stands = |place: &usize| {
-            let connection = self.connections.get(*place);
-            connection.is_some_and(|it| it.stand(end) != Stand::Gone)
-        };
-        match place.filter(stands) {
-            Some(place) => Ok(place),
+    pub(super) fn place(&self, end: End, attempt: Attempt) -> Result<Conn, Violation> {
+        let mut all = self.connections.iter();
+        let named = all.find(|it| match end {
+            End::Dialler => u64::from(it.conn.0) == attempt.0,
+            End::Acceptor => it.accepted_as == Some(attempt),
+        });
+        match named.filter(|it| it.stand(end) != Stand::Gone) {
+            Some(named) => Ok(named.conn),
             None => violated("A", "it names a connection that is gone"),
         }
     }
 
     pub(super) fn write(
         &mut self,
-        (place, end): (usize, End),
+        (place, end): (Conn, End),
         stream: StreamId,
         (transfer, chunks, fin): (TransferId, Vec<Bytes>, bool),
     ) -> Result<(), Violation> {
@@ -254,7 +268,7 @@ impl World {
             (End::Acceptor, Some(_)) => print::said(whole()),
             (End::Acceptor, None) => Vec::new(),
         };
-        let written = self.connections.get_mut(place);
+        let written = self.connection(place);
         let Some(written) = written.and_then(|it| it.stream_for(end, stream)) else {
             return violated("A", "a write on a stream that nobody opened");
         };
@@ -269,9 +283,9 @@ impl World {
     /// The writes that QUIC takes now, with the connection of each.
     pub(super) fn take_writes(&mut self, end: End) -> Vec<(Attempt, TransferId)> {
         let mut taken = Vec::new();
-        for (place, connection) in self.connections.iter_mut().enumerate() {
+        for connection in &mut self.connections {
             let attempt = match end {
-                End::Dialler => Some(Attempt(place as u64)),
+                End::Dialler => Some(Attempt(u64::from(connection.conn.0))),
                 End::Acceptor => connection.accepted_as,
             };
             for stream in &mut connection.streams {
@@ -284,12 +298,12 @@ impl World {
 
     pub(super) fn pause(
         &mut self,
-        place: usize,
+        place: Conn,
         end: End,
         stream: StreamId,
         paused: bool,
     ) -> Result<(), Violation> {
-        let connection = self.connections.get_mut(place);
+        let connection = self.connection(place);
         let Some(read) = connection.and_then(|it| it.stream_for(end, stream)) else {
             return violated("A", "reading of a stream that nobody opened");
         };
@@ -304,12 +318,12 @@ impl World {
     /// RESET_STREAM of the direction that this end writes, or STOP_SENDING of the other one.
     pub(super) fn sever(
         &mut self,
-        (place, end): (usize, End),
+        (place, end): (Conn, End),
         stream: StreamId,
         code: CloseCode,
         from: End,
     ) -> Result<(), Violation> {
-        let connection = self.connections.get_mut(place);
+        let connection = self.connection(place);
         let Some(cut) = connection.and_then(|it| it.stream_for(end, stream)) else {
             return violated("A", "it cuts a stream that nobody opened");
         };
@@ -326,11 +340,11 @@ impl World {
 
     pub(super) fn close(
         &mut self,
-        place: usize,
+        place: Conn,
         end: End,
         code: CloseCode,
     ) -> Result<(), Violation> {
-        let Some(connection) = self.connections.get_mut(place) else {
+        let Some(connection) = self.connection(place) else {
             return violated("A", "it closes what never was");
         };
         let stood = connection.stand(end) == Stand::Up;
@@ -355,7 +369,7 @@ impl World {
     }
 
     fn known(&mut self, conn: Conn) -> Result<&mut Connection, Trouble> {
-        match self.connections.get_mut(conn.0 as usize) {
+        match self.connection(conn) {
             Some(connection) => Ok(connection),
             None => impossible("there is no such connection"),
         }

@@ -1,15 +1,15 @@
 //! The accepting end: its table of sessions, its process, and the application behind it.
 
 use peer_sender_core::{
-    Action, Attempt, CloseCode, Event, Lane, RefuseCode, SessionNews, Sessions, StopMode, Time,
-    Timer,
+    Action, Attempt, CloseCode, Event, Lane, RefuseCode, SessionHandle, SessionNews, Sessions,
+    StopMode, Time, Timer,
 };
 
 use super::{Held, Trouble, World, impossible, seed};
 use crate::op::End;
-use crate::oracle::{Violation, violated};
+use crate::oracle::{SessionPlace, Violation, violated};
 use crate::print;
-use crate::transport::{Connection, Stand};
+use crate::transport::Stand;
 
 impl World {
     /// The application answers the first message of a lane that it holds.
@@ -46,6 +46,7 @@ impl World {
             return impossible("its configuration is wrong");
         };
         self.sessions = Sessions::new(config, seed(self.lives));
+        self.sessions_known.clear();
         self.leaving = false;
         self.held.clear();
         for connection in &mut self.connections {
@@ -94,9 +95,30 @@ impl World {
         attempt: Attempt,
         events: Vec<Event>,
     ) -> Result<(), Violation> {
-        self.step_receiver(|sessions, now, actions| {
+        self.telling = Some(attempt);
+        let came = self.step_receiver(|sessions, now, actions| {
             sessions.handle_connection(now, attempt, events, actions);
-        })
+        });
+        self.telling = None;
+        came
+    }
+
+    /// Which session of the sender a session of the table is: that of a connection which belongs to
+    /// it, or which has just brought its first message and is closed for what came behind that.
+    fn session_of(&mut self, session: SessionHandle) -> Option<SessionPlace> {
+        let known = self.sessions_known.iter().rev();
+        if let Some((_, place)) = known.into_iter().find(|(it, _)| *it == session) {
+            return Some(*place);
+        }
+        let mut carrying = self.connections.iter().rev();
+        let place = carrying.find_map(|it| {
+            let attempt = it.accepted_as?;
+            let belongs = self.sessions.session_of(attempt) == Some(session);
+            it.session
+                .filter(|_| belongs || self.telling == Some(attempt))
+        })?;
+        self.sessions_known.push((session, place));
+        Some(place)
     }
 
     /// One step of the accepting end, and what follows from it at once.
@@ -128,6 +150,7 @@ impl World {
         let mut actions = std::mem::take(&mut self.actions);
         step(&mut self.sessions, now, &mut actions);
         self.receiver_clock.stepped = now;
+        self.steps += 1;
         while let Some(news) = self.sessions.poll_news() {
             self.hears(news)?;
         }
@@ -142,10 +165,15 @@ impl World {
     fn hears(&mut self, news: SessionNews) -> Result<(), Violation> {
         match news {
             SessionNews::Delivered { session, messages } => {
+                let Some(place) = self.session_of(session) else {
+                    return violated("I5", "a session that nobody opened hands out messages");
+                };
                 for message in messages {
-                    let lane = message.lane.0;
-                    let id = self.oracle.handed(lane, &message.payload)?;
-                    let number = message.number;
+                    self.digests(End::Acceptor, self.receiver_clock.now, &message);
+                    let (lane, number) = (message.lane.0, message.number);
+                    let id = self
+                        .oracle
+                        .handed((place, lane, number), &message.payload)?;
                     self.note(|| print::handed(id, lane, number, message.payload.len()));
                     self.held.push(Held {
                         session,
@@ -171,6 +199,7 @@ impl World {
 
     fn receiver_does(&mut self, action: Action) -> Result<(), Violation> {
         let end = End::Acceptor;
+        self.digests(end, self.receiver_clock.now, &action);
         self.note_unless_write(end, &action);
         match action {
             Action::Write {
@@ -202,8 +231,7 @@ impl World {
                 code,
             } => {
                 let place = self.place(end, attempt)?;
-                let later = |it: &Connection| it.accepted_as > Some(attempt);
-                if code == CloseCode::Superseded && !self.connections.iter().any(later) {
+                if code == CloseCode::Superseded && self.accepted <= attempt.0 + 1 {
                     return violated("I10", "the newest connection is superseded");
                 }
                 self.sever((place, end), stream, code, end)

@@ -9,7 +9,8 @@ use peer_sender_core::{
 };
 
 use super::{Trouble, World, impossible};
-use crate::op::End;
+use crate::aside::Aside;
+use crate::op::{Conn, End};
 use crate::oracle::{Before, Violation, payload, violated};
 use crate::print;
 use crate::settings::address;
@@ -62,8 +63,7 @@ impl World {
         let now = self.sender_clock.now;
         self.oracle.cancelled(id, now);
         self.step_sender([Event::Cancel { id: MessageId(id) }])?;
-        let live = self.oracle.live().any(|(live, _)| live == id);
-        if waits && live {
+        if waits && self.oracle.is_live(id) {
             violated(
                 "I1",
                 "a message that has not begun is not cancelled at once",
@@ -116,6 +116,7 @@ impl World {
         let mut actions = std::mem::take(&mut self.actions);
         self.sender.handle(now, events, &mut actions);
         self.sender_clock.stepped = now;
+        self.steps += 1;
         for action in actions.drain(..) {
             self.sender_does(action)?;
         }
@@ -125,6 +126,7 @@ impl World {
 
     fn sender_does(&mut self, action: Action) -> Result<(), Violation> {
         let now = self.sender_clock.now;
+        self.digests(End::Dialler, now, &action);
         self.oracle.told(now, &action, &self.settings)?;
         self.note_unless_write(End::Dialler, &action);
         match action {
@@ -132,10 +134,12 @@ impl World {
                 if self.connections.iter().any(|it| it.dialler != Stand::Gone) {
                     return violated("I9", "it dials while it has a connection");
                 }
-                if attempt.0 != self.connections.len() as u64 {
+                let conn = u32::try_from(self.dialled).map(Conn);
+                let (Ok(conn), true) = (conn, attempt.0 == self.dialled) else {
                     return violated("I10", "an attempt's name is not new");
-                }
-                self.connections.push(Connection::default());
+                };
+                self.dialled += 1;
+                self.connections.push(Connection::new(conn));
                 Ok(())
             }
             Action::Write {
@@ -208,14 +212,16 @@ impl World {
     /// What a write of the sender says: its lane's OPEN, and which messages it begins.
     pub(super) fn sender_says(
         &mut self,
-        place: usize,
+        place: Conn,
         stream: StreamId,
         bytes: bytes::Bytes,
     ) -> Result<Vec<print::Said>, Violation> {
-        let Some(connection) = self.connections.get_mut(place) else {
+        let mut all = self.connections.iter_mut();
+        let Some(connection) = all.find(|it| it.conn == place) else {
             return Ok(Vec::new());
         };
         let outlived = connection.outlived;
+        let mut session = connection.session;
         let Some(written) = connection.stream_for(End::Dialler, stream) else {
             return violated("A", "a write on a stream that nobody opened");
         };
@@ -226,20 +232,36 @@ impl World {
             let lane = written.lane;
             match decoder.next(&mut rest) {
                 Ok(Some(Item::Frame(frame))) => {
-                    if let Frame::Open(open) = frame {
-                        written.lane = u8::try_from(open.lane).unwrap_or(u8::MAX);
+                    match &frame {
+                        Frame::Open(open) => {
+                            written.lane = u8::try_from(open.lane).unwrap_or(u8::MAX);
+                            written.position = Aside(open.base);
+                            session = Some(self.oracle.session(open.session));
+                        }
+                        Frame::Skip { count } => *written.position += count,
+                        Frame::Resume(_) | Frame::Receipt { .. } | Frame::Refuse { .. } => {}
                     }
-                    said.push(print::Said::Frame(frame));
+                    if self.log.is_some() {
+                        said.push(print::Said::Frame(frame));
+                    }
                 }
                 Ok(Some(Item::MessageBegins { .. })) => {}
                 Ok(Some(Item::Message(body))) => {
-                    let id = self.oracle.begins(lane, &body, outlived)?;
-                    said.push(print::Said::Message(Some(id), body.len()));
+                    let Some(session) = session else {
+                        return violated("A", "a message before any OPEN");
+                    };
+                    let place = (session, lane, *written.position);
+                    let id = self.oracle.begins(place, &body, outlived, &self.settings)?;
+                    *written.position += 1;
+                    if self.log.is_some() {
+                        said.push(print::Said::Message(Some(id), body.len()));
+                    }
                 }
                 Ok(None) => break,
                 Err(_) => return violated("A", "a write of what is no frame"),
             }
         }
+        connection.session = session;
         match decoder.finish() {
             Ok(()) => Ok(said),
             Err(_) => violated("A", "a write that ends inside a frame"),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use peer_sender_core::{Attempt, Event, LinkError, MessageId, Side, StreamId, Time, TransferId};
 
 use super::{Trouble, World, impossible};
-use crate::op::{End, Stale};
+use crate::op::{Conn, End, Stale};
 use crate::oracle::violated;
 
 impl World {
@@ -25,21 +25,24 @@ impl World {
 
     /// Whether the event names nothing that the end has.
     pub(crate) fn is_stale(&self, end: End, kind: Stale, number: u64) -> bool {
-        let place = usize::try_from(number).unwrap_or(usize::MAX);
         match (end, kind) {
             (End::Acceptor, Stale::Transfer | Stale::Cancel) => false,
             (End::Acceptor, _) => !self.sessions.is_open(Attempt(number)),
-            (End::Dialler, Stale::Cancel) => !self.oracle.live().any(|(id, _)| id == number),
+            (End::Dialler, Stale::Cancel) => !self.oracle.is_live(number),
             (End::Dialler, Stale::Transfer) => {
                 let mut streams = self.connections.iter().flat_map(|it| &it.streams);
                 !streams.any(|it| it.up.transfer && it.up.name.0.0 == number)
             }
-            (End::Dialler, Stale::Connected) if self.is_up(place, end) => true,
+            (End::Dialler, Stale::Connected) if self.has_up(number) => true,
             (End::Dialler, _) => {
                 let current = self.sender.state().link().attempt();
                 current != Some(Attempt(number))
             }
         }
+    }
+
+    fn has_up(&self, number: u64) -> bool {
+        u32::try_from(number).is_ok_and(|it| self.is_up(Conn(it), End::Dialler))
     }
 
     fn sender_ignores(&mut self, event: Event) -> Result<(), Trouble> {
@@ -81,6 +84,11 @@ impl World {
             let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
             Time::from_nanos(now.as_nanos().saturating_sub(by))
         };
+        let stepped = self.clock(end).stepped;
+        if self.deadline(end).is_some_and(|at| at <= stepped) {
+            // What it does at any reading is no effect of this one.
+            return Ok(());
+        }
         let mut actions = Vec::new();
         let unmoved = match end {
             End::Dialler => {
