@@ -31,6 +31,7 @@ mod pipe;
 mod print;
 mod scenario;
 mod settings;
+pub mod swarm;
 pub mod tape;
 mod text;
 mod transport;

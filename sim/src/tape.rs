@@ -87,7 +87,7 @@ impl<'a> Iterator for Tape<'a> {
 }
 
 /// One record, as the choices that it stands for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Choices<'a> {
     rest: &'a [u8],
 }
