@@ -1,0 +1,59 @@
+//! What fuzzers found worth keeping, and what once failed, run again by every compiler.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a file that cannot be read ends the test"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use peer_sender_fuzz::TARGETS;
+
+#[test]
+fn nothing_in_the_corpus_breaks_its_target() {
+    let mut broken = Vec::new();
+    for target in TARGETS {
+        let files = listed(&corpus().join(target.name));
+        assert!(!files.is_empty(), "{} has no corpus", target.name);
+        for path in files {
+            let bytes = fs::read(&path).unwrap();
+            if catch_unwind(|| (target.run)(&bytes)).is_err() {
+                broken.push(format!("{}: {}", target.name, path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_corpus_is_small_and_of_targets_that_there_are() {
+    const FILE_MAX: u64 = 4_096;
+    const ALL_MAX: u64 = 500_000;
+    let mut all = 0;
+    for folder in listed(&corpus()) {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let known: BTreeSet<_> = TARGETS.iter().map(|it| it.name).collect();
+        assert!(known.contains(name.as_str()), "{name} is no target");
+        for path in listed(&folder) {
+            let bytes = fs::metadata(&path).unwrap().len();
+            assert!(bytes <= FILE_MAX, "{} has {bytes} bytes", path.display());
+            all += bytes;
+        }
+    }
+    assert!(all <= ALL_MAX, "the corpus has {all} bytes");
+}
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
+}
+
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = entries.map(|it| it.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
