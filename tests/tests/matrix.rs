@@ -23,7 +23,7 @@ Written by `PEER_SENDER_REWRITE=1 cargo test -p peer-sender-tests --test matrix`
 themselves; a test fails when it is stale. The invariants are those of
 [invariants.md](invariants.md), which also names the tests of single situations.
 
-- **properties**: random steps against a model of the contract, `core/tests/properties`
+- **properties**: random steps against a model of the contract, `core/tests/properties` and `model`
 - **exploration**: every reachable state within bounds, judged by `sim/src/oracle` and by the
   machines' own `check()`
 - **harness**: random seeds of both machines over a model of QUIC, `core/tests/pair`
@@ -139,7 +139,7 @@ fn the_page_says_what_checks_what() {
 
 fn page() -> String {
     let columns = [
-        named_in("core/tests/properties"),
+        modelled(),
         explored(),
         named_in("core/tests/pair"),
         scenarios(),
@@ -207,6 +207,15 @@ fn invariants() -> Vec<String> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
     let ids = rows.filter_map(|row| row.split(' ').next());
     ids.filter(|id| is_id(id)).map(str::to_owned).collect()
+}
+
+/// What the properties demand, the model's own judges included.
+fn modelled() -> Found {
+    let mut found = named_in("core/tests/properties");
+    for (id, places) in named_in("model/src") {
+        found.entry(id).or_default().extend(places);
+    }
+    found
 }
 
 /// What the exploration demands of each state.

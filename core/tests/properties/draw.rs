@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{CloseCode, WakeReason};
+use peer_sender_core::CloseCode;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -10,8 +10,11 @@ use proptest::strategy::Union;
 use proptest_state_machine::ReferenceStateMachine;
 
 use crate::model::{Link, Model, Phase};
-use crate::op::{IdStep, Lie, Op, Stale, Trouble, Wait, Which};
+use crate::op::{IdStep, Op, Trouble, Wait, Which};
 use crate::shape::{PRIORITIES, REDELIVERIES, Shape, WHEN_FULL};
+use peer_sender_model::options::{
+    CODES, FLIGHTS, LIES, PERMANENT, RECEIVES, SIZES, STALES, TRANSIENT, WAKES, onward,
+};
 
 /// The contract as a state machine.
 pub(crate) struct Contract;
@@ -106,15 +109,6 @@ pub(crate) fn shapes() -> BoxedStrategy<Shape> {
         })
         .boxed()
 }
-
-const FLIGHTS: &[usize] = &[1, 10, 300, 80_000];
-const RECEIVES: &[usize] = &[20, 100_000];
-/// Sizes about every limit that there is: none, few, what the receiver takes, what the flight
-/// takes, what may be written before RESUME, and the largest message.
-const SIZES: &[usize] = &[
-    0, 1, 7, 8, 10, 11, 20, 21, 150, 300, 301, 65_536, 65_537, 80_000, 80_001, 99_999, 100_000,
-    100_001,
-];
 
 /// What may happen next.
 fn ops(model: &Model) -> BoxedStrategy<Op> {
@@ -236,36 +230,6 @@ fn ops(model: &Model) -> BoxedStrategy<Op> {
     Union::new_weighted(arms).boxed()
 }
 
-/// What a world in which all goes well does next.
-fn onward(model: &Model) -> Op {
-    let (frames, count, cut) = (100, 100, false);
-    if let Link::Connecting { .. } = model.link {
-        return Op::Confirm;
-    }
-    for stream in &model.streams {
-        let lane = stream.lane;
-        let Some(wire) = model.wires.get(&lane) else {
-            continue;
-        };
-        if stream.writing {
-            return Op::Taken { lane };
-        }
-        if !wire.forth.is_empty() && wire.closes.is_none() {
-            return Op::Arrive { lane, frames };
-        }
-        if model.receiver.holds(wire) > 0 {
-            return Op::Accept { lane, count };
-        }
-        if !wire.back.is_empty() {
-            return Op::Answer { lane, frames, cut };
-        }
-        if wire.closes.is_some() {
-            return Op::Lose(Trouble::Reset);
-        }
-    }
-    Op::Wait(Wait::Due)
-}
-
 fn queue(lanes: u8) -> BoxedStrategy<Op> {
     let sizes = prop_oneof![2 => 0..30_usize, 1 => select(SIZES)];
     let ids = prop_oneof![
@@ -319,65 +283,3 @@ fn troubles() -> BoxedStrategy<Trouble> {
     ]
     .boxed()
 }
-
-const TRANSIENT: &[Trouble] = &[
-    Trouble::Silence,
-    Trouble::Reset,
-    Trouble::Unreachable,
-    Trouble::Busy,
-];
-const PERMANENT: &[Trouble] = &[
-    Trouble::WrongIdentity,
-    Trouble::CertificateRefused,
-    Trouble::IdentityRefused,
-    Trouble::AlpnMismatch,
-    Trouble::VersionMismatch,
-];
-const CODES: &[CloseCode] = &[
-    CloseCode::Done,
-    CloseCode::Protocol,
-    CloseCode::GoingAway,
-    CloseCode::IdentityRefused,
-    CloseCode::ExcessiveLoad,
-    CloseCode::Other(77),
-];
-const WAKES: &[WakeReason] = &[
-    WakeReason::NewAddress,
-    WakeReason::InboundContact,
-    WakeReason::Operator,
-    WakeReason::NetworkChange,
-];
-const LIES: &[Lie] = &[
-    Lie::ReceiptAhead,
-    Lie::ReceiptFalse,
-    Lie::ReceiptBack,
-    Lie::RefuseAhead,
-    Lie::RefuseCovered,
-    Lie::RefuseFalse,
-    Lie::ResumeLow,
-    Lie::ResumeBelow,
-    Lie::ResumeAhead,
-    Lie::ResumeCrossed,
-    Lie::ResumeOther,
-    Lie::WrongWay,
-    Lie::UnknownFrame,
-    Lie::LeftOver,
-    Lie::Truncated,
-    Lie::Extension,
-    Lie::Extension,
-];
-const STALES: &[Stale] = &[
-    Stale::ConnectedOld,
-    Stale::ConnectedFuture,
-    Stale::ConnectedTwice,
-    Stale::LostOld,
-    Stale::FailedFuture,
-    Stale::BytesOld,
-    Stale::BytesUnopened,
-    Stale::CutOld,
-    Stale::TakenFuture,
-    Stale::TakenTwice,
-    Stale::StreamOpenedOld,
-    Stale::ConsumedUnknown,
-    Stale::RefusedUnknown,
-];

@@ -11,23 +11,17 @@
 
 #[cfg(feature = "broken")]
 mod broken;
-mod case;
 mod cuts;
 mod draw;
-mod judge;
 mod kept;
 mod lanes;
-mod model;
-mod op;
 mod relations;
-mod shape;
 mod soup;
-mod subject;
-mod truth;
 
 use std::cell::RefCell;
 
 use peer_sender_core::table::{Cause, Standing, TRANSITIONS};
+use peer_sender_model::{case, model, op, shape, subject};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 

@@ -13,8 +13,8 @@ const BEFORE_RESUME_BYTES_MAX: usize = 64 << 10;
 
 /// A stream that the sender has opened.
 #[derive(Clone, Debug)]
-pub(crate) struct Stream {
-    pub(crate) lane: u8,
+pub struct Stream {
+    pub lane: u8,
     fresh: bool,
     base: u64,
     open_written: bool,
@@ -24,7 +24,7 @@ pub(crate) struct Stream {
     position: u64,
     told: u64,
     /// QUIC has not taken the last write.
-    pub(crate) writing: bool,
+    pub writing: bool,
     pub(super) finished: bool,
     /// The way back has ended.
     pub(super) over: bool,
@@ -73,7 +73,7 @@ impl Stream {
         (self.resume.is_none() && !self.over).then_some(self.due)
     }
 
-    pub(crate) fn awaits_first_resume(&self) -> bool {
+    pub fn awaits_first_resume(&self) -> bool {
         self.fresh && self.resume.is_none()
     }
 
@@ -83,25 +83,25 @@ impl Stream {
     }
 
     /// The first number that the receiver cannot have heard of on this stream.
-    pub(crate) fn sent_below(&self) -> u64 {
+    pub fn sent_below(&self) -> u64 {
         let next = self.resume.map_or(self.base, |it| it.next);
         self.position.max(next)
     }
 
-    pub(crate) fn base(&self) -> u64 {
+    pub fn base(&self) -> u64 {
         self.base
     }
 
-    pub(crate) fn told(&self) -> u64 {
+    pub fn told(&self) -> u64 {
         self.told
     }
 
-    pub(crate) fn is_resumed(&self) -> bool {
+    pub fn is_resumed(&self) -> bool {
         self.resume.is_some()
     }
 
     /// The next number above all that were given out before this connection.
-    pub(crate) fn judged_below(&self) -> u64 {
+    pub fn judged_below(&self) -> u64 {
         self.judged_below
     }
 

@@ -15,17 +15,17 @@ const TOO_LARGE: u64 = 1;
 
 /// A receiving process.
 #[derive(Clone, Debug)]
-pub(crate) struct Receiver {
+pub struct Receiver {
     epoch: u8,
     bytes_max: usize,
     records: BTreeMap<(u64, u8), Record>,
     records_made: u64,
     /// Every message that was handed to the application, in order, with the process.
-    pub(crate) handed: Vec<(u8, Message)>,
+    pub handed: Vec<(u8, Message)>,
     /// What the application accepted.
-    pub(crate) accepted: Vec<u64>,
+    pub accepted: Vec<u64>,
     /// What the application refused, or a limit.
-    pub(crate) refused: Vec<u64>,
+    pub refused: Vec<u64>,
 }
 
 /// What is known of one lane of one session.
@@ -41,7 +41,7 @@ struct Record {
 
 /// What travels from the sender to the receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Forth {
+pub enum Forth {
     Open {
         fresh: bool,
         session: u64,
@@ -54,7 +54,7 @@ pub(crate) enum Forth {
 
 /// What travels back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Back {
+pub enum Back {
     Frame(Frame),
     /// Bytes that are no frame of a way back.
     Wrong(Vec<u8>),
@@ -67,24 +67,24 @@ pub(crate) enum Back {
 
 /// A lane's stream as the receiver's end of the connection has it.
 #[derive(Clone, Debug)]
-pub(crate) struct Wire {
-    pub(crate) attempt: u64,
-    pub(crate) lane: u8,
+pub struct Wire {
+    pub attempt: u64,
+    pub lane: u8,
     session: Option<u64>,
     position: u64,
     told: u64,
     fin: bool,
     fin_told: bool,
     /// Written by the sender and not arrived.
-    pub(crate) forth: VecDeque<Forth>,
+    pub forth: VecDeque<Forth>,
     /// Said and not heard by the sender: each frame, and how many of its bytes are still to come.
-    pub(crate) back: VecDeque<(Back, Vec<u8>)>,
+    pub back: VecDeque<(Back, Vec<u8>)>,
     /// The receiver closes the connection for this.
-    pub(crate) closes: Option<CloseCode>,
+    pub closes: Option<CloseCode>,
 }
 
 impl Wire {
-    pub(crate) fn new(attempt: u64, lane: u8) -> Self {
+    pub fn new(attempt: u64, lane: u8) -> Self {
         Self {
             attempt,
             lane,
@@ -100,11 +100,11 @@ impl Wire {
     }
 
     /// Whether its OPEN has arrived.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.session.is_some()
     }
 
-    pub(crate) fn say(&mut self, back: Back) {
+    pub fn say(&mut self, back: Back) {
         let bytes = match &back {
             Back::Frame(frame) => {
                 let mut bytes = Vec::new();
@@ -120,7 +120,7 @@ impl Wire {
 
 impl Back {
     /// Whether some of its bytes were heard, and so many were not.
-    pub(crate) fn is_half(&self, left: usize) -> bool {
+    pub fn is_half(&self, left: usize) -> bool {
         match self {
             Self::Frame(frame) => {
                 let mut bytes = Vec::new();
@@ -141,7 +141,7 @@ impl Record {
 }
 
 impl Receiver {
-    pub(crate) fn new(bytes_max: usize) -> Self {
+    pub fn new(bytes_max: usize) -> Self {
         Self {
             epoch: 1,
             bytes_max,
@@ -154,7 +154,7 @@ impl Receiver {
     }
 
     /// The process begins anew: another epoch, and nothing is known.
-    pub(crate) fn restart(&mut self, bytes_max: usize) {
+    pub fn restart(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
         self.epoch += 1;
         self.records_made = 0;
@@ -162,16 +162,16 @@ impl Receiver {
     }
 
     /// The session is forgotten; the count of records goes on.
-    pub(crate) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.records.clear();
     }
 
-    pub(crate) fn bytes_max(&self) -> u64 {
+    pub fn bytes_max(&self) -> u64 {
         self.bytes_max as u64
     }
 
     /// How many messages of this lane the application has before it.
-    pub(crate) fn holds(&self, wire: &Wire) -> usize {
+    pub fn holds(&self, wire: &Wire) -> usize {
         let record = self.record(wire);
         record.map_or(0, |record| record.held.len())
     }
@@ -186,7 +186,7 @@ impl Receiver {
     }
 
     /// The next frame of a stream arrives.
-    pub(crate) fn arrive(&mut self, wire: &mut Wire) {
+    pub fn arrive(&mut self, wire: &mut Wire) {
         if wire.closes.is_some() {
             return;
         }
@@ -273,7 +273,7 @@ impl Receiver {
     }
 
     /// The application answers the oldest messages that are held.
-    pub(crate) fn accept(&mut self, wire: &mut Wire, count: usize) {
+    pub fn accept(&mut self, wire: &mut Wire, count: usize) {
         for _ in 0..count {
             let Some(record) = self.record_mut(wire) else {
                 return;
@@ -293,7 +293,7 @@ impl Receiver {
     }
 
     /// The application refuses one that is held, whichever.
-    pub(crate) fn refuse(&mut self, wire: &mut Wire, place: usize) {
+    pub fn refuse(&mut self, wire: &mut Wire, place: usize) {
         let Some(record) = self.record_mut(wire) else {
             return;
         };

@@ -12,7 +12,7 @@ use crate::op::{IdStep, Lie, Op, Stale, Trouble, Wait, Which};
 impl Model {
     /// Lets one thing happen. What the machine must make of it is in `step` afterwards; none if the
     /// machine is told nothing.
-    pub(crate) fn apply(&mut self, op: &Op) {
+    pub fn apply(&mut self, op: &Op) {
         self.step = None;
         match op {
             &Op::Queue {

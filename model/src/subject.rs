@@ -17,8 +17,8 @@ use crate::truth::Truth;
 
 /// The machine, and how its names stand for the model's.
 #[derive(Clone)]
-pub(crate) struct Subject {
-    pub(crate) machine: PeerSenderMachine,
+pub struct Subject {
+    pub machine: PeerSenderMachine,
     config: Config,
     attempts: Vec<Attempt>,
     sessions: Vec<SessionId>,
@@ -31,7 +31,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn new(model: &Model, seed: [u8; 32]) -> Self {
+    pub fn new(model: &Model, seed: [u8; 32]) -> Self {
         let config = model.shape.config();
         Self {
             machine: PeerSenderMachine::new(config.clone(), seed),
@@ -50,7 +50,7 @@ impl Subject {
     /// # Errors
     ///
     /// What the machine did otherwise.
-    pub(crate) fn step(&mut self, model: &Model, step: &Step) -> Result<(), String> {
+    pub fn step(&mut self, model: &Model, step: &Step) -> Result<(), String> {
         let before = self.machine.clone();
         let event = self.event(&step.fact);
         let mut actions = Vec::new();
@@ -77,7 +77,7 @@ impl Subject {
     /// # Errors
     ///
     /// What cannot be understood of what the machine did.
-    pub(crate) fn tell(&mut self, clock: Time, event: Event) -> Result<Vec<Said>, String> {
+    pub fn tell(&mut self, clock: Time, event: Event) -> Result<Vec<Said>, String> {
         self.tell_all(clock, [event])
     }
 
@@ -86,7 +86,7 @@ impl Subject {
     /// # Errors
     ///
     /// As of [`tell`](Self::tell).
-    pub(crate) fn tell_all(
+    pub fn tell_all(
         &mut self,
         clock: Time,
         events: impl IntoIterator<Item = Event>,
@@ -100,7 +100,7 @@ impl Subject {
     }
 
     /// A stale event, if there is anything for it to be stale of.
-    pub(crate) fn stale_if_any(&self, stale: Stale) -> Option<Event> {
+    pub fn stale_if_any(&self, stale: Stale) -> Option<Event> {
         let standing = self.machine.state().link().attempt();
         let old = self.attempts.iter().any(|it| Some(*it) != standing);
         let needs_old = matches!(stale, Stale::LostOld | Stale::BytesOld | Stale::CutOld);
@@ -112,7 +112,7 @@ impl Subject {
     /// # Errors
     ///
     /// What the receiver's application sees that it must not.
-    pub(crate) fn nothing(&mut self, model: &Model) -> Result<(), String> {
+    pub fn nothing(&mut self, model: &Model) -> Result<(), String> {
         self.truth.handed(model)
     }
 
@@ -139,7 +139,7 @@ impl Subject {
         found.map_or(local(99), |((_, stream), _)| *stream)
     }
 
-    pub(crate) fn event(&mut self, fact: &Fact) -> Event {
+    pub fn event(&mut self, fact: &Fact) -> Event {
         let attempt = self.current();
         match fact {
             Fact::Queue(message) => queued(message),
@@ -455,7 +455,7 @@ fn local(index: u64) -> StreamId {
     }
 }
 
-pub(crate) fn require(id: &str, holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+pub fn require(id: &str, holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     match holds {
         true => Ok(()),
         false => Err(format!("{id}: {}", what())),

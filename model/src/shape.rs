@@ -10,43 +10,43 @@ use crate::op::text::duration;
 
 /// Limits and times of a sender, and what the reference receiver takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) lanes: u8,
-    pub(crate) message_bytes_max: usize,
-    pub(crate) queue_messages_max: usize,
-    pub(crate) queue_bytes_max: usize,
-    pub(crate) flight_messages_max: usize,
-    pub(crate) flight_bytes_max: usize,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) backoff_min: Duration,
-    pub(crate) backoff_max: Duration,
-    pub(crate) refusal_backoff_min: Duration,
-    pub(crate) refusal_backoff_max: Duration,
-    pub(crate) health_after: Duration,
-    pub(crate) attempts_max: Option<u32>,
-    pub(crate) give_up_after: Option<Duration>,
-    pub(crate) disconnect_after: Option<Duration>,
-    pub(crate) slow_after: Option<Duration>,
-    pub(crate) ttl: Option<Duration>,
-    pub(crate) patience: Duration,
-    pub(crate) redelivery: Redelivery,
-    pub(crate) when_full: WhenFull,
+pub struct Shape {
+    pub lanes: u8,
+    pub message_bytes_max: usize,
+    pub queue_messages_max: usize,
+    pub queue_bytes_max: usize,
+    pub flight_messages_max: usize,
+    pub flight_bytes_max: usize,
+    pub connect_timeout: Duration,
+    pub backoff_min: Duration,
+    pub backoff_max: Duration,
+    pub refusal_backoff_min: Duration,
+    pub refusal_backoff_max: Duration,
+    pub health_after: Duration,
+    pub attempts_max: Option<u32>,
+    pub give_up_after: Option<Duration>,
+    pub disconnect_after: Option<Duration>,
+    pub slow_after: Option<Duration>,
+    pub ttl: Option<Duration>,
+    pub patience: Duration,
+    pub redelivery: Redelivery,
+    pub when_full: WhenFull,
     /// The class of each lane, as far as they are told.
-    pub(crate) priorities: Vec<Priority>,
+    pub priorities: Vec<Priority>,
     /// The addresses that the sender knows at first, by their numbers.
-    pub(crate) addresses: Vec<u8>,
+    pub addresses: Vec<u8>,
     /// The largest message that the receiver takes.
-    pub(crate) receiver_bytes_max: usize,
+    pub receiver_bytes_max: usize,
 }
 
 impl Shape {
     /// The machine's configuration of this shape, whose waits are exact.
-    pub(crate) fn config(&self) -> Config {
+    pub fn config(&self) -> Config {
         self.config_with(false)
     }
 
     /// The same with waits that are spread, or not.
-    pub(crate) fn config_with(&self, jitter: bool) -> Config {
+    pub fn config_with(&self, jitter: bool) -> Config {
         let mut builder = Config::builder(address(0))
             .addresses(self.addresses.iter().map(|&it| address(it)).collect())
             .lanes(self.lanes)
@@ -78,13 +78,13 @@ impl Shape {
     }
 
     /// The class of a lane.
-    pub(crate) fn priority(&self, lane: u8) -> Priority {
+    pub fn priority(&self, lane: u8) -> Priority {
         let class = self.priorities.get(usize::from(lane));
         class.copied().unwrap_or_default()
     }
 
     /// The same with every time so many times as long.
-    pub(crate) fn scaled(&self, by: u32) -> Self {
+    pub fn scaled(&self, by: u32) -> Self {
         Self {
             connect_timeout: self.connect_timeout * by,
             backoff_min: self.backoff_min * by,
@@ -182,7 +182,7 @@ impl Shape {
     }
 
     /// Reads one of the lines that `Display` writes.
-    pub(crate) fn set(&mut self, name: &str, value: &str) -> Option<()> {
+    pub fn set(&mut self, name: &str, value: &str) -> Option<()> {
         let count = || value.parse::<usize>().ok();
         let maybe = || match value {
             "none" => Some(None),
@@ -224,9 +224,9 @@ impl Shape {
     }
 }
 
-pub(crate) const REDELIVERIES: [Redelivery; 2] = [Redelivery::AtLeastOnce, Redelivery::AtMostOnce];
-pub(crate) const WHEN_FULL: [WhenFull; 2] = [WhenFull::Reject, WhenFull::DropOldest];
-pub(crate) const PRIORITIES: [Priority; 3] = [Priority::Normal, Priority::High, Priority::Low];
+pub const REDELIVERIES: [Redelivery; 2] = [Redelivery::AtLeastOnce, Redelivery::AtMostOnce];
+pub const WHEN_FULL: [WhenFull; 2] = [WhenFull::Reject, WhenFull::DropOldest];
+pub const PRIORITIES: [Priority; 3] = [Priority::Normal, Priority::High, Priority::Low];
 
 /// The one that is written so.
 fn among<T: Copy + fmt::Debug>(all: &[T], word: &str) -> Option<T> {
@@ -235,12 +235,12 @@ fn among<T: Copy + fmt::Debug>(all: &[T], word: &str) -> Option<T> {
 }
 
 /// The address of this number.
-pub(crate) fn address(number: u8) -> SocketAddr {
+pub fn address(number: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1 + number], 4433))
 }
 
 /// The number of this address.
-pub(crate) fn number(address: SocketAddr) -> u8 {
+pub fn number(address: SocketAddr) -> u8 {
     match address.ip() {
         std::net::IpAddr::V4(ip) => ip.octets()[3] - 1,
         std::net::IpAddr::V6(_) => u8::MAX,

@@ -13,7 +13,7 @@ use crate::shape::Shape;
 
 /// One lane of a sender.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lane {
+pub struct Lane {
     pub(super) queue: VecDeque<Message>,
     /// Begun and not settled, by number.
     pub(super) begun: BTreeMap<u64, Begun>,
@@ -37,7 +37,7 @@ pub(crate) struct Lane {
 
 /// A message of which bytes were written.
 #[derive(Clone, Debug)]
-pub(crate) struct Begun {
+pub struct Begun {
     pub(super) message: Message,
     pub(super) proof: Proof,
     /// Nobody wants it to be sent any more: what becomes of it then, and since when.
@@ -73,7 +73,7 @@ impl Lane {
         self.begun.values().map(|it| it.message.bytes).sum()
     }
 
-    pub(crate) fn capacity(&self, shape: &Shape) -> Capacity {
+    pub fn capacity(&self, shape: &Shape) -> Capacity {
         if shape.when_full == WhenFull::DropOldest {
             return Capacity {
                 messages: shape.queue_messages_max,

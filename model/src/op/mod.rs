@@ -1,7 +1,7 @@
 //! What can happen in a case. Each step is told relative to how things stand, so that it still
 //! means something when steps before it are taken away.
 
-pub(crate) mod text;
+pub mod text;
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use peer_sender_core::{CertificateProblem, CloseCode, LinkError, PeerKey, WakeRe
 
 /// One thing that happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Op {
+pub enum Op {
     /// The user hands a message over.
     Queue {
         lane: u8,
@@ -71,7 +71,7 @@ pub(crate) enum Op {
 
 /// Which id a message gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IdStep {
+pub enum IdStep {
     /// So many above the last one.
     Above(u64),
     /// The last one again, or so much below it.
@@ -80,7 +80,7 @@ pub(crate) enum IdStep {
 
 /// Which message is meant, counted round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
+pub enum Which {
     /// One that waits.
     Queued(usize),
     /// One that has begun.
@@ -93,7 +93,7 @@ pub(crate) enum Which {
 
 /// How long until the timer fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub enum Wait {
     /// Until the deadline.
     Due,
     /// Until the deadline, and it fires twice.
@@ -108,7 +108,7 @@ pub(crate) enum Wait {
 
 /// What an event names that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stale {
+pub enum Stale {
     /// An attempt that ended.
     ConnectedOld,
     /// An attempt that never was.
@@ -139,7 +139,7 @@ pub(crate) enum Stale {
 
 /// What a receiver may say that is not so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lie {
+pub enum Lie {
     /// A RECEIPT that covers more than was sent.
     ReceiptAhead,
     /// A RECEIPT that covers all that was sent, whatever has arrived.
@@ -176,7 +176,7 @@ pub(crate) enum Lie {
 
 /// Why a connection is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     Silence,
     Reset,
     Unreachable,
@@ -191,7 +191,7 @@ pub(crate) enum Trouble {
 
 impl Trouble {
     /// As the machine is told of it.
-    pub(crate) fn error(self) -> LinkError {
+    pub fn error(self) -> LinkError {
         let (ours, theirs) = (PeerKey([1; 32]), PeerKey([2; 32]));
         match self {
             Self::Silence => LinkError::IdleTimeout,
@@ -219,7 +219,7 @@ impl Trouble {
 
     /// I13: a wrong identity, a refused certificate, a refused identity, another protocol or
     /// version are permanent.
-    pub(crate) fn is_permanent(error: &LinkError) -> bool {
+    pub fn is_permanent(error: &LinkError) -> bool {
         matches!(
             error,
             LinkError::WrongIdentity { .. }

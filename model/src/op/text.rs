@@ -241,7 +241,7 @@ fn named<T: Copy>(names: &[(&str, T)], word: &str) -> Option<T> {
 }
 
 /// A duration as `{:?}` writes it.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let unit = text.trim_start_matches(|it: char| it.is_ascii_digit() || it == '.');
     let count = text.strip_suffix(unit)?;
     let (whole, part) = count.split_once('.').unwrap_or((count, ""));

@@ -3,12 +3,12 @@
 //! `docs/wire.md`. It knows nothing of the machine: it is told the same facts, and says in advance
 //! all that the machine must answer, its timers and its books.
 
-pub(crate) mod lane;
+pub mod lane;
 mod linking;
 mod ops;
-pub(crate) mod receiver;
+pub mod receiver;
 mod step;
-pub(crate) mod stream;
+pub mod stream;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -28,22 +28,22 @@ use crate::shape::Shape;
 
 /// A message, by what can be said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) id: u64,
-    pub(crate) lane: u8,
-    pub(crate) bytes: usize,
+pub struct Message {
+    pub id: u64,
+    pub lane: u8,
+    pub bytes: usize,
     /// The receiving application will refuse it.
-    pub(crate) refused: bool,
-    pub(crate) accepted_at: Time,
-    pub(crate) expires_at: Option<Time>,
+    pub refused: bool,
+    pub accepted_at: Time,
+    pub expires_at: Option<Time>,
 }
 
 /// Outcomes of a step.
-pub(crate) type Settled = Vec<(u64, Outcome)>;
+pub type Settled = Vec<(u64, Outcome)>;
 
 /// Where the sender stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
+pub enum Link {
     Down,
     Connecting { until: Time },
     Up(Standing),
@@ -55,7 +55,7 @@ pub(crate) enum Link {
 
 /// A connection that stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub struct Standing {
     since: Time,
     /// The receiver has answered a message on it.
     answered: bool,
@@ -65,7 +65,7 @@ pub(crate) struct Standing {
 
 /// The sender's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     Running,
     Stopping { until: Time, ending: Ending },
     Closed,
@@ -73,7 +73,7 @@ pub(crate) enum Phase {
 
 /// How the end was asked for; of several the last in this order counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ending {
+pub enum Ending {
     Drain,
     Abort,
     Remove,
@@ -81,7 +81,7 @@ pub(crate) enum Ending {
 
 /// What the machine is told, with everything named as the model names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fact {
+pub enum Fact {
     Queue(Message),
     Cancel { id: u64 },
     Connected,
@@ -98,7 +98,7 @@ pub(crate) enum Fact {
 
 /// What the machine answers, as far as the contract speaks of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub enum Said {
     Connecting {
         attempt: u64,
         address: u8,
@@ -162,7 +162,7 @@ pub(crate) enum Said {
 
 /// Why a connection is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
+pub enum Why {
     Exactly(LinkError),
     /// The receiver broke the protocol, in whatever way.
     Protocol,
@@ -170,7 +170,7 @@ pub(crate) enum Why {
 
 /// A part of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Piece {
+pub enum Piece {
     Open {
         fresh: bool,
         session: u64,
@@ -187,59 +187,59 @@ pub(crate) enum Piece {
 
 /// What became of one step.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
+pub struct Step {
     /// What the clock says.
-    pub(crate) clock: Time,
-    pub(crate) fact: Fact,
+    pub clock: Time,
+    pub fact: Fact,
     /// The fact was told before; nothing follows from the second time.
-    pub(crate) twice: bool,
-    pub(crate) said: Vec<Said>,
+    pub twice: bool,
+    pub said: Vec<Said>,
     /// Every reason for which the message may be handed back.
-    pub(crate) reasons: Vec<RejectReason>,
+    pub reasons: Vec<RejectReason>,
 }
 
 /// A sender and its receiver, as the contract has them.
 #[derive(Clone, Debug)]
-pub(crate) struct Model {
-    pub(crate) shape: Shape,
-    pub(crate) clock: Time,
-    pub(crate) now: Time,
-    pub(crate) phase: Phase,
-    pub(crate) link: Link,
+pub struct Model {
+    pub shape: Shape,
+    pub clock: Time,
+    pub now: Time,
+    pub phase: Phase,
+    pub link: Link,
     address: u8,
-    pub(crate) addresses: Vec<u8>,
+    pub addresses: Vec<u8>,
     turn: usize,
     dial_after: Time,
     row: Row,
-    pub(crate) lanes: BTreeMap<u8, Lane>,
+    pub lanes: BTreeMap<u8, Lane>,
     /// Those of the current connection, in the order in which they were opened.
-    pub(crate) streams: Vec<Stream>,
-    pub(crate) attempts: u64,
+    pub streams: Vec<Stream>,
+    pub attempts: u64,
     session: u64,
-    pub(crate) last_id: Option<u64>,
-    pub(crate) outcomes: BTreeMap<u64, Outcome>,
-    pub(crate) accepted: u64,
-    pub(crate) receiver: Receiver,
+    pub last_id: Option<u64>,
+    pub outcomes: BTreeMap<u64, Outcome>,
+    pub accepted: u64,
+    pub receiver: Receiver,
     /// The receiver's ends of the current connection's streams, by lane.
-    pub(crate) wires: BTreeMap<u8, Wire>,
+    pub wires: BTreeMap<u8, Wire>,
     /// Those of the connection before.
-    pub(crate) ghosts: BTreeMap<u8, Wire>,
+    pub ghosts: BTreeMap<u8, Wire>,
     /// Whether the receiver has told nothing but the truth.
-    pub(crate) honest: bool,
+    pub honest: bool,
     /// The user was told that the peer is slow.
     slow: bool,
     /// Whether the receiver has forgotten a session.
-    pub(crate) forgot: bool,
+    pub forgot: bool,
     /// Frames that the bytes of this step complete.
     heard: Vec<receiver::Back>,
     said: Vec<Said>,
     reasons: Vec<RejectReason>,
     /// What the last operation led to, if it made a step.
-    pub(crate) step: Option<Step>,
+    pub step: Option<Step>,
 }
 
 impl Model {
-    pub(crate) fn new(shape: Shape) -> Self {
+    pub fn new(shape: Shape) -> Self {
         Self {
             clock: Time::from_secs(1),
             now: Time::ZERO,
@@ -271,24 +271,24 @@ impl Model {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
     }
 
     /// Whether every accepted message has its outcome.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         self.lanes.values().all(Lane::is_settled)
     }
 
     /// The attempt that is under way, or that led to what stands.
-    pub(crate) fn attempt(&self) -> Option<u64> {
+    pub fn attempt(&self) -> Option<u64> {
         match self.link {
             Link::Connecting { .. } => Some(self.attempts - 1),
             _ => self.standing().map(|_| self.attempts - 1),
         }
     }
 
-    pub(crate) fn standing(&self) -> Option<&Standing> {
+    pub fn standing(&self) -> Option<&Standing> {
         match &self.link {
             Link::Up(standing) | Link::Draining(standing) | Link::Parting { standing, .. } => {
                 Some(standing)
@@ -297,12 +297,12 @@ impl Model {
         }
     }
 
-    pub(crate) fn stream(&self, lane: u8) -> Option<&Stream> {
+    pub fn stream(&self, lane: u8) -> Option<&Stream> {
         self.streams.iter().find(|it| it.lane == lane)
     }
 
     /// Messages and bytes that wait, and those that are in flight.
-    pub(crate) fn books(&self) -> [u64; 4] {
+    pub fn books(&self) -> [u64; 4] {
         let mut books = [0; 4];
         for lane in self.lanes.values() {
             books[0] += lane.queue.len() as u64;
@@ -314,7 +314,7 @@ impl Model {
     }
 
     /// The ids of the messages that wait, and of those that have begun.
-    pub(crate) fn live(&self) -> (Vec<u64>, Vec<u64>) {
+    pub fn live(&self) -> (Vec<u64>, Vec<u64>) {
         let lanes = || self.lanes.values();
         let queued = lanes().flat_map(|lane| lane.queue.iter().map(|it| it.id));
         let begun = lanes().flat_map(|lane| lane.begun.values().map(|it| it.message.id));
@@ -322,12 +322,12 @@ impl Model {
     }
 
     /// The earliest of the documented timers.
-    pub(crate) fn deadline(&self) -> Option<Time> {
+    pub fn deadline(&self) -> Option<Time> {
         self.timers().into_iter().map(|timer| timer.0).min()
     }
 
     /// The timers that are armed.
-    pub(crate) fn timers(&self) -> Vec<(Time, Timer)> {
+    pub fn timers(&self) -> Vec<(Time, Timer)> {
         let of_link = match self.link {
             Link::Connecting { until } => Some((until, Timer::Connect)),
             Link::Backoff { until } => Some((until, Timer::Backoff)),
@@ -382,7 +382,7 @@ impl Model {
 }
 
 /// What a message's bytes are: its id, again and again.
-pub(crate) fn payload(message: &Message) -> Vec<u8> {
+pub fn payload(message: &Message) -> Vec<u8> {
     let id = message.id.to_le_bytes();
     id.into_iter().cycle().take(message.bytes).collect()
 }

@@ -9,7 +9,7 @@ use crate::subject::require;
 
 /// What was said of messages so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Truth {
+pub struct Truth {
     accepted: BTreeSet<u64>,
     outcomes: BTreeMap<u64, Outcome>,
     /// Said never to arrive.
@@ -23,7 +23,7 @@ pub(crate) struct Truth {
 
 impl Truth {
     /// Judges what a step said.
-    pub(crate) fn step(&mut self, model: &Model, said: &[Said]) -> Result<(), String> {
+    pub fn step(&mut self, model: &Model, said: &[Said]) -> Result<(), String> {
         let rejects = |it: &Said| matches!(it, Said::Reject { .. });
         require("I27", !self.stopped || said.iter().all(rejects), || {
             "a closed sender does something".into()
@@ -82,7 +82,7 @@ impl Truth {
     }
 
     /// What the receiver's application was handed since.
-    pub(crate) fn handed(&mut self, model: &Model) -> Result<(), String> {
+    pub fn handed(&mut self, model: &Model) -> Result<(), String> {
         if !model.honest {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use crate::model::{Fact, Link, Model, Phase, Said, Step, payload};
 use crate::subject::require;
 
 /// The machine answers what the model says, in whatever order the contract leaves open.
-pub(crate) fn said(expected: &[Said], said: &[Said]) -> Result<(), String> {
+pub fn said(expected: &[Said], said: &[Said]) -> Result<(), String> {
     let (missing, beyond) = (without(expected, said), without(said, expected));
     if !missing.is_empty() || !beyond.is_empty() {
         return Err(format!(
@@ -42,7 +42,7 @@ fn without<'a>(all: &'a [Said], others: &[Said]) -> Vec<&'a Said> {
 }
 
 /// What is not accepted is handed back at once, untouched, with a reason that holds.
-pub(crate) fn rejects(step: &Step, actions: &[Action]) -> Result<(), String> {
+pub fn rejects(step: &Step, actions: &[Action]) -> Result<(), String> {
     for action in actions {
         if let Action::Reject {
             reason,
@@ -64,7 +64,7 @@ pub(crate) fn rejects(step: &Step, actions: &[Action]) -> Result<(), String> {
 }
 
 /// A stale event changes nothing but a counter: without it the step is the same.
-pub(crate) fn stale(
+pub fn stale(
     before: &PeerSenderMachine,
     after: &PeerSenderMachine,
     step: &Step,
@@ -84,7 +84,7 @@ pub(crate) fn stale(
 }
 
 /// Timers, books and standing are the model's.
-pub(crate) fn books(model: &Model, machine: &PeerSenderMachine) -> Result<(), String> {
+pub fn books(model: &Model, machine: &PeerSenderMachine) -> Result<(), String> {
     if let Err(violation) = machine.check() {
         return Err(violation.to_string());
     }
@@ -161,7 +161,7 @@ fn of(model: &Model) -> Standing {
 }
 
 /// The rows of the table that a step took lead from where it stood to where it stands.
-pub(crate) fn path(before: &PeerSenderMachine, after: &PeerSenderMachine) -> Result<(), String> {
+pub fn path(before: &PeerSenderMachine, after: &PeerSenderMachine) -> Result<(), String> {
     let (from, to) = (before.state().standing(), after.state().standing());
     let mut balance: Vec<(Standing, i64)> = Vec::new();
     let mut change = |standing: Standing, by: i64| {
@@ -185,7 +185,7 @@ pub(crate) fn path(before: &PeerSenderMachine, after: &PeerSenderMachine) -> Res
 }
 
 /// A step emits no more than the configuration says.
-pub(crate) fn count(config: &Config, step: &Step, actions: &[Action]) -> Result<(), String> {
+pub fn count(config: &Config, step: &Step, actions: &[Action]) -> Result<(), String> {
     let brought = usize::from(matches!(step.fact, Fact::Queue(_)));
     let most = config.actions_per_step_max() + brought;
     require("I22", actions.len() <= most, || {

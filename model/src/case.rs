@@ -11,25 +11,25 @@ use crate::shape::Shape;
 use crate::subject::Subject;
 
 /// A seed for the machine's sessions.
-pub(crate) const SEED: [u8; 32] = [7; 32];
+pub const SEED: [u8; 32] = [7; 32];
 
 /// How a case went wrong.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// Which operation it was, counted from 0.
-    pub(crate) at: usize,
-    pub(crate) what: String,
+    pub at: usize,
+    pub what: String,
 }
 
 /// How often each row of the table was taken.
-pub(crate) type Visits = [u64; TRANSITIONS.len()];
+pub type Visits = [u64; TRANSITIONS.len()];
 
 /// Runs a case: the model first, then the machine, step by step. `seen` counts the operations.
 ///
 /// # Errors
 ///
 /// Where the machine first did otherwise than the contract says, a panic included.
-pub(crate) fn run(shape: &Shape, ops: &[Op], seen: Option<&AtomicUsize>) -> Result<Visits, Fault> {
+pub fn run(shape: &Shape, ops: &[Op], seen: Option<&AtomicUsize>) -> Result<Visits, Fault> {
     let mut model = Model::new(shape.clone());
     let mut subject = Subject::new(&model, SEED);
     for (at, op) in ops.iter().enumerate() {
@@ -55,7 +55,7 @@ pub(crate) fn run(shape: &Shape, ops: &[Op], seen: Option<&AtomicUsize>) -> Resu
 }
 
 /// Takes away what the fault does not need.
-pub(crate) fn shrink(shape: &Shape, mut ops: Vec<Op>) -> (Vec<Op>, Fault) {
+pub fn shrink(shape: &Shape, mut ops: Vec<Op>) -> (Vec<Op>, Fault) {
     let mut fault = run(shape, &ops, None).expect_err("a case that failed fails again");
     ops.truncate(fault.at + 1);
     let mut width = ops.len().div_ceil(2);

@@ -8,7 +8,7 @@ use crate::shape::Shape;
 
 /// Failures in a row, since the peer last proved healthy.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
+pub(super) struct Row {
     transient: u32,
     permanent: u32,
     /// Refusals without another failure between them.
@@ -19,14 +19,14 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn failures(&self) -> u32 {
+    pub(super) fn failures(&self) -> u32 {
         self.transient + self.permanent
     }
 
     /// Counts a failure and says how long the wait after it is: 1, 1, 2, 3, 5 ... times the
     /// shortest of its kind, and no longer than the longest. With several addresses a refusal
     /// counts as one once each of them, in turn, has refused.
-    pub(crate) fn fails(
+    pub(super) fn fails(
         &mut self,
         now: Time,
         permanent: bool,
@@ -53,14 +53,14 @@ impl Row {
     }
 
     /// Whether the peer's dialling cuts the wait short: once a failure, and never after a refusal.
-    pub(crate) fn heeds_contact(&mut self) -> bool {
+    pub(super) fn heeds_contact(&mut self) -> bool {
         let failures = Some(self.failures());
         let new = std::mem::replace(&mut self.heeded, failures) != failures;
         self.refusals == 0 && new
     }
 
     /// When the peer is given up, if failures go on.
-    pub(crate) fn ends_at(&self, shape: &Shape) -> Option<Time> {
+    pub(super) fn ends_at(&self, shape: &Shape) -> Option<Time> {
         Some(self.since? + shape.give_up_after?)
     }
 }
