@@ -15,6 +15,7 @@ mod frames;
 mod judge;
 mod machine_events;
 pub mod memory;
+mod model;
 mod sessions;
 
 /// Something that bytes can be handed to.
@@ -39,6 +40,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "config",
         run: config::run,
+    },
+    Target {
+        name: "model",
+        run: model::run,
     },
     Target {
         name: "sessions",
