@@ -74,6 +74,25 @@ fn a_link_may_be_down_for_a_while() {
     assert_eq!(figures.twice, 0);
 }
 
+/// Longer than a connection lasts of which nothing is heard: the next one settles what it left open.
+#[test]
+#[ignore = "takes a quarter of a minute"]
+fn a_link_may_be_down_for_longer_than_a_connection_lasts() {
+    let Some(network) = Network::new() else {
+        return;
+    };
+    let mut transfer = Transfer::start(&network, "long-cut", LISTENER, SIZE);
+    transfer.say(COUNT / 2);
+    transfer.wait(1);
+    network.link(false);
+    transfer.say(COUNT / 2);
+    transfer.sender_says("connection lost");
+    network.link(true);
+    let figures = transfer.finish();
+    assert!(figures.reconnects >= 1);
+    assert_eq!(figures.twice, 0);
+}
+
 #[test]
 fn a_path_may_become_narrower_than_the_packets_on_it() {
     let Some(network) = Network::new() else {

@@ -89,6 +89,12 @@ impl<'a> Transfer<'a> {
         }
     }
 
+    /// Waits until this stands on the sender's stderr.
+    #[track_caller]
+    pub(crate) fn sender_says(&mut self, words: &str) {
+        self.sender.stderr_line(words);
+    }
+
     /// Kills the listener and starts another in its place.
     #[track_caller]
     pub(crate) fn replace_listener(&mut self) {
