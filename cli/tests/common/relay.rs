@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, UdpSocket as StdSocket};
 use std::ops::AddAssign;
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use peer_sender_sim::tape::Rng;
 use tokio::net::UdpSocket;
 use tokio::runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 /// Datagrams that wait in one direction, at most; those that come then are lost.
@@ -70,6 +71,7 @@ impl AddAssign for Seen {
 pub(crate) struct Relay {
     faults: Arc<Mutex<Faults>>,
     seen: Arc<Mutex<Seen>>,
+    moves: mpsc::UnboundedSender<StdSocket>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -84,6 +86,7 @@ impl Relay {
         seed: u64,
     ) -> io::Result<Self> {
         let (faults, seen) = (Arc::<Mutex<Faults>>::default(), Arc::default());
+        let (moves, moved) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         front.set_nonblocking(true)?;
         back.set_nonblocking(true)?;
@@ -102,7 +105,7 @@ impl Relay {
         let work = async move {
             let (front, back) = (UdpSocket::from_std(front)?, UdpSocket::from_std(back)?);
             tokio::select! {
-                result = relay(&front, &back, to, &mut ways) => result,
+                result = relay(&front, back, moved, to, &mut ways) => result,
                 _ = ended => Ok(()),
             }
         };
@@ -110,6 +113,7 @@ impl Relay {
         Ok(Self {
             faults,
             seen,
+            moves,
             end: Some(end),
             thread: Some(thread::spawn(work)),
         })
@@ -118,6 +122,13 @@ impl Relay {
     /// From here on these happen, in both directions.
     pub(crate) fn set(&self, faults: Faults) {
         *self.faults.lock().expect("no thread has died") = faults;
+    }
+
+    /// Sends on through this socket from here on, as an address translator does that forgot whom it
+    /// translates. What comes to the old one is lost, and nobody is told.
+    pub(crate) fn rebind(&self, back: StdSocket) {
+        back.set_nonblocking(true).expect("a socket can be so");
+        self.moves.send(back).expect("the relay is at work");
     }
 
     /// What happened so far, both directions together.
@@ -150,12 +161,15 @@ struct Way {
 
 async fn relay(
     front: &UdpSocket,
-    back: &UdpSocket,
+    mut back: UdpSocket,
+    mut moved: mpsc::UnboundedReceiver<StdSocket>,
     to: SocketAddr,
     ways: &mut [Way; 2],
 ) -> io::Result<()> {
     let [there, again] = ways;
     let mut client = None;
+    // Open, so that nobody is told that they are not in use any more.
+    let mut old = Vec::new();
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let due = there.due().into_iter().chain(again.due()).min();
@@ -172,11 +186,14 @@ async fn relay(
             }
             readable = back.readable() => {
                 readable?;
-                again.take(back, &mut buffer);
+                again.take(&back, &mut buffer);
+            }
+            Some(socket) = moved.recv() => {
+                old.push(mem::replace(&mut back, UdpSocket::from_std(socket)?));
             }
             () = timer => {}
         }
-        there.send(back, to);
+        there.send(&back, to);
         if let Some(client) = client {
             again.send(front, client);
         }
