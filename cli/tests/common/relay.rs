@@ -5,6 +5,8 @@
 //! datagrams from a generator of its own, a fixed number of draws for each datagram, so that the
 //! n-th datagram of a direction meets the same fate under the same seed, whatever else happens.
 
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::mem;
