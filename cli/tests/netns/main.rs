@@ -24,6 +24,8 @@ use std::env;
 use std::thread;
 use std::time::Duration;
 
+use peer_sender_sim::tape::Rng;
+
 use network::{LISTENER, Network, RELAY};
 use relay::{Relay, bad_weather};
 use transfer::Transfer;
@@ -118,11 +120,11 @@ fn a_listener_that_is_killed_is_waited_for_and_gets_again_what_was_in_flight_alo
     transfer.say(COUNT / 2);
     transfer.wait(COUNT / 2);
     // Of what it takes from here on it can tell nobody.
-    network.silence_listener(true);
+    network.silence_listener();
     transfer.say(COUNT / 2);
     transfer.wait(COUNT / 2 + 1);
     transfer.replace_listener();
-    network.silence_listener(false);
+    network.drop_nothing();
     let figures = transfer.finish();
     assert!(figures.reconnects >= 1);
     assert!(figures.twice >= 1);
@@ -145,6 +147,57 @@ fn datagrams_may_come_late_twice_broken_and_out_of_order() {
         seen.lost > 0 && seen.corrupted > 0 && seen.reordered > 0,
         "{seen:?}"
     );
+}
+
+/// Faults by a seed, which PEER_SENDER_SEED may set, one upon the other; then all is well again.
+#[test]
+#[ignore = "takes a minute"]
+fn anything_may_happen_in_any_order() {
+    const FAULTS: u64 = 20;
+    let Some(network) = Network::new() else {
+        return;
+    };
+    let seed = env::var("PEER_SENDER_SEED").map_or(1, |seed| seed.parse().unwrap());
+    eprintln!("PEER_SENDER_SEED={seed}");
+    let mut rng = Rng::new(seed);
+    // So that most faults fall into the midst of messages.
+    network.bandwidth(64);
+    let mut transfer = Transfer::start(&network, "anything", LISTENER, SIZE);
+    let mut killed = 0;
+    for _ in 0..FAULTS {
+        transfer.say(COUNT / 5);
+        // As long as the fault lasts, or until the next one comes.
+        let time = Duration::from_millis(1 << rng.below(14));
+        let fault = rng.below(9);
+        eprintln!("fault {fault}, {time:?}");
+        match fault {
+            0 => {
+                network.link(false);
+                thread::sleep(time);
+                network.link(true);
+            }
+            1 => {
+                network.silence_listener();
+                thread::sleep(time);
+                network.drop_nothing();
+            }
+            2 => network.lose(rng.below(25) as u32),
+            3 => network.drop_nothing(),
+            4 => network.mtu(1_280 + rng.below(221) as u32),
+            5 => network.bandwidth(8 << rng.below(6)),
+            6 => {
+                transfer.replace_listener();
+                killed += 1;
+            }
+            7 => transfer.freeze_listener(time),
+            _ => transfer.freeze_sender(time),
+        }
+        thread::sleep(time.min(Duration::from_secs(1)));
+    }
+    network.drop_nothing();
+    network.bandwidth(1_000);
+    let figures = transfer.finish();
+    assert!(figures.twice == 0 || killed > 0, "{figures:?}");
 }
 
 /// A million messages through all of it: a tenth of the packets lost all the time, a cut, a smaller

@@ -139,13 +139,15 @@ impl Network {
         );
     }
 
-    /// Whether the router drops all that comes from the listener.
-    pub(crate) fn silence_listener(&self, silent: bool) {
-        let change = match silent {
-            true => "nft add rule inet faults forward iifname r1 drop",
-            false => "nft flush chain inet faults forward",
-        };
-        self.run(At::Router, change);
+    /// The router drops all that comes from the listener.
+    pub(crate) fn silence_listener(&self) {
+        let rule = "nft add rule inet faults forward iifname r1 drop";
+        self.run(At::Router, rule);
+    }
+
+    /// The router drops nothing any more.
+    pub(crate) fn drop_nothing(&self) {
+        self.run(At::Router, "nft flush chain inet faults forward");
     }
 
     /// Takes the link to the listener down, or up again.

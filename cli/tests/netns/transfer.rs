@@ -105,6 +105,16 @@ impl<'a> Transfer<'a> {
         self.logs.push(log);
     }
 
+    /// The listener does nothing for so long.
+    pub(crate) fn freeze_listener(&self, time: Duration) {
+        freeze(&self.listener, time);
+    }
+
+    /// The sender does nothing for so long.
+    pub(crate) fn freeze_sender(&self, time: Duration) {
+        freeze(&self.sender, time);
+    }
+
     /// Waits until everything is settled, and judges it.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Figures {
@@ -141,6 +151,12 @@ impl<'a> Transfer<'a> {
         );
         figures
     }
+}
+
+fn freeze(process: &Running, time: Duration) {
+    process.signal("STOP");
+    thread::sleep(time);
+    process.signal("CONT");
 }
 
 fn listen(network: &Network, pair: &Pair, written: &Written) -> (Running, Log) {
