@@ -24,6 +24,8 @@
 
 mod aside;
 pub mod explore;
+#[cfg(feature = "quic")]
+pub mod net;
 mod op;
 mod oracle;
 pub mod pcapng;

@@ -1,0 +1,238 @@
+//! What nodes tell their users and applications, and what applications answer.
+
+use peer_sender_core::{Lane, PeerEvent, RefuseCode, Time};
+use peer_sender_quic::{NodeEvent, PeerHandle, Source, Target};
+
+use super::host::Waiting;
+use super::op::{Place, Reader};
+use super::oracle::{Broken, broken};
+use super::report::Fault;
+use super::world::World;
+
+impl World<'_> {
+    /// A node tells something, at this moment of its own clock.
+    pub(super) fn hear(
+        &mut self,
+        place: Place,
+        now: Time,
+        event: NodeEvent<u64>,
+    ) -> Result<(), Broken> {
+        let host = &mut self.hosts[usize::from(place)];
+        let life = host.life;
+        match event {
+            NodeEvent::Settled { to, settled } => {
+                let channel = self.channel_of(place, life, to)?;
+                for (id, outcome) in settled {
+                    self.oracle
+                        .settled(channel, id, outcome, &mut self.report)?;
+                }
+                Ok(())
+            }
+            NodeEvent::Rejected {
+                to, id, rejected, ..
+            } => {
+                let channel = self.channel_of(place, life, to)?;
+                let payload = &rejected.payload;
+                self.oracle.rejected(channel, id, payload, &mut self.report)
+            }
+            NodeEvent::HandedBack { to, unsent } => {
+                let channel = self.channel_of(place, life, to)?;
+                for message in unsent {
+                    self.oracle
+                        .handed_back(channel, message.id, &message.payload)?;
+                }
+                Ok(())
+            }
+            NodeEvent::Room { .. } | NodeEvent::InboundRejected { .. } => Ok(()),
+            NodeEvent::Peer { peer, event } => self.hear_of_peer(place, now, peer, &event),
+            NodeEvent::Incoming {
+                source,
+                from,
+                messages,
+            } => {
+                let Some(sender) = self.setup.place_of(from.key) else {
+                    return broken("I5", format!("node {place} heard from a stranger"));
+                };
+                if let Source::Session(session) = source {
+                    host.sessions.insert(sender, session);
+                }
+                for message in messages {
+                    let whose = (place, life, sender);
+                    let report = &mut self.report;
+                    let index = self.oracle.received(whose, source, &message, report)?;
+                    let host = &mut self.hosts[usize::from(place)];
+                    let waiting = host.waiting.entry((source, message.lane)).or_default();
+                    waiting.push_back(Waiting {
+                        number: message.number,
+                        message: index,
+                        bytes: message.payload.len(),
+                    });
+                }
+                self.next_read(place);
+                Ok(())
+            }
+            NodeEvent::Forgotten { source } => {
+                host.waiting.retain(|(from, _), _| *from != source);
+                if let Source::Session(session) = source {
+                    host.sessions.retain(|_, it| *it != session);
+                    if let Some(channel) = self.oracle.find(place, life, Target::Session(session)) {
+                        self.oracle.end(channel);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn channel_of(&self, place: Place, life: u32, to: Target) -> Result<usize, Broken> {
+        let channel = self.oracle.find(place, life, to);
+        channel.map_or_else(
+            || {
+                broken(
+                    "I5",
+                    format!("node {place} tells of {to:?}, to which nothing was sent"),
+                )
+            },
+            Ok,
+        )
+    }
+
+    fn hear_of_peer(
+        &mut self,
+        place: Place,
+        now: Time,
+        peer: PeerHandle,
+        event: &PeerEvent,
+    ) -> Result<(), Broken> {
+        let host = &mut self.hosts[usize::from(place)];
+        let own = host.dialled.iter_mut().find(|(_, it)| it.handle == peer);
+        let Some((&to, own)) = own else {
+            return broken(
+                "I27",
+                format!("node {place} tells of a peer that was removed"),
+            );
+        };
+        if own.stopped {
+            return broken(
+                "I27",
+                format!("node {place}: {event:?} after its peer {to} stopped"),
+            );
+        }
+        let channel = self.oracle.find(place, host.life, Target::Peer(peer));
+        let channel = channel.and_then(|it| self.oracle.channels.get_mut(it));
+        match event {
+            PeerEvent::Connecting { attempt, .. } => {
+                if own.attempt.is_some_and(|last| last >= attempt.0) || own.connected {
+                    return broken(
+                        "I9",
+                        format!("node {place} dials {to} once more: {attempt:?}"),
+                    );
+                }
+                own.attempt = Some(attempt.0);
+            }
+            PeerEvent::Connected { attempt } => {
+                if own.attempt != Some(attempt.0) || own.connected {
+                    return broken("I9", format!("node {place} has {attempt:?} beside another"));
+                }
+                own.connected = true;
+                self.report.connected += 1;
+            }
+            PeerEvent::Disconnected { error, .. } => {
+                own.connected = false;
+                self.report.disconnected += 1;
+                if let Some(channel) = channel {
+                    channel.losses += 1;
+                }
+                if !self.disturbed {
+                    return broken(
+                        "L6",
+                        format!("node {place} lost node {to} for nothing: {error}"),
+                    );
+                }
+            }
+            PeerEvent::Idle => own.connected = false,
+            PeerEvent::SenderStopped { reason } => {
+                own.stopped = true;
+                own.connected = false;
+                let late = host.clock.late + host.clock.tick;
+                let thawed = host.clock.shows(host.thawed);
+                if let Some(by) = own.stops_by
+                    && now > by.max(thawed) + late
+                {
+                    return broken(
+                        "I28",
+                        format!("node {place}: {reason:?} at {now:?}, not {by:?}"),
+                    );
+                }
+                if let Some(it) = self.oracle.find(place, host.life, Target::Peer(peer)) {
+                    self.oracle.end(it);
+                }
+            }
+            PeerEvent::BackoffStarted { .. }
+            | PeerEvent::AddressChanged { .. }
+            | PeerEvent::SlowPeer { .. }
+            | PeerEvent::SlowPeerCleared => {}
+        }
+        Ok(())
+    }
+
+    /// An application that takes messages at once answers all that came. Whether there were any.
+    pub(super) fn answer_all(&mut self, place: Place, now: Time) -> bool {
+        let host = &mut self.hosts[usize::from(place)];
+        if host.reader != Reader::Instant || host.waiting.is_empty() {
+            return false;
+        }
+        for ((source, lane), waiting) in std::mem::take(&mut host.waiting) {
+            let mut below = 0;
+            for message in waiting {
+                below = message.number + 1;
+                self.judge(place, now, source, lane, message);
+            }
+            if let Some(node) = &mut self.hosts[usize::from(place)].node {
+                node.consumed(now, source, lane, below);
+            }
+        }
+        true
+    }
+
+    /// An application that takes messages one by one answers the next.
+    pub(super) fn read_one(&mut self, place: Place) {
+        let host = &mut self.hosts[usize::from(place)];
+        if host.read_at != Some(self.now) {
+            return;
+        }
+        host.read_at = None;
+        if host.frozen || !matches!(host.reader, Reader::Every(_)) {
+            return;
+        }
+        let now = host.clock.read(self.now);
+        let Some(mut entry) = host.waiting.first_entry() else {
+            return;
+        };
+        let (source, lane) = *entry.key();
+        let message = entry.get_mut().pop_front();
+        if entry.get().is_empty() {
+            entry.remove();
+        }
+        if let Some(message) = message {
+            self.judge(place, now, source, lane, message);
+            if let Some(node) = &mut self.hosts[usize::from(place)].node {
+                node.consumed(now, source, lane, message.number + 1);
+            }
+            self.touch(place);
+        }
+        self.next_read(place);
+    }
+
+    /// An application accepts a message, or refuses it.
+    fn judge(&mut self, place: Place, now: Time, source: Source, lane: Lane, it: Waiting) {
+        let host = &mut self.hosts[usize::from(place)];
+        host.answers += 1;
+        let refuses = host.answers.checked_rem(host.refuse_each) == Some(0);
+        self.oracle.answered(it.message, refuses);
+        if let (true, Some(node)) = (refuses, &mut host.node) {
+            node.refuse(now, source, lane, it.number, RefuseCode::Application);
+            self.report.faults.count(Fault::Refusal);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! One node with its socket, its clock, its users and its application.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use peer_sender_core::{Config, ConfigError, Lane, SendLimits, SendPolicy, SessionHandle, Time};
+use peer_sender_core::{Redelivery, WhenFull};
+use peer_sender_quic::simulation::Security;
+use peer_sender_quic::simulation::rustls::KeyLog;
+use peer_sender_quic::{Identity, NodeConfig, NodeMachine, PeerConfig, PeerHandle, Source, Trust};
+use std::sync::Arc;
+
+use super::clock::Clock;
+use super::link::Datagram;
+use super::op::{Place, Reader};
+use super::provider::Seeded;
+use super::report::mix;
+use super::settings::{Crypto, Settings};
+use super::share::Share;
+
+/// 2026-01-01.
+const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
+
+/// A message that waits for the application.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) number: u64,
+    /// Its place among all messages.
+    pub(super) message: usize,
+    pub(super) bytes: usize,
+}
+
+/// What a user has asked of a peer's end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dialled {
+    pub(super) handle: PeerHandle,
+    /// When it must have stopped, by the node's clock.
+    pub(super) stops_by: Option<Time>,
+    pub(super) stopped: bool,
+    /// A connection is being made, or stands, by this name.
+    pub(super) attempt: Option<u64>,
+    pub(super) connected: bool,
+}
+
+/// One node with everything of its own.
+pub(super) struct Host {
+    pub(super) place: Place,
+    /// Counts its processes.
+    pub(super) life: u32,
+    /// None while it is down.
+    pub(super) node: Option<NodeMachine<u64>>,
+    pub(super) other_key: bool,
+    pub(super) clock: Clock,
+    /// Where others see it.
+    pub(super) address: SocketAddr,
+    pub(super) frozen: bool,
+    /// Until when it was frozen last.
+    pub(super) thawed: Time,
+    pub(super) socket: VecDeque<Datagram>,
+    /// When it is woken, by the world's clock.
+    pub(super) wake: Option<Time>,
+    /// What its timeout is, by its own.
+    pub(super) until: Option<Time>,
+    pub(super) reader: Reader,
+    /// When its application takes its next message, if it takes them one by one.
+    pub(super) read_at: Option<Time>,
+    pub(super) refuse_each: u32,
+    pub(super) answers: u32,
+    pub(super) batch: Share,
+    pub(super) trusts: bool,
+    pub(super) waiting: BTreeMap<(Source, Lane), VecDeque<Waiting>>,
+    pub(super) dialled: BTreeMap<Place, Dialled>,
+    /// Where it heard last from whoever dialled it.
+    pub(super) sessions: BTreeMap<Place, SessionHandle>,
+    pub(super) turns: u64,
+    /// Listens, or not.
+    pub(super) listens: bool,
+    // Behind the node, which must not outlive it.
+    seeded: Option<Seeded>,
+}
+
+/// Who everybody is, and what time zero means.
+pub(super) struct Setup {
+    pub(super) settings: Settings,
+    /// Each node's own key, and the other one that it may come back with.
+    identities: Vec<[Identity; 2]>,
+    base: Instant,
+    key_log: Option<Arc<dyn KeyLog>>,
+}
+
+impl Setup {
+    pub(super) fn new(settings: Settings, key_log: Option<Arc<dyn KeyLog>>) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an origin to count from, never seen"
+        )]
+        let base = Instant::now();
+        let identities = (0..settings.nodes)
+            .map(|place| {
+                [0, 1].map(|other| {
+                    let mut secret = [other + 1; 32];
+                    secret[0] = place;
+                    Identity::from_secret(secret)
+                })
+            })
+            .collect();
+        Self {
+            settings,
+            identities,
+            base,
+            key_log,
+        }
+    }
+
+    pub(super) fn identity(&self, place: Place, other: bool) -> &Identity {
+        let [own, another] = &self.identities[usize::from(place)];
+        match other {
+            false => own,
+            true => another,
+        }
+    }
+
+    /// Whose key this is.
+    pub(super) fn place_of(&self, key: peer_sender_core::PeerKey) -> Option<Place> {
+        let places = self.identities.iter();
+        let place = places
+            .into_iter()
+            .position(|pair| pair.iter().any(|it| it.key() == key))?;
+        u8::try_from(place).ok()
+    }
+
+    /// Everybody's own key; nobody's, but one that has to be there.
+    pub(super) fn trust(&self, everybody: bool) -> Trust {
+        let own = self.identities.iter().map(|[own, _]| own.key());
+        match everybody {
+            true => Trust::Keys(own.collect()),
+            false => Trust::Keys(BTreeSet::from([peer_sender_core::PeerKey([0; 32])])),
+        }
+    }
+
+    /// How a peer is dialled.
+    pub(super) fn peer(
+        &self,
+        to: Place,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<PeerConfig, ConfigError> {
+        let it = &self.settings;
+        let mut config = Config::builder(([127, 0, 0, 1], 1).into())
+            .addresses(addresses)
+            .lanes(it.lanes)
+            .queue_messages_max(it.queue_messages_max as usize)
+            .flight_messages_max(it.flight_messages_max as usize)
+            .message_bytes_max(it.message_bytes_max as usize)
+            .inbound_bytes_max(it.inbound_bytes_max as usize)
+            .backoff_max(it.backoff_max)
+            .refusal_backoff_max(it.refusal_backoff_max)
+            .disconnect_after(it.disconnect_after)
+            .jitter(it.jitter);
+        if it.at_most_once {
+            config = config.redelivery(Redelivery::AtMostOnce);
+        }
+        if it.drop_oldest {
+            config = config.when_full(WhenFull::DropOldest);
+        }
+        let key = self.identity(to, false).key();
+        Ok(PeerConfig::with(key, config.build()?))
+    }
+
+    fn node(
+        &self,
+        place: Place,
+        other_key: bool,
+        listens: bool,
+        trusts: bool,
+        security: Security,
+    ) -> Result<NodeConfig, ConfigError> {
+        let it = &self.settings;
+        let security = match &self.key_log {
+            Some(log) => security.with_key_log(log.clone()),
+            None => security,
+        };
+        let replies = SendLimits {
+            lanes: it.lanes,
+            message_bytes_max: it.message_bytes_max as usize,
+            queue_messages_max: it.queue_messages_max as usize,
+            flight_messages_max: it.flight_messages_max as usize,
+            policy: SendPolicy {
+                redelivery: match it.at_most_once {
+                    true => Redelivery::AtMostOnce,
+                    false => Redelivery::AtLeastOnce,
+                },
+                when_full: match it.drop_oldest {
+                    true => WhenFull::DropOldest,
+                    false => WhenFull::Reject,
+                },
+                ..SendPolicy::default()
+            },
+            ..SendLimits::default()
+        };
+        let mut config = NodeConfig::builder(self.identity(place, other_key).clone())
+            .security(security)
+            .message_bytes_max(it.taken_bytes_max as usize)
+            .inbound_bytes_max(it.inbound_bytes_max as usize)
+            .idle_timeout(it.idle_timeout)
+            .keep_alive(it.idle_timeout * 2 / 5)
+            .replies(replies);
+        if listens {
+            config = config.accept(self.trust(trusts));
+        }
+        config.build()
+    }
+}
+
+impl Host {
+    /// A node that is down.
+    pub(super) fn new(place: Place, address: SocketAddr, listens: bool) -> Self {
+        Self {
+            place,
+            life: 0,
+            node: None,
+            other_key: false,
+            clock: Clock::default(),
+            address,
+            frozen: false,
+            thawed: Time::ZERO,
+            socket: VecDeque::new(),
+            wake: None,
+            until: None,
+            reader: Reader::Instant,
+            read_at: None,
+            refuse_each: 0,
+            answers: 0,
+            batch: Share::NONE,
+            trusts: true,
+            waiting: BTreeMap::new(),
+            dialled: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            turns: 0,
+            listens,
+            seeded: None,
+        }
+    }
+
+    /// Begins its process anew. It dials nobody yet.
+    pub(super) fn start(&mut self, setup: &Setup, other_key: bool) -> Result<(), ConfigError> {
+        self.end();
+        self.life += 1;
+        self.other_key = other_key;
+        let own = u64::from(self.place) << 32 | u64::from(self.life);
+        let chance = mix(mix(setup.settings.seed, 0x6e6f_6465), own);
+        let security = match setup.settings.crypto {
+            Crypto::Tls => {
+                let seeded = Seeded::new(chance);
+                let security = seeded.security();
+                self.seeded = Some(seeded);
+                security
+            }
+            Crypto::Stock => Security::default(),
+            Crypto::Null => Security::null(),
+        };
+        let config = setup.node(self.place, other_key, self.listens, self.trusts, security)?;
+        let mut seed = [0; 32];
+        crate::tape::Rng::new(chance).fill(&mut seed);
+        let date = SystemTime::UNIX_EPOCH + NOT_LONG_AGO;
+        let mut node = NodeMachine::new(config, seed, setup.base, date);
+        node.set_segments_max(usize::from(setup.settings.segments));
+        self.node = Some(node);
+        Ok(())
+    }
+
+    /// Ends its process without a word.
+    pub(super) fn end(&mut self) {
+        self.node = None;
+        self.seeded = None;
+        self.frozen = false;
+        self.socket.clear();
+        (self.wake, self.until, self.read_at) = (None, None, None);
+        self.waiting.clear();
+        self.dialled.clear();
+        self.sessions.clear();
+    }
+
+    /// Whether it does anything.
+    pub(super) fn is_up(&self) -> bool {
+        self.node.is_some() && !self.frozen
+    }
+}

@@ -1,0 +1,249 @@
+//! How a world of nodes is set up.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use super::op::Place;
+use super::op_text::{read_pair, read_yes_or_no, yes_or_no};
+use crate::text::{BadLine, Words, bad, duration};
+
+/// The most nodes of a world.
+pub const NODES_MAX: u8 = 16;
+
+/// What protects connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Crypto {
+    /// TLS that draws from the scenario's seed: two runs agree in every byte.
+    #[default]
+    Tls,
+    /// TLS as it ships: two runs agree in sizes and times.
+    Stock,
+    /// Nothing ([`peer_sender_quic::simulation::null`]): the fastest.
+    Null,
+}
+
+impl Crypto {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Stock => "stock",
+            Self::Null => "null",
+        }
+    }
+}
+
+/// How a world is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What everything is drawn from that is left to chance: nodes' seeds, and what becomes of each
+    /// datagram.
+    pub seed: u64,
+    /// What protects connections.
+    pub crypto: Crypto,
+    /// How many nodes there are: 2 to [`NODES_MAX`].
+    pub nodes: u8,
+    /// Those that let others dial them.
+    pub listeners: Vec<Place>,
+    /// Who dials whom: a listener.
+    pub dials: Vec<(Place, Place)>,
+    /// How long things happen before everything is healed.
+    pub end: Duration,
+    /// Lanes of each peer, and of each session's replies: 1 to 8.
+    pub lanes: u8,
+    /// The most messages of a lane that wait.
+    pub queue_messages_max: u32,
+    /// The most messages of a lane in flight.
+    pub flight_messages_max: u32,
+    /// The largest message that a user may send.
+    pub message_bytes_max: u32,
+    /// The largest message that a listener takes.
+    pub taken_bytes_max: u32,
+    /// The most bytes that a listener holds for its application of one key; at least the largest
+    /// that it takes.
+    pub inbound_bytes_max: u32,
+    /// The longest wait before another attempt.
+    pub backoff_max: Duration,
+    /// The longest wait after a permanent error.
+    pub refusal_backoff_max: Duration,
+    /// How long a connection may be silent.
+    pub idle_timeout: Duration,
+    /// After how long without anything said a connection is ended; none for never.
+    pub disconnect_after: Option<Duration>,
+    /// Whether waits are spread.
+    pub jitter: bool,
+    /// Whether a message is never sent again unless it is proven that it was not received.
+    pub at_most_once: bool,
+    /// Whether a full queue drops its oldest message.
+    pub drop_oldest: bool,
+    /// Whether senders hear that nobody is at an address.
+    pub reports: bool,
+    /// How many datagrams a node sends in one call, at most.
+    pub segments: u8,
+    /// Datagrams that a socket holds for a node that does not read.
+    pub socket: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            crypto: Crypto::Tls,
+            nodes: 2,
+            listeners: vec![0],
+            dials: vec![(1, 0)],
+            end: Duration::from_secs(60),
+            lanes: 8,
+            queue_messages_max: 8_192,
+            flight_messages_max: 8_192,
+            message_bytes_max: 1 << 20,
+            taken_bytes_max: 1 << 20,
+            inbound_bytes_max: 4 << 20,
+            backoff_max: Duration::from_secs(30),
+            refusal_backoff_max: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(10),
+            disconnect_after: Some(Duration::from_secs(300)),
+            jitter: false,
+            at_most_once: false,
+            drop_oldest: false,
+            reports: false,
+            segments: 10,
+            socket: 256,
+        }
+    }
+}
+
+/// Why settings are of no use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct BadSettings {
+    /// Which of them.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Settings {
+    /// Checks what the nodes' own configurations do not.
+    pub(super) fn check(&self) -> Result<(), BadSettings> {
+        let refuse = |field, problem: &str| {
+            let problem = problem.to_owned();
+            Err(BadSettings { field, problem })
+        };
+        if !(2..=NODES_MAX).contains(&self.nodes) {
+            return refuse("nodes", "must be from 2 to 16");
+        }
+        if self.listeners.iter().any(|&it| it >= self.nodes) {
+            return refuse("listen", "must name a node");
+        }
+        let legal = |&(from, to): &(u8, u8)| {
+            from < self.nodes && from != to && self.listeners.contains(&to)
+        };
+        if !self.dials.iter().all(legal) {
+            return refuse("dial", "must name a node and a listener");
+        }
+        Ok(())
+    }
+
+    /// Reads a line behind `set`.
+    pub(super) fn read(&mut self, words: &mut Words<'_>) -> Result<(), BadLine> {
+        let name = words.word("a setting")?;
+        match name {
+            "layer" => match words.word("quic")? {
+                "quic" => {}
+                other => return Err(bad(other, "the layer of whole nodes, quic")),
+            },
+            "seed" => self.seed = words.number("", "a seed")?,
+            "crypto" => {
+                let word = words.word("tls, stock or null")?;
+                let all = [Crypto::Tls, Crypto::Stock, Crypto::Null];
+                let found = all.into_iter().find(|it| it.name() == word);
+                self.crypto = found.ok_or_else(|| bad(word, "tls, stock or null"))?;
+            }
+            "nodes" => {
+                self.nodes = words.small("", "a number of nodes")?;
+                (self.listeners, self.dials) = (Vec::new(), Vec::new());
+            }
+            "listen" => self.listeners.push(words.small("", "a node")?),
+            "dial" => self.dials.push(read_pair(words)?),
+            "end" => self.end = words.duration()?,
+            "lanes" => self.lanes = words.small("", "a number of lanes")?,
+            "queue_messages_max" => self.queue_messages_max = read_count(words)?,
+            "flight_messages_max" => self.flight_messages_max = read_count(words)?,
+            "message_bytes_max" => self.message_bytes_max = read_count(words)?,
+            "taken_bytes_max" => self.taken_bytes_max = read_count(words)?,
+            "inbound_bytes_max" => self.inbound_bytes_max = read_count(words)?,
+            "backoff_max" => self.backoff_max = words.duration()?,
+            "refusal_backoff_max" => self.refusal_backoff_max = words.duration()?,
+            "idle_timeout" => self.idle_timeout = words.duration()?,
+            "disconnect_after" => {
+                let after = words.duration()?;
+                self.disconnect_after = (after > Duration::ZERO).then_some(after);
+            }
+            "jitter" => self.jitter = read_yes_or_no(words)?,
+            "at_most_once" => self.at_most_once = read_yes_or_no(words)?,
+            "drop_oldest" => self.drop_oldest = read_yes_or_no(words)?,
+            "reports" => self.reports = read_yes_or_no(words)?,
+            "segments" => self.segments = words.small("", "a number of datagrams")?,
+            "socket" => self.socket = read_count(words)?,
+            other => return Err(bad(other, "a setting")),
+        }
+        words.end()
+    }
+}
+
+fn read_count(words: &mut Words<'_>) -> Result<u32, BadLine> {
+    let number = words.number("", "a number")?;
+    u32::try_from(number).map_err(|_| bad(&number.to_string(), "a number below 2^32"))
+}
+
+/// Each setting on a line, for whoever reads a scenario: also those that are as they would be anyway.
+impl Display for Settings {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "set layer quic")?;
+        writeln!(f, "set seed {}", self.seed)?;
+        writeln!(f, "set crypto {}", self.crypto.name())?;
+        writeln!(f, "set nodes {}", self.nodes)?;
+        for node in &self.listeners {
+            writeln!(f, "set listen {node}")?;
+        }
+        for (from, to) in &self.dials {
+            writeln!(f, "set dial {from}>{to}")?;
+        }
+        let times = [
+            ("end", self.end),
+            ("backoff_max", self.backoff_max),
+            ("refusal_backoff_max", self.refusal_backoff_max),
+            ("idle_timeout", self.idle_timeout),
+            (
+                "disconnect_after",
+                self.disconnect_after.unwrap_or_default(),
+            ),
+        ];
+        for (name, time) in times {
+            writeln!(f, "set {name} {}", duration(time))?;
+        }
+        let counts = [
+            ("lanes", u32::from(self.lanes)),
+            ("queue_messages_max", self.queue_messages_max),
+            ("flight_messages_max", self.flight_messages_max),
+            ("message_bytes_max", self.message_bytes_max),
+            ("taken_bytes_max", self.taken_bytes_max),
+            ("inbound_bytes_max", self.inbound_bytes_max),
+            ("segments", u32::from(self.segments)),
+            ("socket", self.socket),
+        ];
+        for (name, count) in counts {
+            writeln!(f, "set {name} {count}")?;
+        }
+        let flags = [
+            ("jitter", self.jitter),
+            ("at_most_once", self.at_most_once),
+            ("drop_oldest", self.drop_oldest),
+            ("reports", self.reports),
+        ];
+        for (name, yes) in flags {
+            writeln!(f, "set {name} {}", yes_or_no(yes))?;
+        }
+        Ok(())
+    }
+}

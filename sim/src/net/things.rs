@@ -1,0 +1,397 @@
+//! What an operation does.
+
+use std::time::Duration;
+
+use peer_sender_core::{Lane, MessageOptions, StopMode};
+use peer_sender_quic::{OutgoingMessage, Target};
+
+use super::host::Dialled;
+use super::op::{Burst, Op, Place};
+use super::oracle::Broken;
+use super::report::Fault;
+use super::settings::BadSettings;
+use super::world::World;
+
+impl World<'_> {
+    /// Does what happens now. What makes no sense does nothing.
+    pub(super) fn apply(&mut self, op: &Op) -> Result<(), Broken> {
+        self.disturbed |= disturbs(op);
+        match *op {
+            Op::Send(burst) => self.send_burst(burst),
+            Op::Reply(burst) => self.reply_burst(burst),
+            Op::Cancel {
+                from,
+                to,
+                skip,
+                count,
+            } => self.cancel(from, to, skip as usize, count as usize),
+            Op::Path { from, to, change } => {
+                let suits = |own: Option<Place>, place| own.is_none_or(|it| it == place);
+                for ((of, at), link) in &mut self.links {
+                    if suits(from, *of) && suits(to, *at) {
+                        change.apply(&mut link.path);
+                    }
+                }
+            }
+            Op::Crash(place) => {
+                if let Some(true) = self
+                    .hosts
+                    .get(usize::from(place))
+                    .map(|it| it.node.is_some())
+                {
+                    self.report.faults.count(Fault::Crash);
+                    self.crash(place);
+                }
+            }
+            Op::Restart { node, other_key } => {
+                if let Some(true) = self
+                    .hosts
+                    .get(usize::from(node))
+                    .map(|it| it.node.is_none())
+                {
+                    if other_key {
+                        self.report.faults.count(Fault::OtherKey);
+                    }
+                    // These settings have made a node before.
+                    let _ = self.start(node, other_key);
+                }
+            }
+            Op::Freeze(place) => {
+                if let Some(host) = self.hosts.get_mut(usize::from(place))
+                    && host.is_up()
+                {
+                    host.frozen = true;
+                    self.report.faults.count(Fault::Freeze);
+                }
+            }
+            Op::Thaw(place) => self.thaw(place),
+            Op::Trust(place, everybody) => self.set_trust(place, everybody),
+            Op::Move(place) => self.move_node(place),
+            Op::Rebind { node, address } => {
+                let host = self.hosts.get(usize::from(node));
+                if host.is_some_and(|it| !it.listens) {
+                    self.report.faults.count(Fault::Rebound);
+                    self.readdress(node, !address);
+                }
+            }
+            Op::Addresses { from, to, known } => self.tell_addresses(from, to, known),
+            Op::Stop { from, to, drain } => self.stop_peer(from, to, drain),
+            Op::Dial { from, to } => {
+                let dials = self.setup.settings.dials.contains(&(from, to));
+                let up = self
+                    .hosts
+                    .get(usize::from(from))
+                    .is_some_and(|it| it.is_up());
+                if dials && up {
+                    // These settings have made a peer before.
+                    let _ = self.dial(from, to);
+                }
+            }
+            Op::Reader(..)
+            | Op::Refuse(..)
+            | Op::Tick(..)
+            | Op::Late(..)
+            | Op::Jump(..)
+            | Op::Batch(..)
+            | Op::CutAccepted(_)
+            | Op::Changed(_) => self.apply_to_host(op),
+        }
+        Ok(())
+    }
+
+    fn apply_to_host(&mut self, op: &Op) {
+        let (Op::Reader(place, _)
+        | Op::Refuse(place, _)
+        | Op::Tick(place, _)
+        | Op::Late(place, _)
+        | Op::Jump(place, _)
+        | Op::Batch(place, _)
+        | Op::CutAccepted(place)
+        | Op::Changed(place)) = *op
+        else {
+            return;
+        };
+        let Some(host) = self.hosts.get_mut(usize::from(place)) else {
+            return;
+        };
+        let now = host.clock.read(self.now);
+        match *op {
+            Op::Reader(_, reader) => {
+                host.reader = reader;
+                self.report.faults.count(Fault::SlowReader);
+                self.touch(place);
+                self.next_read(place);
+            }
+            Op::Refuse(_, each) => host.refuse_each = each,
+            Op::Tick(_, tick) => {
+                host.clock.tick = tick;
+                self.report.faults.count(Fault::ClockTick);
+            }
+            Op::Late(_, late) => {
+                host.clock.late = late;
+                self.report.faults.count(Fault::ClockLate);
+            }
+            Op::Jump(_, ahead) => {
+                host.clock.ahead += ahead;
+                host.thawed = self.now;
+                self.report.faults.count(Fault::ClockJump);
+                // What was due meanwhile fires now.
+                host.wake = None;
+                self.touch(place);
+            }
+            Op::Batch(_, share) => host.batch = share,
+            Op::CutAccepted(_) => {
+                if let (false, Some(node)) = (host.frozen, &mut host.node) {
+                    node.cut_accepted(now);
+                    self.report.faults.count(Fault::ConnectionsCut);
+                    self.touch(place);
+                }
+            }
+            Op::Changed(_) => {
+                if let (false, Some(node)) = (host.frozen, &mut host.node) {
+                    node.network_changed(now);
+                    self.touch(place);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A user adds a peer; what was left of it is removed.
+    pub(super) fn dial(&mut self, from: Place, to: Place) -> Result<(), BadSettings> {
+        let address = self.hosts[usize::from(to)].address;
+        let config = self
+            .setup
+            .peer(to, vec![address])
+            .map_err(|error| BadSettings {
+                field: error.field,
+                problem: error.problem.to_owned(),
+            })?;
+        let host = &mut self.hosts[usize::from(from)];
+        let now = host.clock.read(self.now);
+        let Some(node) = &mut host.node else {
+            return Ok(());
+        };
+        if let Some(last) = host.dialled.get(&to) {
+            // One whose end was not told is left alone: its messages have no outcome yet.
+            if !last.stopped {
+                return Ok(());
+            }
+            node.remove_peer(last.handle);
+        }
+        if let Ok(handle) = node.add_peer(now, u64::from(to), config) {
+            let dialled = Dialled {
+                handle,
+                stops_by: None,
+                stopped: false,
+                attempt: None,
+                connected: false,
+            };
+            host.dialled.insert(to, dialled);
+        }
+        self.touch(from);
+        Ok(())
+    }
+
+    pub(super) fn send_burst(&mut self, burst: Burst) {
+        let host = self.hosts.get(usize::from(burst.from));
+        let Some(host) = host.filter(|it| it.is_up()) else {
+            return;
+        };
+        let life = host.life;
+        if let Some(dialled) = host.dialled.get(&burst.to) {
+            let target = Target::Peer(dialled.handle);
+            let channel = self.oracle.channel(burst.from, life, target, burst.to);
+            self.hand_over(burst, channel, target);
+        }
+    }
+
+    pub(super) fn reply_burst(&mut self, burst: Burst) {
+        let host = self.hosts.get(usize::from(burst.from));
+        let Some(host) = host.filter(|it| it.is_up()) else {
+            return;
+        };
+        let life = host.life;
+        if let Some(&session) = host.sessions.get(&burst.to) {
+            let target = Target::Session(session);
+            let channel = self.oracle.channel(burst.from, life, target, burst.to);
+            self.hand_over(burst, channel, target);
+        }
+    }
+
+    fn hand_over(&mut self, burst: Burst, channel: usize, target: Target) {
+        let lanes = self.setup.settings.lanes.max(1);
+        let lane = Lane(burst.lane % lanes);
+        let host = &mut self.hosts[usize::from(burst.from)];
+        let now = host.clock.read(self.now);
+        let Some(node) = &mut host.node else { return };
+        let options = MessageOptions {
+            expires_at: burst.ttl.map(|ttl| now + ttl),
+        };
+        let withdrawn = burst.ttl.is_some();
+        let bytes = burst.bytes.min(self.setup.settings.message_bytes_max) as usize;
+        let messages = (0..burst.count).filter_map(|_| {
+            let told = self
+                .oracle
+                .hand_over(channel, lane, bytes, withdrawn, self.now);
+            told.map(|(id, payload)| OutgoingMessage {
+                id,
+                lane,
+                payload,
+                options,
+            })
+        });
+        let messages: Vec<_> = messages.collect();
+        self.report.messages += messages.len() as u64;
+        node.queue(now, target, messages);
+        self.touch(burst.from);
+    }
+
+    fn cancel(&mut self, from: Place, to: Place, skip: usize, count: usize) {
+        let Some(host) = self.hosts.get_mut(usize::from(from)) else {
+            return;
+        };
+        let now = host.clock.read(self.now);
+        let (false, Some(node), Some(dialled)) =
+            (host.frozen, &mut host.node, host.dialled.get(&to))
+        else {
+            return;
+        };
+        let target = Target::Peer(dialled.handle);
+        let open = self.oracle.withdraw(from, host.life, target, skip, count);
+        for id in open {
+            node.cancel(now, target, id);
+            self.report.faults.count(Fault::Cancel);
+        }
+        self.touch(from);
+    }
+
+    pub(super) fn crash(&mut self, place: Place) {
+        let host = &mut self.hosts[usize::from(place)];
+        let life = host.life;
+        host.end();
+        self.report.orphaned += self.oracle.orphan(place, life);
+    }
+
+    pub(super) fn thaw(&mut self, place: Place) {
+        let Some(host) = self.hosts.get_mut(usize::from(place)) else {
+            return;
+        };
+        if !std::mem::take(&mut host.frozen) {
+            return;
+        }
+        host.thawed = self.now;
+        let now = host.clock.read(self.now);
+        let socket = std::mem::take(&mut host.socket);
+        if let Some(node) = &mut host.node {
+            node.handle_timeout(now);
+        }
+        for datagram in socket {
+            self.hand_in(place, datagram);
+        }
+        self.touch(place);
+        self.next_read(place);
+    }
+
+    pub(super) fn set_trust(&mut self, place: Place, everybody: bool) {
+        let trust = self.setup.trust(everybody);
+        let Some(host) = self.hosts.get_mut(usize::from(place)) else {
+            return;
+        };
+        if host.listens && host.trusts != everybody {
+            host.trusts = everybody;
+            if !everybody {
+                self.report.faults.count(Fault::Distrust);
+            }
+            let now = host.clock.read(self.now);
+            if let Some(node) = &mut host.node {
+                node.set_trust(now, trust);
+            }
+            self.touch(place);
+        }
+    }
+
+    fn move_node(&mut self, place: Place) {
+        let Some(host) = self.hosts.get(usize::from(place)) else {
+            return;
+        };
+        let up = host.is_up();
+        self.report.faults.count(Fault::Moved);
+        self.readdress(place, false);
+        let host = &mut self.hosts[usize::from(place)];
+        let now = host.clock.read(self.now);
+        if let (true, Some(node)) = (up, &mut host.node) {
+            node.network_changed(now);
+            self.touch(place);
+        }
+        for from in 0..self.setup.settings.nodes {
+            self.tell_addresses(from, place, true);
+        }
+    }
+
+    pub(super) fn tell_addresses(&mut self, from: Place, to: Place, known: bool) {
+        let Some(address) = self.hosts.get(usize::from(to)).map(|it| it.address) else {
+            return;
+        };
+        let Some(host) = self.hosts.get_mut(usize::from(from)) else {
+            return;
+        };
+        let now = host.clock.read(self.now);
+        if let (Some(node), Some(dialled)) = (&mut host.node, host.dialled.get(&to)) {
+            if !known {
+                self.report.faults.count(Fault::NoAddress);
+            }
+            let addresses = known.then_some(address).into_iter().collect();
+            node.set_addresses(now, dialled.handle, addresses);
+            self.touch(from);
+        }
+    }
+
+    pub(super) fn stop_peer(&mut self, from: Place, to: Place, drain: Option<Duration>) {
+        let Some(host) = self.hosts.get_mut(usize::from(from)) else {
+            return;
+        };
+        let now = host.clock.read(self.now);
+        let (false, Some(node), Some(dialled)) =
+            (host.frozen, &mut host.node, host.dialled.get_mut(&to))
+        else {
+            return;
+        };
+        let by = now + drain.unwrap_or_default();
+        dialled.stops_by = Some(dialled.stops_by.map_or(by, |it| it.min(by)));
+        let mode = drain.map_or(StopMode::Abort, StopMode::Drain);
+        node.stop_peer(now, dialled.handle, mode);
+        self.oracle
+            .withdraw_all(from, host.life, Target::Peer(dialled.handle));
+        self.report.faults.count(Fault::Stop);
+        self.touch(from);
+    }
+}
+
+/// Whether a connection may be lost by it.
+fn disturbs(op: &Op) -> bool {
+    match op {
+        Op::Send(_)
+        | Op::Reply(_)
+        | Op::Cancel { .. }
+        | Op::Reader(..)
+        | Op::Refuse(..)
+        | Op::Stop { .. }
+        | Op::Dial { .. }
+        | Op::Changed(_) => false,
+        Op::Path { .. }
+        | Op::Crash(_)
+        | Op::Restart { .. }
+        | Op::Freeze(_)
+        | Op::Thaw(_)
+        | Op::Move(_)
+        | Op::Addresses { .. }
+        | Op::Rebind { .. }
+        | Op::Trust(..)
+        | Op::Tick(..)
+        | Op::Late(..)
+        | Op::Jump(..)
+        | Op::Batch(..)
+        | Op::CutAccepted(_) => true,
+    }
+}

@@ -1,0 +1,468 @@
+//! The world: who is in it, what is under way, and time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::BytesMut;
+use peer_sender_core::Time;
+use peer_sender_quic::{DatagramMeta, Output, Transmit};
+
+use super::books::Amplification;
+use super::host::{Host, Setup};
+use super::link::{Datagram, Link, below};
+use super::op::{Place, Reader};
+use super::oracle::{Broken, Oracle, broken};
+use super::report::{Fault, Report, mix, mix_bytes};
+use super::run::{Capture, Captured};
+use super::scenario::Scenario;
+use super::settings::BadSettings;
+use crate::tape::Rng;
+
+/// The port that nodes begin with.
+const PORT: u16 = 4_433;
+
+/// What is due at a moment.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// An operation of the scenario.
+    Op(usize),
+    Arrival(Datagram),
+    /// A node's timer, unless it was moved.
+    Wake(Place),
+    /// An application takes its next message, unless it reads otherwise now.
+    Read(Place),
+    /// A node hears that a port of this host is closed.
+    Closed(Place, IpAddr),
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: Time,
+    seq: u64,
+    due: Due,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl Entry {
+    fn key(&self) -> (Time, u64) {
+        (self.at, self.seq)
+    }
+}
+
+/// Nodes, the network between them, and what is known of all.
+pub(super) struct World<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) setup: Setup,
+    pub(super) now: Time,
+    queue: BinaryHeap<Reverse<Entry>>,
+    seq: u64,
+    pub(super) hosts: Vec<Host>,
+    pub(super) links: BTreeMap<(Place, Place), Link>,
+    pub(super) names: BTreeMap<SocketAddr, Place>,
+    /// Whoever has ever stood there.
+    owners: BTreeMap<SocketAddr, Place>,
+    addresses_given: u16,
+    dirty: BTreeSet<Place>,
+    pub(super) oracle: Oracle,
+    pub(super) amplification: Amplification,
+    pub(super) report: Report,
+    pub(super) capture: Option<Capture>,
+    pub(super) rng: Rng,
+    pub(super) healed: bool,
+    /// Something was done to the network, a node or a clock: connections may be lost.
+    pub(super) disturbed: bool,
+    buffer: Vec<u8>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        setup: Setup,
+        capture: Option<Capture>,
+    ) -> Result<Self, BadSettings> {
+        let settings = &setup.settings;
+        settings.check()?;
+        let seed = settings.seed;
+        let mut oracle = Oracle::default();
+        oracle.at_most_once = settings.at_most_once;
+        oracle.taken_bytes_max = settings.taken_bytes_max as usize;
+        let mut links = BTreeMap::new();
+        let (mut hosts, mut names) = (Vec::new(), BTreeMap::new());
+        for place in 0..settings.nodes {
+            let address = SocketAddr::from(([10, 0, 0, place + 1], PORT));
+            names.insert(address, place);
+            hosts.push(Host::new(
+                place,
+                address,
+                settings.listeners.contains(&place),
+            ));
+            for to in (0..settings.nodes).filter(|&to| to != place) {
+                let own = u64::from(place) << 8 | u64::from(to);
+                links.insert((place, to), Link::new(mix(mix(seed, 0x6c69_6e6b), own)));
+            }
+        }
+        let mut world = Self {
+            scenario,
+            setup,
+            now: Time::ZERO,
+            queue: BinaryHeap::new(),
+            seq: 0,
+            hosts,
+            links,
+            owners: names.clone(),
+            names,
+            addresses_given: 0,
+            dirty: BTreeSet::new(),
+            oracle,
+            amplification: Amplification::default(),
+            report: Report::default(),
+            capture,
+            rng: Rng::new(mix(seed, 0x776f_726c)),
+            healed: false,
+            // Whoever is sent what it does not take ends the connection over it.
+            disturbed: scenario.settings.taken_bytes_max < scenario.settings.message_bytes_max,
+            buffer: Vec::new(),
+        };
+        for place in 0..world.setup.settings.nodes {
+            world.start(place, false)?;
+        }
+        for (place, &(at, _)) in scenario.ops.iter().enumerate() {
+            if at <= scenario.settings.end {
+                world.push(Time::ZERO + at, Due::Op(place));
+            }
+        }
+        Ok(world)
+    }
+
+    /// A node's process begins, and dials whom it has to.
+    pub(super) fn start(&mut self, place: Place, other_key: bool) -> Result<(), BadSettings> {
+        let host = &mut self.hosts[usize::from(place)];
+        let begun = host.start(&self.setup, other_key);
+        begun.map_err(|error| BadSettings {
+            field: error.field,
+            problem: error.problem.to_owned(),
+        })?;
+        self.amplification.restarted(place);
+        let dials = self.setup.settings.dials.clone();
+        for (_, to) in dials.into_iter().filter(|&(from, _)| from == place) {
+            self.dial(place, to)?;
+        }
+        self.dirty.insert(place);
+        Ok(())
+    }
+
+    pub(super) fn push(&mut self, at: Time, due: Due) {
+        self.seq += 1;
+        let seq = self.seq;
+        let at = at.max(self.now);
+        self.queue.push(Reverse(Entry { at, seq, due }));
+    }
+
+    pub(super) fn touch(&mut self, place: Place) {
+        self.dirty.insert(place);
+    }
+
+    /// Others see a node at an address that nobody has had; what is under way to the old one is
+    /// lost.
+    pub(super) fn readdress(&mut self, place: Place, same_host: bool) {
+        self.addresses_given += 1;
+        let [high, low] = self.addresses_given.to_be_bytes();
+        let host = &mut self.hosts[usize::from(place)];
+        self.names.remove(&host.address);
+        host.address = match same_host {
+            true => SocketAddr::new(host.address.ip(), 20_000 + self.addresses_given % 40_000),
+            false => SocketAddr::from(([10, 1, high, low], PORT)),
+        };
+        self.names.insert(host.address, place);
+        self.owners.insert(host.address, place);
+    }
+
+    /// Lets everything happen up to this moment, or until that is so.
+    pub(super) fn run_until(
+        &mut self,
+        end: Time,
+        mut so: impl FnMut(&Self) -> bool,
+    ) -> Result<bool, Broken> {
+        loop {
+            self.serve()?;
+            if so(self) {
+                return Ok(true);
+            }
+            let Some(Reverse(next)) = self.queue.peek() else {
+                break;
+            };
+            if next.at > end {
+                break;
+            }
+            self.now = next.at;
+            // All that is due now, before anybody acts on it: as a driver receives a batch.
+            while let Some(Reverse(entry)) = self.queue.peek()
+                && entry.at <= self.now
+            {
+                if let Some(Reverse(entry)) = self.queue.pop() {
+                    self.happen(entry.due)?;
+                }
+            }
+        }
+        self.now = self.now.max(end);
+        Ok(false)
+    }
+
+    fn happen(&mut self, due: Due) -> Result<(), Broken> {
+        match due {
+            Due::Op(op) => {
+                if let (false, Some((_, op))) = (self.healed, self.scenario.ops.get(op)) {
+                    self.apply(op)?;
+                }
+            }
+            Due::Arrival(datagram) => self.arrive(datagram),
+            Due::Wake(place) => self.wake(place),
+            Due::Read(place) => self.read_one(place),
+            Due::Closed(place, host) => {
+                let own = &mut self.hosts[usize::from(place)];
+                if let (false, Some(node)) = (own.frozen, &mut own.node) {
+                    let now = own.clock.read(self.now);
+                    node.handle_unreachable(now, host);
+                    self.report.faults.count(Fault::Unreachable);
+                    self.dirty.insert(place);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn arrive(&mut self, datagram: Datagram) {
+        let Some(&place) = self.names.get(&datagram.to) else {
+            return;
+        };
+        let host = &mut self.hosts[usize::from(place)];
+        if host.node.is_none() {
+            let from = self.names.get(&datagram.from).copied();
+            if let (true, Some(from)) = (self.setup.settings.reports, from) {
+                let back = self.links.get(&(place, from)).map(|link| link.path.delay);
+                let at = self.now + back.unwrap_or_default();
+                self.push(at, Due::Closed(from, datagram.to.ip()));
+            }
+            return;
+        }
+        if host.frozen {
+            if host.socket.len() < self.setup.settings.socket as usize {
+                host.socket.push_back(datagram);
+            } else {
+                self.report.faults.count(Fault::Overrun);
+            }
+            return;
+        }
+        self.hand_in(place, datagram);
+    }
+
+    /// Gives a node a datagram out of its socket.
+    pub(super) fn hand_in(&mut self, place: Place, datagram: Datagram) {
+        let host = &mut self.hosts[usize::from(place)];
+        let Some(node) = &mut host.node else { return };
+        self.amplification.received(place, &datagram);
+        let now = host.clock.read(self.now);
+        let meta = DatagramMeta {
+            remote: datagram.from,
+            local_ip: None,
+            ecn: datagram.ecn,
+        };
+        node.handle_datagram(now, meta, BytesMut::from(datagram.bytes));
+        self.dirty.insert(place);
+    }
+
+    fn wake(&mut self, place: Place) {
+        let host = &mut self.hosts[usize::from(place)];
+        if host.wake != Some(self.now) {
+            return;
+        }
+        host.wake = None;
+        if !host.is_up() {
+            return;
+        }
+        let now = host.clock.read(self.now);
+        match (host.until, &mut host.node) {
+            (Some(until), Some(node)) if until <= now => {
+                node.handle_timeout(now);
+                self.dirty.insert(place);
+            }
+            // It was moved to later, and is found early.
+            _ => self.set_alarm(place),
+        }
+    }
+
+    /// Has a node woken when its timeout has come.
+    fn set_alarm(&mut self, place: Place) {
+        let host = &mut self.hosts[usize::from(place)];
+        let Some(until) = host.until else { return };
+        let mut at = host.clock.when(until).max(self.now);
+        if !host.clock.late.is_zero() {
+            at = at + below(&mut self.rng, host.clock.late);
+        }
+        if host.wake.is_none_or(|wake| at < wake) {
+            host.wake = Some(at);
+            self.push(at, Due::Wake(place));
+        }
+    }
+
+    /// Lets every node act that has something to do.
+    fn serve(&mut self) -> Result<(), Broken> {
+        while let Some(place) = self.dirty.pop_first() {
+            self.turn(place)?;
+        }
+        Ok(())
+    }
+
+    /// One node's turn: polls it until it has nothing left to do.
+    fn turn(&mut self, place: Place) -> Result<(), Broken> {
+        let host = &mut self.hosts[usize::from(place)];
+        if !host.is_up() {
+            return Ok(());
+        }
+        host.turns += 1;
+        let now = host.clock.read(self.now);
+        self.report.steps += 1;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let until = loop {
+            let Some(node) = &mut self.hosts[usize::from(place)].node else {
+                return Ok(());
+            };
+            match node.poll_output(now, &mut buffer) {
+                Output::Transmit(transmit) => self.send(place, &transmit, &buffer)?,
+                Output::Event(event) => self.hear(place, now, event)?,
+                Output::Timeout(until) => {
+                    if !self.answer_all(place, now) {
+                        break until;
+                    }
+                }
+            }
+        };
+        if until.is_some_and(|at| at <= now) {
+            return broken(
+                "I15",
+                format!("node {place}: {until:?} is not after {now:?}"),
+            );
+        }
+        let host = &mut self.hosts[usize::from(place)];
+        host.until = until;
+        if let Some(node) = &mut host.node {
+            let again = node.poll_output(now, &mut buffer);
+            if !matches!(again, Output::Timeout(at) if at == until) {
+                return broken("I15", format!("node {place} has more to do: {again:?}"));
+            }
+        }
+        self.buffer = buffer;
+        self.oracle.check_ends()?;
+        self.look_at_books(place)?;
+        self.set_alarm(place);
+        Ok(())
+    }
+
+    fn send(&mut self, place: Place, transmit: &Transmit, buffer: &[u8]) -> Result<(), Broken> {
+        let size = transmit.segment_size.unwrap_or(transmit.size).max(1);
+        let bytes = buffer.get(..transmit.size).unwrap_or(buffer);
+        let count = bytes.len().div_ceil(size);
+        let host = &self.hosts[usize::from(place)];
+        let mut kept = count;
+        if count > 1 && host.batch.hits(&mut self.rng) {
+            kept = self.rng.below(count as u64) as usize;
+            self.report.faults.count(Fault::Batch);
+        }
+        for (number, bytes) in bytes.chunks(size).enumerate() {
+            self.note(place, transmit, bytes)?;
+            if number < kept {
+                self.post(place, transmit, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down that a node sent a datagram.
+    fn note(&mut self, place: Place, transmit: &Transmit, bytes: &[u8]) -> Result<(), Broken> {
+        let from = self.hosts[usize::from(place)].address;
+        let to = transmit.destination;
+        let mut shape = mix(self.report.shape, self.now.as_nanos());
+        shape = mix(shape, u64::from(place) << 16 | u64::from(to.port()));
+        if let IpAddr::V4(ip) = to.ip() {
+            shape = mix(shape, u64::from(u32::from(ip)));
+        }
+        shape = mix(shape, transmit.ecn.map_or(0, |mark| mark as u64 + 1));
+        shape = mix(shape, bytes.len() as u64);
+        self.report.shape = shape;
+        self.report.digest = mix_bytes(mix(self.report.digest, shape), bytes);
+        self.report.datagrams += 1;
+        self.report.bytes += bytes.len() as u64;
+        if let Some(capture) = &mut self.capture {
+            capture.datagrams.push(Captured {
+                at: self.now,
+                from,
+                to,
+                ecn: transmit.ecn,
+                bytes: bytes.to_vec(),
+            });
+        }
+        let host = &self.hosts[usize::from(place)];
+        // Whoever dials may say as much as it likes.
+        let owner = self.owners.get(&to);
+        match owner.is_some_and(|owner| host.dialled.contains_key(owner)) {
+            true => Ok(()),
+            false => self.amplification.sent(place, to, bytes),
+        }
+    }
+
+    /// Gives a datagram to the network.
+    fn post(&mut self, place: Place, transmit: &Transmit, bytes: &[u8]) {
+        let Some(&to) = self.names.get(&transmit.destination) else {
+            return;
+        };
+        let Some(link) = self.links.get_mut(&(place, to)) else {
+            return;
+        };
+        let datagram = Datagram {
+            from: self.hosts[usize::from(place)].address,
+            to: transmit.destination,
+            ecn: transmit.ecn,
+            bytes: bytes.to_vec().into(),
+        };
+        let (now, mut arrivals) = (self.now, Vec::new());
+        link.carry(now, datagram, &mut self.report.faults, |at, it| {
+            arrivals.push((at, it));
+        });
+        for (at, datagram) in arrivals {
+            self.push(at, Due::Arrival(datagram));
+        }
+    }
+
+    /// Has an application take its next message in time, if one waits for that.
+    pub(super) fn next_read(&mut self, place: Place) {
+        let host = &mut self.hosts[usize::from(place)];
+        if let Reader::Every(time) = host.reader
+            && !host.waiting.is_empty()
+            && host.read_at.is_none()
+        {
+            let at = self.now + time;
+            host.read_at = Some(at);
+            self.push(at, Due::Read(place));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Whole nodes over real QUIC, in virtual time.
+
+use std::process::Command;
+
+use peer_sender_sim::net::{Crypto, Fault, Profile, Report, Scenario};
+
+const KILLED: &str = "
+set layer quic
+set nodes 3
+set listen 0
+set dial 1>0
+set dial 2>0
+set end 20s
+at 1s send 1>0 lane 0 count 100 bytes 1000
+at 1s send 2>0 lane 3 count 100 bytes 3
+at 1010ms crash 0
+at 2s restart 0
+at 5s reply 0>1 lane 0 count 10 bytes 100
+at 6s path *>0 loss 20.00%
+at 6s send 2>0 lane 3 count 100 bytes 3000
+";
+
+/// Runs the scenario of each seed, and says all that came of them.
+#[expect(clippy::panic, reason = "a helper of tests")]
+fn run(profile: Profile, seeds: impl IntoIterator<Item = u64>, crypto: Crypto) -> Report {
+    let mut whole = Report::default();
+    for seed in seeds {
+        match profile.run(seed, crypto) {
+            Ok(report) => whole.add(&report),
+            Err(failure) => panic!("seed {seed} of {profile}: {}\n{}", failure.0, failure.1),
+        }
+    }
+    whole
+}
+
+#[test]
+fn a_listener_that_is_killed_and_comes_back_gets_everything() {
+    let scenario: Scenario = KILLED.parse().unwrap();
+    let report = scenario.run().unwrap();
+    assert_eq!(report.outcomes.delivered, report.messages);
+    assert_eq!(report.faults.of(Fault::Crash), 1);
+}
+
+/// Checks: I1, I2, I3, I4, I5, I6, I7, I8, I9, I15, I21, I24, I27, I28, L1, L2, L7, L9
+#[test]
+fn whatever_befalls_nodes_and_networks_every_promise_is_kept() {
+    let mut whole = Report::default();
+    for profile in Profile::ALL {
+        whole.add(&run(profile, 0..30, Crypto::Null));
+    }
+    whole.add(&run(Profile::All, 30..100, Crypto::Null));
+    whole.add(&run(Profile::All, 0..15, Crypto::Tls));
+    // What never happens is not checked.
+    for fault in Fault::ALL {
+        assert!(
+            whole.faults.of(fault) > 0,
+            "{} never happened",
+            fault.name()
+        );
+    }
+    let outcomes = whole.outcomes;
+    let each = [
+        outcomes.delivered,
+        outcomes.refused,
+        outcomes.expired,
+        outcomes.cancelled,
+        outcomes.failed,
+        outcomes.unknown,
+        whole.rejected,
+        whole.orphaned,
+        whole.copies,
+    ];
+    assert!(each.iter().all(|&count| count > 0), "{whole:?}");
+    assert!(outcomes.delivered * 2 > whole.messages, "{whole:?}");
+}
+
+/// Checks: L6
+#[test]
+fn with_nothing_wrong_no_connection_is_lost() {
+    let report = run(Profile::Calm, 100..140, Crypto::Null);
+    assert!(report.faults.of(Fault::SlowReader) > 0);
+    assert_eq!((report.orphaned, report.copies), (0, 0));
+}
+
+/// Checks: I16, I17, I20
+#[test]
+fn a_seed_gives_the_same_bytes_each_time_and_in_another_process() {
+    let own = digests();
+    assert_eq!(own, digests());
+    let program = std::env::current_exe().unwrap();
+    let told = Command::new(program)
+        .args(["--exact", "tells_digests", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let theirs: Vec<_> = told
+        .lines()
+        .filter_map(|it| it.strip_prefix("digest "))
+        .collect();
+    assert_eq!(theirs, own);
+}
+
+fn digests() -> Vec<String> {
+    let of = |seed, crypto| run(Profile::All, [seed], crypto).digest.to_string();
+    let crypto = [Crypto::Tls, Crypto::Null];
+    crypto
+        .into_iter()
+        .flat_map(|it| (0..5).map(move |seed| of(seed, it)))
+        .collect()
+}
+
+#[test]
+#[ignore = "told to the test that asks for it"]
+fn tells_digests() {
+    for digest in digests() {
+        println!("\ndigest {digest}");
+    }
+}
+
+/// Checks: I20
+#[test]
+fn what_tls_draws_changes_bytes_and_neither_sizes_nor_times() {
+    for seed in 0..5 {
+        let [seeded, stock] =
+            [Crypto::Tls, Crypto::Stock].map(|crypto| run(Profile::All, [seed], crypto));
+        assert_eq!(seeded.shape, stock.shape, "seed {seed}");
+        assert_ne!(seeded.digest, stock.digest, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_scenario_is_the_same_from_its_text() {
+    for profile in Profile::ALL {
+        let scenario = profile.scenario(7, Crypto::Null);
+        assert_eq!(scenario.to_string().parse(), Ok(scenario));
+    }
+}
+
+#[test]
+fn what_nodes_send_can_be_kept_with_the_secrets_to_read_it() {
+    let scenario: Scenario = KILLED.parse().unwrap();
+    let (report, capture) = scenario.run_captured();
+    let report = report.unwrap();
+    assert_eq!(capture.datagrams.len() as u64, report.datagrams);
+    let bytes: usize = capture.datagrams.iter().map(|it| it.bytes.len()).sum();
+    assert_eq!(bytes as u64, report.bytes);
+    for label in ["CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"] {
+        let mut lines = capture.key_log.iter();
+        assert!(lines.any(|line| line.starts_with(label)), "{label}");
+    }
+    assert_eq!(report, scenario.run().unwrap(), "to look changes nothing");
+}
