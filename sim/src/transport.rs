@@ -52,6 +52,13 @@ pub(crate) struct Stream {
     pub(crate) lane: u8,
     /// The number that the next message on it has.
     pub(crate) position: Aside<u64>,
+    /// Where its OPEN began.
+    pub(crate) base: Aside<u64>,
+    /// Whether what its RESUME says proves what of earlier connections was not received, even if it
+    /// is the lane's first: its OPEN is the first as well, or it stands above that one's base.
+    pub(crate) proves: Aside<bool>,
+    /// Its RESUME was written.
+    pub(crate) answered: Aside<bool>,
 }
 
 impl Connection {
@@ -137,6 +144,9 @@ impl Connection {
                 told: false,
                 lane: 0,
                 position: Aside(0),
+                base: Aside(0),
+                proves: Aside(false),
+                answered: Aside(false),
             });
         }
         self.stream_mut(opener, id.index)

@@ -1,5 +1,6 @@
-//! Each deliberately broken variant of the machines is found, by name: by the exploration as the
-//! breach of an invariant, by scenarios that come out otherwise, or both.
+//! Each deliberately broken variant of the machines is found, by name: by random runs, each within
+//! a thousand seeds; by the exploration as the breach of an invariant; and by scenarios that come out
+//! otherwise.
 //!
 //! What found each stands in `tests/broken.txt`; `PEER_SENDER_REWRITE=1` writes it anew. It needs the
 //! feature: `cargo test -p peer-sender-sim --features broken --test broken`.
@@ -15,19 +16,24 @@ use std::path::{Path, PathBuf};
 
 use peer_sender_core::broken::{Variant, put_in_force};
 use peer_sender_sim::explore::{Extent, Found, breadth_first, ladder};
-use peer_sender_sim::transcript;
+use peer_sender_sim::swarm::{Profile, run_seed};
+use peer_sender_sim::{Violation, transcript};
 
 /// States of each configuration, at a first and at a second look: what is broken shows within few
 /// steps.
 const STATES_MAX: [u64; 2] = [600, 6_000];
+/// Seeds within which each variant must be found, and which must not find anything else.
+const SEEDS_MAX: u64 = 1_000;
+const SEEDS_UNBROKEN: u64 = 100;
 const CONFIGURATIONS: usize = 24;
 /// Scenarios that are named of those that come out otherwise.
 const NAMED_MAX: usize = 3;
 
 const HEAD: &str = "\
 # Deliberately broken variants of the machines (core/src/broken.rs), and what finds each: the
-# invariant that the exploration sees broken first, within which bounds and after how many steps;
-# and scenarios that come out otherwise. Written by
+# invariant that random runs see broken first, how many seeds that takes, counted from seed 0, and
+# after how many inputs of the last; the same of the exploration, within which bounds and after how
+# many steps; and scenarios that come out otherwise. Written by
 # PEER_SENDER_REWRITE=1 cargo test -p peer-sender-sim --features broken --test broken
 ";
 
@@ -37,9 +43,10 @@ fn every_broken_variant_is_found() {
     // A machine that sees by itself that it is wrong panics, which is a violation like any other.
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let (told, escaped) = tell();
+    let (told, escaped, unseeded) = tell();
     std::panic::set_hook(loud);
     assert!(escaped.is_empty(), "nothing finds {escaped:?}");
+    assert!(unseeded.is_empty(), "no seed finds {unseeded:?}");
     let path = folder().join("broken.txt");
     if std::env::var_os("PEER_SENDER_REWRITE").is_some() {
         fs::write(&path, &told).unwrap();
@@ -48,28 +55,53 @@ fn every_broken_variant_is_found() {
     assert_eq!(known, told, "{} is stale", path.display());
 }
 
-/// What finds each variant, and the variants that nothing finds.
-fn tell() -> (String, Vec<Variant>) {
+/// What finds each variant, and the variants that nothing finds, or no seed.
+fn tell() -> (String, Vec<Variant>, Vec<Variant>) {
     let scenarios = scenarios();
     assert_eq!(explored(), None, "the machines as they are");
+    assert_eq!(seeded(SEEDS_UNBROKEN), None, "the machines as they are");
     let mut told = HEAD.to_owned();
     let mut escaped = Vec::new();
+    let mut unseeded = Vec::new();
     for &variant in Variant::ALL {
         put_in_force(Some(variant));
+        let seeded = seeded(SEEDS_MAX);
         let explored = explored();
         let otherwise = come_out_otherwise(&scenarios);
         put_in_force(None);
         if explored.is_none() && otherwise.is_empty() {
             escaped.push(variant);
         }
+        if seeded.is_none() {
+            unseeded.push(variant);
+        }
+        let seeded = seeded.unwrap_or_else(|| "no seed".into());
         let explored = explored.unwrap_or_else(|| "not by exploration".into());
         let otherwise = match otherwise.as_slice() {
             [] => "no scenario".into(),
             some => some[..some.len().min(NAMED_MAX)].join(" "),
         };
-        told += &format!("\n{}\n  {explored}\n  {otherwise}\n", variant.name());
+        let name = variant.name();
+        told += &format!("\n{name}\n  {seeded}\n  {explored}\n  {otherwise}\n");
     }
-    (told, escaped)
+    (told, escaped, unseeded)
+}
+
+/// The first breach that seeds find, if any.
+fn seeded(seeds: u64) -> Option<String> {
+    (0..seeds).find_map(|seed| {
+        let run = run_seed(seed, &Profile::Swarm);
+        let (id, inputs) = (name(&run.violation?), run.report.inputs);
+        Some(format!("{id} seeds, {} needed, {inputs} inputs", seed + 1))
+    })
+}
+
+/// The invariant that is broken. A machine that finds itself wrong panics, and says which it is.
+fn name(violation: &Violation) -> String {
+    let words = violation.to_string();
+    let own = words.split("id: \"").nth(1);
+    let own = own.and_then(|words| words.split('"').next());
+    own.unwrap_or(violation.id).to_owned()
 }
 
 /// The first breach that is found, if any: a look at little of every configuration, then at more of
@@ -84,14 +116,7 @@ fn explored() -> Option<String> {
             };
             let found = breadth_first(&bounds, extent, |_: &Found| ControlFlow::Continue(()));
             let breach = found.violation?;
-            // A machine that finds itself wrong panics, and says which invariant it is.
-            let words = breach.violation.to_string();
-            let own = words.split("id: \"").nth(1);
-            let own = own.and_then(|words| words.split('"').next());
-            let (id, steps) = (
-                own.unwrap_or(breach.violation.id),
-                breach.scenario.ops.len(),
-            );
+            let (id, steps) = (name(&breach.violation), breach.scenario.ops.len());
             Some(format!(
                 "{id} exploration of {:?}, {steps} steps",
                 bounds.name

@@ -1,6 +1,6 @@
 //! Books that are kept message by message, so that no step has to look at all of them.
 
-use peer_sender_core::Time;
+use peer_sender_core::{LANES_MAX, Time};
 
 use super::{Fate, Kind, Message};
 
@@ -12,6 +12,8 @@ pub(crate) struct Ledger {
     /// Of these, those that wait and have an end, the earliest first.
     expiring: Vec<(Time, u64)>,
     pub(super) rejected: u64,
+    /// How many of the living are on each lane.
+    of_lanes: [u64; LANES_MAX as usize],
     /// Messages and bytes that wait, and that have begun.
     pub(super) queued: [u64; 2],
     pub(super) in_flight: [u64; 2],
@@ -39,6 +41,9 @@ impl Ledger {
 
     pub(super) fn offered(&mut self, id: u64, message: &Message) {
         self.live.push(id);
+        if let Some(count) = self.of_lanes.get_mut(usize::from(message.lane)) {
+            *count += 1;
+        }
         add(&mut self.queued, message);
         if let Some(at) = message.expires_at {
             let place = self.expiring.partition_point(|it| *it < (at, id));
@@ -63,6 +68,12 @@ impl Ledger {
         self.outcomes[kind as usize] += 1;
     }
 
+    /// Whether any message of a lane has no outcome.
+    pub(super) fn is_busy(&self, lane: u8) -> bool {
+        let count = self.of_lanes.get(usize::from(lane));
+        count.is_some_and(|it| *it > 0)
+    }
+
     /// The earliest end of one that waits.
     pub(super) fn expires_next(&self) -> Option<Time> {
         self.expiring.first().map(|(at, _)| *at)
@@ -71,6 +82,9 @@ impl Ledger {
     fn ends(&mut self, id: u64, message: &Message) {
         if let Ok(place) = self.live.binary_search(&id) {
             self.live.remove(place);
+        }
+        if let Some(count) = self.of_lanes.get_mut(usize::from(message.lane)) {
+            *count -= 1;
         }
         match message.begun {
             true => take(&mut self.in_flight, message),

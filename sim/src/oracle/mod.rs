@@ -8,6 +8,7 @@ mod ledger;
 mod numbers;
 mod outcomes;
 mod sightings;
+mod turns;
 mod waits;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use self::ledger::Ledger;
 use self::numbers::Numbers;
 pub(crate) use self::numbers::SessionPlace;
 pub(crate) use self::sightings::payload;
+use self::turns::Turns;
 use self::waits::Row;
 use crate::aside::Aside;
 use crate::settings::Settings;
@@ -31,6 +33,7 @@ pub(crate) struct Oracle {
     pub(crate) messages: Vec<Message>,
     ledger: Aside<Ledger>,
     numbers: Aside<Numbers>,
+    turns: Aside<Turns>,
     lanes: Vec<Lane>,
     /// The receiver's memory, which is lost from time to time, counted from 1.
     memory: Aside<u32>,
@@ -63,6 +66,9 @@ pub(crate) struct Message {
     pub(crate) expires_at: Option<Time>,
     /// The receiver may have taken it and forgotten: its memory was lost after it had begun.
     pub(crate) excused: bool,
+    /// The first RESUME of its lane could not prove that it was not received: it stood at its base,
+    /// and the message was sent before. What the sender knows as well.
+    pub(crate) unproven: Aside<bool>,
     /// The application was handed it ever, and by which memory of the receiver's last; 0 is none.
     pub(crate) seen: bool,
     seen_in: u32,
@@ -70,6 +76,8 @@ pub(crate) struct Message {
     spare: u8,
     /// The application has accepted it.
     pub(crate) accepted: bool,
+    /// When it was handed out by which memory of the receiver's last. What that knows as well.
+    accepted_in: Aside<u32>,
     /// The application has refused it, with this code.
     pub(crate) refused: Option<u64>,
 }
@@ -118,6 +126,8 @@ struct Lane {
     latest: Option<u64>,
     /// When the receiver was last able to say what it has of the lane.
     heard: Heard,
+    /// Whether any RESUME of the lane was read. What the sender knows as well.
+    resumed: Aside<bool>,
 }
 
 /// When a receiver was last able to say what it has.
@@ -149,6 +159,7 @@ impl Oracle {
             messages: Vec::new(),
             ledger: Aside::default(),
             numbers: Aside::default(),
+            turns: Aside::default(),
             lanes: Vec::new(),
             memory: Aside(1),
             row: Row::new(settings),
@@ -172,10 +183,12 @@ impl Oracle {
             cancelled: None,
             expires_at,
             excused: false,
+            unproven: Aside(false),
             seen: false,
             seen_in: 0,
             spare: 1,
             accepted: false,
+            accepted_in: Aside(0),
             refused: None,
         };
         self.ledger.offered(id, &message);
@@ -235,9 +248,14 @@ impl Oracle {
         }
     }
 
-    /// The receiver has answered the lane's OPEN on the connection that stands.
-    pub(crate) fn heard(&mut self, lane: u8) {
-        self.lane_mut(lane).heard = Heard::Now;
+    /// The receiver has answered the lane's OPEN on the connection that stands: with a RESUME that
+    /// `proves` what it has not received of earlier connections, or would if it were the first.
+    pub(crate) fn heard(&mut self, lane: u8, proves: bool) {
+        let known = self.lane_mut(lane);
+        known.heard = Heard::Now;
+        if !std::mem::replace(&mut *known.resumed, true) && !proves {
+            self.each_in_flight(|message| *message.unproven |= message.lane == lane);
+        }
     }
 
     /// Whether the receiver has been away for longer than the sender's patience.
@@ -275,6 +293,18 @@ impl Oracle {
 
     pub(crate) fn is_settled(&self) -> bool {
         self.ledger.live.is_empty()
+    }
+
+    /// A message that the application has accepted, of which the receiver still knows, and the sender
+    /// does not.
+    pub(crate) fn accepted_in_vain(&self) -> Option<(u64, &Message)> {
+        let mut live = self.live();
+        live.find(|(_, it)| *it.accepted_in == *self.memory)
+    }
+
+    /// Whether a message that waits has an end.
+    pub(crate) fn expires_ever(&self) -> bool {
+        self.ledger.expires_next().is_some()
     }
 
     /// Whether it was accepted, and has no outcome.

@@ -144,9 +144,8 @@ impl Oracle {
                         ends.any(|since| since + settings.patience <= now)
                             && self.is_silent(message.lane, now, settings)
                     }
-                    // One that was sent before the receiver said what it takes, and is too large
-                    // to be sent again, may have been taken by another receiver before this one.
-                    UnknownReason::Forgotten => message.excused || too_large,
+                    // One that is unproven would be sent again, if it were not too large.
+                    UnknownReason::Forgotten => message.excused || *message.unproven && too_large,
                 };
                 require(caused, "I4", "nothing has happened that hides its fate")
             }

@@ -146,12 +146,18 @@ impl Oracle {
     }
 
     /// The application has answered a message that it was handed: accepted it, or refused it with
-    /// a code.
-    pub(crate) fn answered(&mut self, id: u64, refused: Option<u64>) {
+    /// a code. The receiver still knows of it, or has forgotten it meanwhile.
+    pub(crate) fn answered(&mut self, id: u64, refused: Option<u64>, known: bool) {
+        let memory = self.memory;
         if let Some(message) = self.message_mut(id) {
             match refused {
                 Some(code) => message.refused = Some(code),
-                None => message.accepted = true,
+                None => {
+                    message.accepted = true;
+                    if known {
+                        message.accepted_in = memory;
+                    }
+                }
             }
         }
     }

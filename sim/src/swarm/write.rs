@@ -1,12 +1,12 @@
 //! What a seed writes on its tape.
 
-use super::class::Class;
+use super::class::{Class, Classes};
 use super::kind::Kind;
 use super::profile::Profile;
 use crate::tape::{Layer, Rng, Writer};
 
 /// Records of a tape. Not each of them fits where it comes up, and some are several inputs.
-const RECORDS: u64 = 2_600;
+const RECORDS: u64 = 2_900;
 
 /// Bytes of choices of a record, its tag included.
 const RECORD_BYTES: usize = 8;
@@ -35,13 +35,7 @@ pub fn tape_of(seed: u64, profile: &Profile) -> Vec<u8> {
         })
         .collect();
     let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
-    let stop = classes.has(Class::Stop).then(|| {
-        // Mostly near the end, since little happens behind it.
-        match rng.below(4) {
-            0 => rng.below(RECORDS),
-            _ => RECORDS - rng.below(RECORDS / 5),
-        }
-    });
+    let stops = stops(&mut rng, classes);
     let mut record = [0; RECORD_BYTES];
     for place in 0..RECORDS {
         rng.fill(&mut record);
@@ -52,10 +46,28 @@ pub fn tape_of(seed: u64, profile: &Profile) -> Vec<u8> {
             here
         });
         record[0] = drawn.map_or(0, |(tag, _)| *tag);
-        if stop == Some(place) {
+        if stops.contains(&place) {
             record[0] = Kind::Stop as u8;
         }
         writer.record(&record);
     }
     writer.finish()
+}
+
+/// Where the sender is stopped, up to three times: mostly near the end, since little happens behind
+/// it, and the later times soon after the first.
+fn stops(rng: &mut Rng, classes: Classes) -> Vec<u64> {
+    let mut stops = Vec::new();
+    if classes.has(Class::Stop) {
+        let mut at = match rng.below(4) {
+            0 => rng.below(RECORDS),
+            _ => RECORDS - rng.below(RECORDS / 5),
+        };
+        for _ in 0..=rng.below(3) {
+            stops.push(at);
+            let soon = 1 << rng.below(8);
+            at += 1 + rng.below(soon);
+        }
+    }
+    stops
 }

@@ -1,6 +1,7 @@
 //! What happens to connections, and what both machines ask of them.
 
 use bytes::Bytes;
+use peer_sender_core::wire::{Decoder, Frame, Item, Resume};
 use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, StreamId, TransferId};
 
 use super::{KEY, Trouble, World, impossible};
@@ -115,7 +116,7 @@ impl World {
                 let (bytes, fin) = read.arrive(amount);
                 if from == End::Acceptor && read.is_between_frames() && !cut {
                     // The first whole frame of a way back is its RESUME.
-                    heard.push(each.lane);
+                    heard.push((each.lane, *each.proves));
                 }
                 if fin {
                     lost.push(each.lane);
@@ -153,7 +154,9 @@ impl World {
                 }
             }
         }
-        heard.into_iter().for_each(|lane| self.oracle.heard(lane));
+        heard
+            .into_iter()
+            .for_each(|(lane, proves)| self.oracle.heard(lane, proves));
         if reader == End::Dialler {
             let now = self.sender_clock.now;
             lost.into_iter()
@@ -273,6 +276,10 @@ impl World {
             return violated("A", "a write on a stream that nobody opened");
         };
         let lane = written.lane;
+        if end == End::Acceptor && !std::mem::replace(&mut *written.answered, true) {
+            let next = first_of(&chunks).map_or(0, |resume| resume.next);
+            *written.proves |= next > *written.base;
+        }
         if let Err(why) = written.way_mut(end).write(transfer, &chunks, fin) {
             return violated("A", why);
         }
@@ -373,6 +380,15 @@ impl World {
             Some(connection) => Ok(connection),
             None => impossible("there is no such connection"),
         }
+    }
+}
+
+/// The RESUME at the front of a write.
+fn first_of(chunks: &[Bytes]) -> Option<Resume> {
+    let mut front = chunks.first()?.clone();
+    match Decoder::default().next(&mut front) {
+        Ok(Some(Item::Frame(Frame::Resume(resume)))) => Some(resume),
+        _ => None,
     }
 }
 

@@ -23,7 +23,8 @@ impl World {
             id,
             ..
         } = self.held.remove(at);
-        self.oracle.answered(id, refused);
+        let known = self.sessions.key(session).is_some();
+        self.oracle.answered(id, refused, known);
         let lane = Lane(lane);
         let refusal = refused.map(|code| Event::Refused {
             lane,

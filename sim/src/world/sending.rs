@@ -152,6 +152,11 @@ impl World {
             } => {
                 let place = self.place(End::Dialler, attempt)?;
                 self.write((place, End::Dialler), stream, (transfer, chunks, fin))?;
+                let streams = self.connection(place).map(|it| &mut it.streams);
+                let written = streams.and_then(|it| it.get(usize::try_from(stream.index).ok()?));
+                if let Some(lane) = written.map(|it| it.lane) {
+                    self.oracle.goes(lane, priority, &self.settings)?;
+                }
                 if priority != Priority::Normal {
                     self.note(|| print::class(transfer, priority));
                 }
@@ -236,6 +241,8 @@ impl World {
                         Frame::Open(open) => {
                             written.lane = u8::try_from(open.lane).unwrap_or(u8::MAX);
                             written.position = Aside(open.base);
+                            written.base = Aside(open.base);
+                            written.proves = Aside(open.fresh);
                             session = Some(self.oracle.session(open.session));
                         }
                         Frame::Skip { count } => *written.position += count,
