@@ -20,7 +20,7 @@ use super::settings::{Crypto, Settings};
 use super::share::Share;
 
 /// 2026-01-01.
-const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
+pub(super) const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
 
 /// A message that waits for the application.
 #[derive(Clone, Copy, Debug)]

@@ -9,12 +9,13 @@ use peer_sender_core::Time;
 use peer_sender_quic::Ecn;
 use peer_sender_quic::simulation::rustls::KeyLog;
 
-use super::host::Setup;
+use super::host::{NOT_LONG_AGO, Setup};
 use super::oracle::Broken;
 use super::report::Report;
 use super::scenario::Scenario;
 use super::settings::BadSettings;
 use super::world::World;
+use crate::pcapng;
 
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +43,37 @@ pub struct Capture {
     /// The secrets of every connection: lines of the format that `SSLKEYLOGFILE` made common, which
     /// Wireshark reads.
     pub key_log: Vec<String>,
+}
+
+impl Capture {
+    /// A file that Wireshark reads, with the secrets inside. Its times are those of the world's date,
+    /// which begins with the year 2026.
+    pub fn to_pcapng(&self) -> Vec<u8> {
+        let mut file = pcapng::Capture::new(NOT_LONG_AGO);
+        for line in &self.key_log {
+            file.key_log(line);
+        }
+        for it in &self.datagrams {
+            file.datagram(&pcapng::Datagram {
+                at: it.at,
+                from: it.from,
+                to: it.to,
+                ecn: it.ecn.map_or(0, bits),
+                bytes: &it.bytes,
+                note: "",
+            });
+        }
+        file.to_bytes()
+    }
+}
+
+/// RFC 3168 section 5.
+fn bits(mark: Ecn) -> u8 {
+    match mark {
+        Ecn::Ect1 => 1,
+        Ecn::Ect0 => 2,
+        Ecn::Ce => 3,
+    }
 }
 
 /// A datagram that a node sent.

@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use bytes::Bytes;
 use peer_sender_core::Lane;
 use peer_sender_core::wire::{Decoder, Frame, Item};
+use peer_sender_sim::net::Scenario;
 use tshark::{PORT, Shark};
 
 /// The bidirectional streams that the dialling end opens first (RFC 9000 section 2.1).
@@ -108,6 +109,38 @@ fn over_ipv6_it_shows_all_in_clear() {
     let [dialler, listener] = [1, 2].map(|n| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n));
     let addresses = [(dialler, 40_000).into(), (listener, PORT).into()];
     assert_shows_all_in_clear("ipv6", addresses);
+}
+
+#[test]
+fn of_a_simulated_run_it_shows_all_in_clear() {
+    let scenario: Scenario = "
+set layer quic
+set nodes 2
+set listen 0
+set dial 1>0
+set end 5s
+at 1s send 1>0 lane 0 count 100 bytes 1000
+"
+    .parse()
+    .unwrap();
+    let (report, capture) = scenario.run_captured();
+    report.unwrap();
+    let Some(shark) = Shark::new("simulated", &capture.to_pcapng()) else {
+        return;
+    };
+    let packets = shark.fields(&["frame.time_epoch", "udp.checksum.status"]);
+    assert_eq!(packets.len(), capture.datagrams.len());
+    assert!(packets.iter().all(|it| it[1] == "1"), "right check sums");
+    // 2026-01-01.
+    assert!(packets[0][0].starts_with("17672256"), "{:?}", packets[0]);
+    let [dialler, listener] = &shark.streams([0])[&0];
+    let (_, said) = parse(dialler);
+    let sizes: Vec<usize> = said.iter().map(Bytes::len).collect();
+    // In the end some more are sent, to see that all is well.
+    assert!(sizes.starts_with(&[1_000; 100]), "{sizes:?}");
+    let (frames, _) = parse(listener);
+    let taken = said.len() as u64;
+    assert_eq!(frames.last(), Some(&Frame::Receipt { taken }));
 }
 
 #[test]
