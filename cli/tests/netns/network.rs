@@ -57,6 +57,9 @@ impl Network {
 
     fn build() -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        // The first namespace of a machine prepares the folder for all others.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _alone = ONE_AT_A_TIME.lock();
         sweep()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let network = Self {
@@ -211,8 +214,6 @@ fn bandwidth(megabits: u32) -> String {
 
 /// Takes away what processes left that are no more.
 fn sweep() -> io::Result<()> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _alone = ONE_AT_A_TIME.lock();
     let Ok(names) = fs::read_dir("/run/netns") else {
         return Ok(());
     };
