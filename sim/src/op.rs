@@ -138,6 +138,12 @@ pub enum Op {
         /// Their letters, counted from 0.
         places: Vec<u8>,
     },
+    /// `with cancel #3` (or `stop`, `wake`, `addresses`): the user asks for it in the very step in
+    /// which the sender is told what comes next, and before that.
+    With {
+        /// For what.
+        op: Box<Op>,
+    },
     /// `accept a0`: the handshake is complete at the accepting end, and not confirmed yet.
     Accept {
         /// The connection.

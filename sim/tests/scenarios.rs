@@ -145,3 +145,33 @@ stop abort
     let all = (stats.delivered, stats.refused, stats.cancelled);
     assert_eq!(all, (1, 1, 1));
 }
+
+/// A receipt that comes in the step in which its message is taken back counts.
+#[test]
+fn the_user_may_ask_for_something_in_the_step_of_what_comes_next() {
+    let text = "\
+send 0 5B
+confirm a0
+deliver a0 up
+take 0
+with cancel #0
+deliver a0 down
+with stop drain 1s
+advance 10s
+";
+    let scenario: Scenario = text.parse().unwrap();
+    assert_eq!(scenario.to_string(), text);
+    let world = scenario.run().unwrap();
+    let stats = world.sender().stats();
+    assert_eq!((stats.delivered, stats.cancelled), (1, 0));
+    // It was told to stop before its clock went on.
+    assert!(world.sender().capacity(peer_sender_core::Lane(0)).messages == 0);
+    let wrong = "with send 0 5B"
+        .parse::<Scenario>()
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        wrong,
+        "line 1: \"send\" is not cancel, stop, wake or addresses"
+    );
+}

@@ -31,6 +31,7 @@ impl Display for Op {
                     .iter()
                     .try_for_each(|it| write!(f, " {}", letter(*it)))
             }
+            Self::With { op } => write!(f, "with {op}"),
             Self::Accept { conn } => write!(f, "accept {conn}"),
             Self::Confirm { conn } => write!(f, "confirm {conn}"),
             Self::Fail { conn, why } => write!(f, "fail {conn} {why}"),
@@ -126,6 +127,14 @@ impl Op {
             "addresses" => Self::Addresses {
                 places: read_places(words)?,
             },
+            "with" => {
+                let verb = words.word("what the user asks for")?;
+                if !matches!(verb, "cancel" | "stop" | "wake" | "addresses") {
+                    return Err(bad(verb, "cancel, stop, wake or addresses"));
+                }
+                let op = Box::new(Self::read(verb, words)?);
+                Self::With { op }
+            }
             "accept" => Self::Accept { conn: conn(words)? },
             "confirm" => Self::Confirm { conn: conn(words)? },
             "fail" => Self::Fail {

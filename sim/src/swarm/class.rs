@@ -65,6 +65,8 @@ classes! {
     GiveUp "give-up",
     /// The sender is stopped in the middle.
     Stop "stop",
+    /// The accepting process stands still for a while, and nothing arrives there.
+    Freeze "freeze",
 }
 
 impl Class {
@@ -83,7 +85,8 @@ impl Class {
             | Self::Clock
             | Self::Timers
             | Self::Stale
-            | Self::Refuse => true,
+            | Self::Refuse
+            | Self::Freeze => true,
             Self::Wake | Self::Burst | Self::Expiry | Self::Cancel | Self::GiveUp | Self::Stop => {
                 false
             }

@@ -24,6 +24,7 @@ impl Player {
         let Some(kind) = Kind::ALL.get(usize::from(it.byte())) else {
             return Ok(());
         };
+        self.frozen = self.frozen.saturating_sub(1);
         let happened = self.draw_kind(*kind, it)?;
         match kind.class() {
             Some(class) if happened => self.counts(class),
@@ -79,6 +80,7 @@ impl Player {
                 Ok(true)
             }
             Kind::Connect => self.connect(it),
+            Kind::Accept if self.frozen > 0 => Ok(false),
             Kind::Accept => match self.waiting(|it| it.acceptor == Stand::Waiting) {
                 Some(conn) => self.happens(Op::Accept { conn }),
                 None => Ok(false),
@@ -127,7 +129,7 @@ impl Player {
                 let by = it.time(Duration::from_micros(1), SECOND / 4);
                 self.happens(Op::Advance { by })
             }
-            Kind::Freeze => {
+            Kind::Pause => {
                 let by = it.time(Duration::from_millis(1), 10 * SECOND);
                 self.happens(Op::Advance { by })
             }
@@ -161,7 +163,7 @@ impl Player {
                 Ok(fired)
             }
             Kind::Stale => self.stale(it),
-            Kind::Wake => {
+            Kind::Wake | Kind::WakeWith => {
                 let reasons = [
                     WakeReason::NewAddress,
                     WakeReason::InboundContact,
@@ -169,9 +171,30 @@ impl Player {
                     WakeReason::NetworkChange,
                 ];
                 let reason = pick(it, &reasons);
-                self.happens(Op::Wake { reason })
+                let op = Op::Wake { reason };
+                match kind {
+                    Kind::Wake => self.happens(op),
+                    _ => self.with(op, it),
+                }
             }
-            Kind::Cancel => self.cancel(it),
+            Kind::Cancel | Kind::CancelWith => {
+                let Some(id) = self.world.live_id(|live| it.below(live)) else {
+                    return Ok(false);
+                };
+                let op = Op::Cancel { id };
+                match kind {
+                    Kind::Cancel => self.happens(op),
+                    _ => self.with(op, it),
+                }
+            }
+            Kind::AddressesWith => {
+                let places = self.places(it);
+                self.with(Op::Addresses { places }, it)
+            }
+            Kind::Freeze => {
+                self.frozen = it.log_uniform(2, 100);
+                Ok(true)
+            }
             Kind::Stop => {
                 let mode = match it.below(4) {
                     0 => StopMode::Abort,
@@ -213,7 +236,8 @@ impl Player {
             let connections = self.world.connections().iter();
             connections.flat_map(move |connection| {
                 ENDS.into_iter().flat_map(move |from| {
-                    let reads = connection.stand(from.other()) == Stand::Up;
+                    let reads = connection.stand(from.other()) == Stand::Up
+                        && (from == End::Acceptor || self.frozen == 0);
                     let streams = connection.streams.iter().filter(move |_| reads);
                     let carry = streams.filter(move |stream| {
                         let way = stream.way(from);
@@ -278,7 +302,7 @@ impl Player {
     fn held_lane(&self, it: &mut Choices<'_>) -> Option<u8> {
         let held = self.world.held_count();
         let lane = self.world.held_lane(it.below(held as u64) as usize)?;
-        (self.deaf & 1 << lane == 0).then_some(lane)
+        (self.deaf & 1 << lane == 0 && self.frozen == 0).then_some(lane)
     }
 
     fn take(&mut self, it: &mut Choices<'_>) -> Result<bool, Violation> {
@@ -297,11 +321,25 @@ impl Player {
         self.happens(Op::Refuse { lane, code })
     }
 
-    fn cancel(&mut self, it: &mut Choices<'_>) -> Result<bool, Violation> {
-        match self.world.live_id(|live| it.below(live)) {
-            Some(id) => self.happens(Op::Cancel { id }),
-            None => Ok(false),
+    /// In the very step in which something arrives at the sender.
+    fn with(&mut self, op: Op, it: &mut Choices<'_>) -> Result<bool, Violation> {
+        let op = Box::new(op);
+        let asked = self.happens(Op::With { op })?;
+        let down = |it: &Connection, end| end == End::Dialler && it.carries(End::Acceptor);
+        let arrives = match self.standing(it, down) {
+            Some((conn, _)) => self.happens(Op::Deliver {
+                conn,
+                from: End::Acceptor,
+                stream: None,
+                amount: Amount::All,
+            })?,
+            None => false,
+        };
+        if !arrives {
+            let end = End::Dialler;
+            self.happens(Op::Tick { end })?;
         }
+        Ok(asked)
     }
 
     /// The attempt that is under way, if it stands so.
@@ -312,7 +350,7 @@ impl Player {
     }
 
     fn connect(&mut self, it: &mut Choices<'_>) -> Result<bool, Violation> {
-        if let Some(conn) = self.waiting(|_| true) {
+        if let Some(conn) = self.waiting(|_| self.frozen == 0) {
             return self.happens(Op::Confirm { conn });
         }
         let nowhere = self.world.sender().state().addresses().is_empty();
@@ -474,29 +512,35 @@ impl Player {
             false => 1,
         };
         for _ in 0..times {
-            let count = match it.below(4) {
-                0 => 0,
-                1 => it.below(ADDRESSES_MAX),
-                _ => 1,
-            };
-            let first = it.below(ADDRESSES_MAX);
-            let places = (0..count).map(|step| ((first + step) % ADDRESSES_MAX) as u8);
-            let places = places.collect();
+            let places = self.places(it);
             self.happens(Op::Addresses { places })?;
         }
         Ok(true)
+    }
+
+    fn places(&self, it: &mut Choices<'_>) -> Vec<u8> {
+        let count = match it.below(4) {
+            0 => 0,
+            1 => it.below(ADDRESSES_MAX),
+            _ => 1,
+        };
+        let first = it.below(ADDRESSES_MAX);
+        let places = (0..count).map(|step| ((first + step) % ADDRESSES_MAX) as u8);
+        places.collect()
     }
 
     /// Whether an end's next timer, or that of either, may fire: where what follows is a fault, only
     /// if that fault is on.
     fn may_fire(&self, end: Option<End>) -> bool {
         let sender = || match self.world.sender().next_deadline().map(|it| it.timer) {
-            Some(Timer::Connect | Timer::Resume) => self.classes.has(Class::Attempt),
+            Some(Timer::Connect | Timer::Resume) => {
+                self.classes.has(Class::Attempt) || self.frozen > 0
+            }
             _ => true,
         };
         let receiver = || match self.world.sessions().next_deadline().map(|it| it.timer) {
-            Some(Timer::SessionTtl) => self.classes.has(Class::Forget),
-            _ => true,
+            Some(Timer::SessionTtl) if !self.classes.has(Class::Forget) => false,
+            _ => self.frozen == 0,
         };
         match end {
             None => sender() && receiver(),

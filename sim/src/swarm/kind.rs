@@ -93,7 +93,7 @@ kinds! {
     /// Both clocks leap ahead.
     Leap = 5 Clock,
     /// Time passes and no timer fires.
-    Freeze = 10 Clock,
+    Pause = 10 Clock,
     /// A clock goes back.
     Back = 12 Clock,
     /// A timer fires late.
@@ -116,4 +116,12 @@ kinds! {
     Cancel = 40 Cancel,
     /// The sender is stopped. Where a tape has it, it is put there and not drawn.
     Stop = 0 Stop,
+    /// A message is taken back in the very step in which something arrives.
+    CancelWith = 30 Cancel,
+    /// A reason to dial comes with it.
+    WakeWith = 4 Wake,
+    /// Other addresses do.
+    AddressesWith = 4 Addresses,
+    /// The accepting process stands still.
+    Freeze = 8 Freeze,
 }

@@ -93,6 +93,8 @@ pub(super) struct Player {
     pub(super) bytes_max: u64,
     /// Lanes that the application does not read, by bit.
     pub(super) deaf: u32,
+    /// For how many records the accepting process stands still.
+    pub(super) frozen: u64,
     pub(super) drawn: [u64; Class::COUNT],
     leapt: Duration,
     settings: Settings,
@@ -112,6 +114,7 @@ impl Player {
             classes: super::Classes::NONE,
             bytes_max: 0,
             deaf: 0,
+            frozen: 0,
             drawn: [0; Class::COUNT],
             leapt: Duration::ZERO,
             settings,

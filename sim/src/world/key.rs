@@ -87,6 +87,7 @@ impl World {
             connection.streams.hash(&mut hasher);
         }
         self.leaving.hash(&mut hasher);
+        self.along.iter().for_each(|op| op.hash(&mut hasher));
         for held in &self.held {
             self.sessions.key(held.session).is_some().hash(&mut hasher);
             (held.lane, held.number, held.id).hash(&mut hasher);

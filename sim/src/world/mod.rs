@@ -52,6 +52,8 @@ pub struct World {
     /// What the application was handed and has not answered, in order.
     held: Vec<Held>,
     oracle: Oracle,
+    /// What the user asks for in the sender's next step.
+    along: Vec<Op>,
     /// Steps of both machines so far.
     steps: u64,
     /// Of everything that both machines did so far; nothing is added where nobody asked for it.
@@ -130,6 +132,7 @@ impl World {
             sessions_known: Vec::new(),
             held: Vec::new(),
             oracle: Oracle::new(settings),
+            along: Vec::new(),
             steps: 0,
             digest: None,
             log: None,
@@ -211,9 +214,8 @@ impl World {
         match *op {
             Op::Send { lane, bytes, ttl } => self.send(lane, bytes, ttl),
             Op::Cancel { id } => self.cancel(id),
-            Op::Stop { mode } => self.stop(mode),
-            Op::Wake { reason } => self.wake(reason),
-            Op::Addresses { ref places } => self.move_to(places),
+            Op::Stop { .. } | Op::Wake { .. } | Op::Addresses { .. } => self.ask(op),
+            Op::With { ref op } => self.goes_along(op),
             Op::Accept { conn } => self.accept(conn),
             Op::Confirm { conn } => self.confirm(conn),
             Op::Fail { conn, why } => self.fail(conn, why),
@@ -240,17 +242,24 @@ impl World {
             Op::Take { lane } => self.answer(lane, None),
             Op::Refuse { lane, code } => self.answer(lane, Some(code)),
             Op::Advance { by } => {
+                self.ask_alone()?;
                 self.sender_clock.now = self.sender_clock.now + by;
                 self.receiver_clock.now = self.receiver_clock.now + by;
                 Ok(())
             }
-            Op::Fire { end } => self.fire(end),
+            Op::Fire { end } => {
+                self.ask_alone()?;
+                self.fire(end)
+            }
             Op::Tick { end } => self.tick(end),
             Op::Back { end, by } => self.go_back(end, by),
             Op::Restart => self.restart(),
             Op::Forget => self.forget(),
             Op::Leave { mode } => self.leave(mode),
-            Op::Heal => self.heal(),
+            Op::Heal => {
+                self.ask_alone()?;
+                self.heal()
+            }
             Op::Stale { end, kind, number } => self.stale(end, kind, number),
         }
     }

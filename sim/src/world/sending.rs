@@ -5,12 +5,12 @@ use std::time::Duration;
 use peer_sender_core::wire::{Decoder, Frame, Item};
 use peer_sender_core::{
     Action, Event, Lane, MessageId, MessageOptions, Priority, StopMode, StreamId, TransferId,
-    Unsent, WakeReason,
+    Unsent,
 };
 
 use super::{Trouble, World, impossible};
 use crate::aside::Aside;
-use crate::op::{Conn, End};
+use crate::op::{Conn, End, Op};
 use crate::oracle::{Before, Violation, payload, violated};
 use crate::print;
 use crate::settings::address;
@@ -23,6 +23,8 @@ impl World {
         bytes: u32,
         ttl: Option<Duration>,
     ) -> Result<(), Trouble> {
+        // What there is room for shows before.
+        self.ask_alone()?;
         let room = self.sender.capacity(Lane(lane));
         let fits = room.messages > 0
             && room.bytes >= bytes as usize
@@ -56,13 +58,13 @@ impl World {
     }
 
     pub(super) fn cancel(&mut self, id: u64) -> Result<(), Trouble> {
+        self.ask_alone()?;
         let Some(message) = self.oracle.message(id) else {
             return impossible("there is no such message");
         };
         let waits = message.fate == crate::oracle::Fate::Live && !message.begun;
-        let now = self.sender_clock.now;
-        self.oracle.cancelled(id, now);
-        self.step_sender([Event::Cancel { id: MessageId(id) }])?;
+        let event = self.asks(&Op::Cancel { id });
+        self.step_sender(event)?;
         if waits && self.oracle.is_live(id) {
             violated(
                 "I1",
@@ -72,23 +74,56 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn stop(&mut self, mode: StopMode) -> Result<(), Trouble> {
+    /// The user stops the sender, wakes it, or tells it of addresses.
+    pub(super) fn ask(&mut self, op: &Op) -> Result<(), Trouble> {
+        let event = self.asks(op);
+        Ok(self.step_sender(event)?)
+    }
+
+    /// The same in the sender's next step, whatever brings that about.
+    pub(super) fn goes_along(&mut self, op: &Op) -> Result<(), Trouble> {
+        match op {
+            Op::Cancel { id } if self.oracle.message(*id).is_none() => {
+                impossible("there is no such message")
+            }
+            _ => {
+                self.along.push(op.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// What waited for a step of the sender that has not come, before its clock moves.
+    pub(super) fn ask_alone(&mut self) -> Result<(), Violation> {
+        match self.along.is_empty() {
+            true => Ok(()),
+            false => self.step_sender([]),
+        }
+    }
+
+    /// What the sender is told when its user asks for something; none if that is no event.
+    fn asks(&mut self, op: &Op) -> Option<Event> {
         let now = self.sender_clock.now;
-        let at = match mode {
-            StopMode::Drain(within) => now + within,
-            StopMode::Abort | StopMode::Remove => now,
-        };
-        self.oracle.stops(at, mode == StopMode::Remove);
-        Ok(self.step_sender([Event::Stop { mode }])?)
-    }
-
-    pub(super) fn wake(&mut self, reason: WakeReason) -> Result<(), Trouble> {
-        Ok(self.step_sender([Event::Wake { reason }])?)
-    }
-
-    pub(super) fn move_to(&mut self, places: &[u8]) -> Result<(), Trouble> {
-        let addresses = places.iter().map(|it| address(*it)).collect();
-        Ok(self.step_sender([Event::AddressesChanged { addresses }])?)
+        match *op {
+            Op::Cancel { id } => {
+                self.oracle.cancelled(id, now);
+                Some(Event::Cancel { id: MessageId(id) })
+            }
+            Op::Stop { mode } => {
+                let at = match mode {
+                    StopMode::Drain(within) => now + within,
+                    StopMode::Abort | StopMode::Remove => now,
+                };
+                self.oracle.stops(at, mode == StopMode::Remove);
+                Some(Event::Stop { mode })
+            }
+            Op::Wake { reason } => Some(Event::Wake { reason }),
+            Op::Addresses { ref places } => {
+                let addresses = places.iter().map(|it| address(*it)).collect();
+                Some(Event::AddressesChanged { addresses })
+            }
+            _ => None,
+        }
     }
 
     /// One step of the sender, and what follows from it at once.
@@ -96,7 +131,9 @@ impl World {
         &mut self,
         events: impl IntoIterator<Item = Event>,
     ) -> Result<(), Violation> {
-        self.sender_handles(events)?;
+        let along = std::mem::take(&mut self.along);
+        let along: Vec<_> = along.iter().filter_map(|op| self.asks(op)).collect();
+        self.sender_handles(along.into_iter().chain(events))?;
         while self.takes_at_once() {
             let taken = self.take_writes(End::Dialler);
             if taken.is_empty() {
