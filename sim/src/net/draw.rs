@@ -19,6 +19,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The most bytes that are handed over at once.
 const BURST_BYTES_MAX: u64 = 512 << 10;
 
+/// The most bytes that are handed over in all, so that no scenario takes long.
+const BYTES_MAX: u64 = 8 << 20;
+
 /// The most records behind the settings.
 const RECORDS_MAX: usize = 400;
 
@@ -108,6 +111,7 @@ impl Scenario {
             settings: settings.unwrap_or_default(),
             now: SECOND,
             ops: Vec::new(),
+            left: BYTES_MAX,
         };
         for mut choices in tape.take(RECORDS_MAX) {
             drawing.record(&mut choices);
@@ -116,6 +120,7 @@ impl Scenario {
             mut settings,
             now,
             mut ops,
+            ..
         } = drawing;
         ops.sort_by_key(|(at, _)| *at);
         settings.end = now + 5 * SECOND;
@@ -179,12 +184,19 @@ struct Drawing {
     settings: Settings,
     now: Duration,
     ops: Vec<(Duration, Op)>,
+    /// Bytes that may yet be handed over.
+    left: u64,
 }
 
 impl Drawing {
     fn record(&mut self, choices: &mut Choices<'_>) {
         let kind = choices.one_of(&Kind::ALL).copied().unwrap_or(Kind::Send);
-        self.now += choices.time(Duration::ZERO, 15 * SECOND);
+        // In the same moment, within some round trips, or at leisure.
+        self.now += match choices.below(3) {
+            0 => choices.time(Duration::ZERO, 15 * SECOND),
+            1 => Duration::from_micros(choices.below(80_000)),
+            _ => Duration::from_millis(choices.below(8_000)),
+        };
         match kind {
             Kind::Send | Kind::SendInTime => {
                 let (from, to) = self.pair(choices);
@@ -221,7 +233,10 @@ impl Drawing {
             | Kind::Ecn
             | Kind::Bandwidth
             | Kind::Mtu
-            | Kind::Cut => self.path(kind, choices),
+            | Kind::Cut => {
+                self.meanwhile(choices);
+                self.path(kind, choices);
+            }
             Kind::CutOff
             | Kind::Rebind
             | Kind::Move
@@ -238,7 +253,20 @@ impl Drawing {
             | Kind::Jump
             | Kind::Batch
             | Kind::CutAccepted
-            | Kind::Changed => self.node(kind, choices),
+            | Kind::Changed => {
+                self.meanwhile(choices);
+                self.node(kind, choices);
+            }
+        }
+    }
+
+    /// Most of what befalls a node or a path makes no difference unless something is under way.
+    fn meanwhile(&mut self, choices: &mut Choices<'_>) {
+        if choices.chance(128) {
+            let (from, to) = self.pair(choices);
+            let burst = self.burst(from, to, choices);
+            self.add(Op::Send(burst));
+            self.now += Duration::from_micros(choices.below(60_000));
         }
     }
 
@@ -404,18 +432,18 @@ impl Drawing {
         }
     }
 
-    fn burst(&self, from: Place, to: Place, choices: &mut Choices<'_>) -> Burst {
+    fn burst(&mut self, from: Place, to: Place, choices: &mut Choices<'_>) -> Burst {
         let lane = choices.below(u64::from(self.settings.lanes)) as u8;
         let most = u64::from(self.settings.message_bytes_max);
         let bytes = choices.log_uniform(0, most);
-        let count = choices
-            .log_uniform(1, 64)
-            .min(BURST_BYTES_MAX / bytes.max(1));
+        let most = BURST_BYTES_MAX.min(self.left) / bytes.max(1);
+        let count = choices.log_uniform(1, 64).min(most).max(1);
+        self.left = self.left.saturating_sub(bytes * count);
         Burst {
             from,
             to,
             lane,
-            count: count.max(1) as u32,
+            count: count as u32,
             bytes: bytes as u32,
             ttl: None,
         }

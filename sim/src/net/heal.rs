@@ -34,7 +34,28 @@ impl World<'_> {
         let by = self.now + self.patience();
         let settled = self.run_until(by, |world| world.oracle.is_settled())?;
         self.judge_liveness(replies, settled)?;
+        self.count_connections()?;
         self.stop_all()
+    }
+
+    /// Of all connections that there were, each dial has one left at most.
+    fn count_connections(&mut self) -> Result<(), Broken> {
+        const WHATEVER_QUIC_TAKES: Duration = Duration::from_secs(1_800);
+        let too_many = |world: &Self| {
+            world.hosts.iter().find_map(|host| {
+                let dials = world.setup.settings.dials.iter();
+                let own = dials.filter(|(from, to)| *from == host.place || *to == host.place);
+                let most = own.count() as u64;
+                let held = host.node.as_ref()?.stats().connections;
+                (held > most).then_some((host.place, held))
+            })
+        };
+        let by = self.now + WHATEVER_QUIC_TAKES;
+        self.run_until(by, |world| too_many(world).is_none())?;
+        match too_many(self) {
+            Some((place, held)) => broken("I9", format!("node {place} has {held} connections")),
+            None => Ok(()),
+        }
     }
 
     fn heal(&mut self) {

@@ -1,6 +1,6 @@
 //! What nodes tell their users and applications, and what applications answer.
 
-use peer_sender_core::{Lane, PeerEvent, RefuseCode, Time};
+use peer_sender_core::{Lane, Outcome, PeerEvent, RefuseCode, Time};
 use peer_sender_quic::{NodeEvent, PeerHandle, Source, Target};
 
 use super::host::Waiting;
@@ -23,6 +23,7 @@ impl World<'_> {
             NodeEvent::Settled { to, settled } => {
                 let channel = self.channel_of(place, life, to)?;
                 for (id, outcome) in settled {
+                    self.hear_outcome(place, now, to, &outcome)?;
                     self.oracle
                         .settled(channel, id, outcome, &mut self.report)?;
                 }
@@ -84,6 +85,22 @@ impl World<'_> {
         }
     }
 
+    fn hear_outcome(
+        &mut self,
+        place: Place,
+        now: Time,
+        to: Target,
+        outcome: &Outcome,
+    ) -> Result<(), Broken> {
+        let host = &mut self.hosts[usize::from(place)];
+        let slack = host.slack(now);
+        let mut peers = host.dialled.values_mut();
+        match peers.find(|it| Target::Peer(it.handle) == to) {
+            Some(own) => own.dialling.hear_outcome(now, outcome, slack),
+            None => Ok(()),
+        }
+    }
+
     fn channel_of(&self, place: Place, life: u32, to: Target) -> Result<usize, Broken> {
         let channel = self.oracle.find(place, life, to);
         channel.map_or_else(
@@ -105,6 +122,7 @@ impl World<'_> {
         event: &PeerEvent,
     ) -> Result<(), Broken> {
         let host = &mut self.hosts[usize::from(place)];
+        let slack = host.slack(now);
         let own = host.dialled.iter_mut().find(|(_, it)| it.handle == peer);
         let Some((&to, own)) = own else {
             return broken(
@@ -118,57 +136,38 @@ impl World<'_> {
                 format!("node {place}: {event:?} after its peer {to} stopped"),
             );
         }
+        own.dialling
+            .hear(now, event, slack, &self.setup.settings)
+            .map_err(|it| it.at(format!("node {place}, dialling {to}")))?;
         let channel = self.oracle.find(place, host.life, Target::Peer(peer));
-        let channel = channel.and_then(|it| self.oracle.channels.get_mut(it));
         match event {
-            PeerEvent::Connecting { attempt, .. } => {
-                if own.attempt.is_some_and(|last| last >= attempt.0) || own.connected {
-                    return broken(
-                        "I9",
-                        format!("node {place} dials {to} once more: {attempt:?}"),
-                    );
-                }
-                own.attempt = Some(attempt.0);
-            }
-            PeerEvent::Connected { attempt } => {
-                if own.attempt != Some(attempt.0) || own.connected {
-                    return broken("I9", format!("node {place} has {attempt:?} beside another"));
-                }
-                own.connected = true;
-                self.report.connected += 1;
-            }
+            PeerEvent::Connected { .. } => self.report.connected += 1,
             PeerEvent::Disconnected { error, .. } => {
-                own.connected = false;
                 self.report.disconnected += 1;
+                let channel = channel.and_then(|it| self.oracle.channels.get_mut(it));
                 if let Some(channel) = channel {
                     channel.losses += 1;
                 }
                 if !self.disturbed {
-                    return broken(
-                        "L6",
-                        format!("node {place} lost node {to} for nothing: {error}"),
-                    );
+                    let what = format!("node {place} lost node {to} for nothing: {error}");
+                    return broken("L6", what);
                 }
             }
-            PeerEvent::Idle => own.connected = false,
             PeerEvent::SenderStopped { reason } => {
                 own.stopped = true;
-                own.connected = false;
-                let late = host.clock.late + host.clock.tick;
-                let thawed = host.clock.shows(host.thawed);
                 if let Some(by) = own.stops_by
-                    && now > by.max(thawed) + late
+                    && now.saturating_since(by) > slack
                 {
-                    return broken(
-                        "I28",
-                        format!("node {place}: {reason:?} at {now:?}, not {by:?}"),
-                    );
+                    let what = format!("node {place}: {reason:?} at {now:?}, not {by:?}");
+                    return broken("I28", what);
                 }
-                if let Some(it) = self.oracle.find(place, host.life, Target::Peer(peer)) {
-                    self.oracle.end(it);
+                if let Some(channel) = channel {
+                    self.oracle.end(channel);
                 }
             }
-            PeerEvent::BackoffStarted { .. }
+            PeerEvent::Connecting { .. }
+            | PeerEvent::Idle
+            | PeerEvent::BackoffStarted { .. }
             | PeerEvent::AddressChanged { .. }
             | PeerEvent::SlowPeer { .. }
             | PeerEvent::SlowPeerCleared => {}

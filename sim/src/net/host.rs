@@ -18,8 +18,9 @@ use super::provider::Seeded;
 use super::report::mix;
 use super::settings::{Crypto, Settings};
 use super::share::Share;
+use super::waits::Dialling;
 
-/// 2026-01-01.
+/// What the calendar says when a world begins, since 1970: 2026-01-01.
 pub(super) const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
 
 /// A message that waits for the application.
@@ -31,16 +32,15 @@ pub(super) struct Waiting {
     pub(super) bytes: usize,
 }
 
-/// What a user has asked of a peer's end.
-#[derive(Clone, Copy, Debug)]
+/// A peer that a node dials.
+#[derive(Clone, Debug)]
 pub(super) struct Dialled {
     pub(super) handle: PeerHandle,
     /// When it must have stopped, by the node's clock.
     pub(super) stops_by: Option<Time>,
     pub(super) stopped: bool,
-    /// A connection is being made, or stands, by this name.
-    pub(super) attempt: Option<u64>,
-    pub(super) connected: bool,
+    /// What it has told of its connection.
+    pub(super) dialling: Dialling,
 }
 
 /// One node with everything of its own.
@@ -279,6 +279,23 @@ impl Host {
         self.waiting.clear();
         self.dialled.clear();
         self.sessions.clear();
+    }
+
+    /// How late its timers may be at this moment of its own clock.
+    pub(super) fn slack(&self, now: Time) -> Duration {
+        // What came due while it was frozen, or in a leap, is late by anything.
+        let late = self.clock.late + self.clock.tick + Duration::from_millis(1);
+        match self.was_away(now) {
+            true => Duration::MAX / 4,
+            false => late,
+        }
+    }
+
+    /// Whether it did not see all of the last moments.
+    fn was_away(&self, now: Time) -> bool {
+        const MOMENTS: Duration = Duration::from_secs(30);
+        let thawed = self.clock.shows(self.thawed);
+        self.thawed > Time::ZERO && now.saturating_since(thawed) < MOMENTS
     }
 
     /// Whether it does anything.

@@ -38,6 +38,8 @@ pub(super) struct Link {
     /// Until when the line is busy.
     busy: Time,
     old: VecDeque<Datagram>,
+    /// What befell the datagram that it took last.
+    pub(super) fates: Vec<Fault>,
 }
 
 impl Link {
@@ -48,6 +50,7 @@ impl Link {
             in_burst: false,
             busy: Time::ZERO,
             old: VecDeque::new(),
+            fates: Vec::new(),
         }
     }
 
@@ -66,37 +69,43 @@ impl Link {
         faults: &mut Faults,
         mut arrives: impl FnMut(Time, Datagram),
     ) {
-        self.replay(now, &datagram, faults, &mut arrives);
+        self.fates.clear();
+        self.carry_it(now, datagram, &mut arrives);
+        for &fate in &self.fates {
+            faults.count(fate);
+        }
+    }
+
+    fn carry_it(
+        &mut self,
+        now: Time,
+        mut datagram: Datagram,
+        arrives: &mut impl FnMut(Time, Datagram),
+    ) {
+        self.replay(now, &datagram, arrives);
         if self.path.cut {
-            return faults.count(Fault::Cut);
+            return self.fates.push(Fault::Cut);
         }
         if datagram.bytes.len() > usize::from(self.path.mtu) {
-            return faults.count(Fault::Mtu);
+            return self.fates.push(Fault::Mtu);
         }
         let Some(through) = self.line(now, datagram.bytes.len()) else {
-            return faults.count(Fault::Queue);
+            return self.fates.push(Fault::Queue);
         };
-        if self.is_lost(faults) {
+        if self.is_lost() {
             return;
         }
-        let mut datagram = datagram;
-        self.spoil(&mut datagram, faults);
+        self.spoil(&mut datagram);
         if self.path.duplicate.hits(&mut self.rng) {
-            faults.count(Fault::Duplicate);
-            let at = through + self.wait(faults);
+            self.fates.push(Fault::Duplicate);
+            let at = through + self.wait();
             arrives(at, datagram.clone());
         }
-        let at = through + self.wait(faults);
+        let at = through + self.wait();
         arrives(at, datagram);
     }
 
-    fn replay(
-        &mut self,
-        now: Time,
-        datagram: &Datagram,
-        faults: &mut Faults,
-        arrives: &mut impl FnMut(Time, Datagram),
-    ) {
+    fn replay(&mut self, now: Time, datagram: &Datagram, arrives: &mut impl FnMut(Time, Datagram)) {
         if self.path.replay == Share::NONE {
             return;
         }
@@ -107,14 +116,14 @@ impl Link {
         if self.path.replay.hits(&mut self.rng) && !self.path.cut {
             let place = self.rng.below(self.old.len() as u64) as usize;
             if let Some(old) = self.old.get(place).cloned() {
-                faults.count(Fault::Replay);
-                let wait = self.wait(faults);
+                self.fates.push(Fault::Replay);
+                let wait = self.wait();
                 arrives(now + wait, old);
             }
         }
     }
 
-    fn is_lost(&mut self, faults: &mut Faults) -> bool {
+    fn is_lost(&mut self) -> bool {
         let turns = match self.in_burst {
             true => self.path.burst_ends,
             false => self.path.burst_begins,
@@ -123,12 +132,12 @@ impl Link {
             self.in_burst = !self.in_burst;
         }
         if self.in_burst && Share::new(LOSS_IN_BURSTS).hits(&mut self.rng) {
-            faults.count(Fault::Burst);
+            self.fates.push(Fault::Burst);
             return true;
         }
         let lost = self.path.loss.hits(&mut self.rng);
         if lost {
-            faults.count(Fault::Loss);
+            self.fates.push(Fault::Loss);
         }
         lost
     }
@@ -152,16 +161,16 @@ impl Link {
         Some(self.busy)
     }
 
-    fn spoil(&mut self, datagram: &mut Datagram, faults: &mut Faults) {
+    fn spoil(&mut self, datagram: &mut Datagram) {
         if self.path.ecn.hits(&mut self.rng) && datagram.ecn.is_some() {
-            faults.count(Fault::Ecn);
+            self.fates.push(Fault::Ecn);
             datagram.ecn = match self.rng.below(2) {
                 0 => Some(Ecn::Ce),
                 _ => None,
             };
         }
         if self.path.corrupt.hits(&mut self.rng) {
-            faults.count(Fault::Corrupt);
+            self.fates.push(Fault::Corrupt);
             let mut bytes = datagram.bytes.to_vec();
             self.damage(&mut bytes);
             datagram.bytes = bytes.into();
@@ -189,18 +198,18 @@ impl Link {
     }
 
     /// How long a datagram is under way.
-    fn wait(&mut self, faults: &mut Faults) -> Duration {
+    fn wait(&mut self) -> Duration {
         let mut wait = self.path.delay;
         if self.path.jitter > Duration::ZERO {
             wait += exponential(&mut self.rng, self.path.jitter);
         }
         if self.path.reorder.hits(&mut self.rng) {
-            faults.count(Fault::Reorder);
+            self.fates.push(Fault::Reorder);
             let most = self.path.delay * 2 + Duration::from_millis(20);
             wait += below(&mut self.rng, most);
         }
         if self.path.tail.hits(&mut self.rng) {
-            faults.count(Fault::Tail);
+            self.fates.push(Fault::Tail);
             wait += below(&mut self.rng, self.path.tail_max);
         }
         wait

@@ -48,6 +48,7 @@ mod scenario;
 mod settings;
 mod share;
 mod things;
+mod waits;
 mod world;
 
 pub use op::{Burst, Op, Place, Reader};

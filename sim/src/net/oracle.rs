@@ -2,6 +2,7 @@
 //! applications were given: an oracle that owns the receivers' logs.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use bytes::Bytes;
 use peer_sender_core::{IncomingMessage, Lane, MessageId, Outcome, RefuseCode, Time};
@@ -18,6 +19,14 @@ pub struct Broken {
     pub id: &'static str,
     /// What happened instead.
     pub what: String,
+}
+
+impl Broken {
+    /// The same, with where it happened.
+    pub(super) fn at(mut self, place: impl Display) -> Self {
+        self.what = format!("{place}: {}", self.what);
+        self
+    }
 }
 
 pub(super) fn broken<T>(id: &'static str, what: impl Into<String>) -> Result<T, Broken> {

@@ -15,7 +15,7 @@ use crate::tape::{Layer, Rng, Tape, Writer};
 const MESSAGES_MIN: u64 = 100;
 
 /// Random bytes of a record: as many as any kind takes.
-const RECORD: usize = 40;
+const RECORD: usize = 60;
 
 /// What may go wrong. Of all this, each seed has about half.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +66,7 @@ impl Profile {
         let faults: Vec<Kind> = self.faults().filter(|_| rng.below(2) == 0).collect();
         let mut writer = Writer::new(Layer::Quic);
         writer.record(&random(&mut rng));
-        let records = 20 + rng.below(40);
+        let records = 15 + rng.below(35);
         for _ in 0..records {
             let kinds = match faults.is_empty() || rng.below(100) < 55 {
                 true => &TRAFFIC[..],

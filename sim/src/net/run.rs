@@ -11,7 +11,7 @@ use peer_sender_quic::simulation::rustls::KeyLog;
 
 use super::host::{NOT_LONG_AGO, Setup};
 use super::oracle::Broken;
-use super::report::Report;
+use super::report::{Fault, Report};
 use super::scenario::Scenario;
 use super::settings::BadSettings;
 use super::world::World;
@@ -46,21 +46,22 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// A file that Wireshark reads, with the secrets inside. Its times are those of the world's date,
-    /// which begins with the year 2026.
+    /// A file that Wireshark reads, with the secrets inside, and with what befell each datagram. Its
+    /// times are those of the world's date, which begins with the year 2026.
     pub fn to_pcapng(&self) -> Vec<u8> {
         let mut file = pcapng::Capture::new(NOT_LONG_AGO);
         for line in &self.key_log {
             file.key_log(line);
         }
         for it in &self.datagrams {
+            let fates: Vec<_> = it.fates.iter().map(|fate| fate.name()).collect();
             file.datagram(&pcapng::Datagram {
                 at: it.at,
                 from: it.from,
                 to: it.to,
                 ecn: it.ecn.map_or(0, bits),
                 bytes: &it.bytes,
-                note: "",
+                note: &fates.join(", "),
             });
         }
         file.to_bytes()
@@ -87,8 +88,19 @@ pub struct Captured {
     pub to: SocketAddr,
     /// With which mark.
     pub ecn: Option<Ecn>,
+    /// What befell it on the way; nobody stood where it went to if that is none but it never came.
+    pub fates: Vec<Fault>,
     /// All of it.
     pub bytes: Vec<u8>,
+}
+
+impl Capture {
+    /// What befell the datagram that was sent last.
+    pub(super) fn befell(&mut self, fates: &[Fault]) {
+        if let Some(last) = self.datagrams.last_mut() {
+            last.fates.extend_from_slice(fates);
+        }
+    }
 }
 
 /// Tells the size and not the bytes.

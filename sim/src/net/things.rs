@@ -10,6 +10,7 @@ use super::op::{Burst, Op, Place};
 use super::oracle::Broken;
 use super::report::Fault;
 use super::settings::BadSettings;
+use super::waits::Dialling;
 use super::world::World;
 
 impl World<'_> {
@@ -125,10 +126,12 @@ impl World<'_> {
             Op::Refuse(_, each) => host.refuse_each = each,
             Op::Tick(_, tick) => {
                 host.clock.tick = tick;
+                host.thawed = self.now;
                 self.report.faults.count(Fault::ClockTick);
             }
             Op::Late(_, late) => {
                 host.clock.late = late;
+                host.thawed = self.now;
                 self.report.faults.count(Fault::ClockLate);
             }
             Op::Jump(_, ahead) => {
@@ -184,8 +187,7 @@ impl World<'_> {
                 handle,
                 stops_by: None,
                 stopped: false,
-                attempt: None,
-                connected: false,
+                dialling: Dialling::default(),
             };
             host.dialled.insert(to, dialled);
         }

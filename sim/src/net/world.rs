@@ -327,7 +327,17 @@ impl<'a> World<'a> {
 
     /// Lets every node act that has something to do.
     fn serve(&mut self) -> Result<(), Broken> {
+        // Far more than any batch of a moment needs.
+        const TURNS_MAX: u32 = 100_000;
+        let mut turns = 0;
         while let Some(place) = self.dirty.pop_first() {
+            turns += 1;
+            if turns > TURNS_MAX {
+                return broken(
+                    "I22",
+                    format!("node {place} is never done at {:?}", self.now),
+                );
+            }
             self.turn(place)?;
         }
         Ok(())
@@ -392,6 +402,10 @@ impl<'a> World<'a> {
             self.note(place, transmit, bytes)?;
             if number < kept {
                 self.post(place, transmit, bytes);
+            } else {
+                self.capture
+                    .iter_mut()
+                    .for_each(|it| it.befell(&[Fault::Batch]));
             }
         }
         Ok(())
@@ -418,6 +432,7 @@ impl<'a> World<'a> {
                 from,
                 to,
                 ecn: transmit.ecn,
+                fates: Vec::new(),
                 bytes: bytes.to_vec(),
             });
         }
@@ -448,6 +463,9 @@ impl<'a> World<'a> {
         link.carry(now, datagram, &mut self.report.faults, |at, it| {
             arrivals.push((at, it));
         });
+        if let (Some(capture), false) = (&mut self.capture, link.fates.is_empty()) {
+            capture.befell(&link.fates);
+        }
         for (at, datagram) in arrivals {
             self.push(at, Due::Arrival(datagram));
         }
