@@ -48,8 +48,8 @@ impl Profile {
 
     fn name(self) -> &'static str {
         match self {
-            Self::All => "all",
-            Self::Calm => "calm",
+            Self::All => "swarm",
+            Self::Calm => "none",
             Self::Datagrams => "datagrams",
             Self::Paths => "paths",
             Self::Nodes => "nodes",
@@ -159,7 +159,7 @@ fn messages(tape: Tape<'_>) -> u64 {
 
 /// A name that is no profile's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is none of all, calm, datagrams, paths, nodes and clocks")]
+#[error("{0:?} is none of swarm, none, datagrams, paths, nodes and clocks")]
 pub struct BadProfile(String);
 
 impl FromStr for Profile {

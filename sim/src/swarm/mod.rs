@@ -18,10 +18,12 @@ mod play;
 mod profile;
 mod report;
 mod setup;
+mod smaller;
 mod write;
 
 pub use self::class::{Class, Classes};
 pub use self::play::{Broken, Run, replay, run_seed, run_tape};
 pub use self::profile::{BadProfile, Profile};
 pub use self::report::Report;
+pub use self::smaller::smallest;
 pub use self::write::tape_of;
