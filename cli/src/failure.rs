@@ -71,6 +71,20 @@ pub(crate) enum Failure {
     NothingToCompareWith,
     #[error("{}: {problem}\nto see what a scenario looks like: peer-sender sim --help", file.display())]
     Scenario { file: PathBuf, problem: String },
+    #[error(
+        "cannot run seeds again in another process: {problem}\nto go without: peer-sender sim --seeds A..B"
+    )]
+    Again { problem: String },
+    #[error("--faults {0}\nto see what may be drawn: peer-sender sim --help")]
+    Faults(String),
+    #[error(
+        "only a scenario of the layer quic, or a single seed of it, has datagrams to write to a file\nto write those of seed 7: peer-sender sim --layer quic --seeds 7..8 --pcap FILE"
+    )]
+    NothingToCapture,
+    #[error("cannot write the capture to {}: {error}\nto write it elsewhere: peer-sender sim --pcap FILE ...", file.display())]
+    Capture { file: PathBuf, error: io::Error },
+    #[error("cannot write the smallest scenario to {}: {error}\nto write it elsewhere: peer-sender sim --smallest FILE ...", file.display())]
+    Smallest { file: PathBuf, error: io::Error },
     /// Often meant so (`| head -1`), hence no error in words; `rest` says what became of the work.
     #[error("stdout's reader is gone; {rest}")]
     StdoutClosed { rest: String },

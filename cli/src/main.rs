@@ -21,6 +21,7 @@ mod send;
 mod sim;
 mod spoken;
 mod transfer;
+mod usage;
 
 use std::process::ExitCode;
 

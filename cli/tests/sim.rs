@@ -77,6 +77,98 @@ fn a_scenario_that_is_none_names_its_line() {
     run("sim --scenario /does/not/exist").failed(2, &["/does/not/exist"]);
 }
 
+#[test]
+fn seeds_print_one_object_and_the_same_in_another_process() {
+    let ran = run("sim --seeds 100..124 --again 8 --json");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.stdout.lines().count(), 1, "one object: {ran:?}");
+    assert_eq!(ran.stderr, "", "no terminal, no progress");
+    let report = json(&ran.stdout);
+    assert_eq!(report["seeds"], 24);
+    assert_eq!(report["violations"], 0);
+    assert_eq!(report["again"]["seeds"], 3);
+    assert_eq!(report["again"]["otherwise"], serde_json::json!([]));
+    let number = |name: &str| report[name].as_f64().unwrap_or_default();
+    assert!(number("delivered") > 0.0, "{report}");
+    assert!(number("messages") >= number("delivered"), "{report}");
+    assert!(number("inputs") > 24.0 * 500.0, "{report}");
+    assert!(number("faults") > 24.0, "{report}");
+    assert!(number("simulated_hours") > 0.0, "{report}");
+    assert!(number("cpu_seconds") > 0.0, "{report}");
+    let again = json(&run("sim --seeds 100..124 --json").stdout);
+    assert_eq!(report["digest"], again["digest"]);
+}
+
+#[test]
+fn each_seed_has_a_digest_of_its_own() {
+    let ran = run("sim --seeds 7..13 --every 2 --digests");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let lines: Vec<(&str, &str)> = ran
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let seeds: Vec<_> = lines.iter().map(|it| it.0).collect();
+    assert_eq!(seeds, ["7", "9", "11"]);
+    assert!(
+        lines[0].1 != lines[1].1 && lines[1].1 != lines[2].1,
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn people_read_what_seeds_have_come_to() {
+    let ran = run("sim --seeds 0..4 --faults loss+restart");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.stdout
+            .starts_with("4 seeds of the layer machine, faults loss+restart, in "),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains("restart "), "{ran:?}");
+    assert!(ran.stdout.ends_with("no violation\n"), "{ran:?}");
+}
+
+#[test]
+fn whole_nodes_run_from_seeds_from_text_and_into_a_capture() {
+    let directory = Directory::new("nodes");
+    let ran = run("sim --layer quic --seeds 3..5 --again 2 --json");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let report = json(&ran.stdout);
+    assert_eq!(report["layer"], "quic");
+    assert!(report["messages"].as_u64() >= Some(200), "{report}");
+    assert_eq!(report["again"]["otherwise"], serde_json::json!([]));
+    let file = directory.file("nodes.pcapng");
+    let ran = run(&format!(
+        "sim --layer quic --seeds 3..4 --faults none --pcap {file}"
+    ));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let capture = fs::read(&file).expect("it was written");
+    assert_eq!(capture.get(..4), Some(&[0x0a, 0x0d, 0x0d, 0x0a][..]));
+    let scenario = "set layer quic\nset nodes 2\nset listen 0\nset dial 1>0\nset end 5s\n\
+                    at 1s send 1>0 lane 0 count 100 bytes 1000\n";
+    let file = directory.file("nodes.txt");
+    fs::write(&file, scenario).expect("a file");
+    let ran = run(&format!("sim --scenario {file}"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let (delivered, rest) = ran.stdout.split_once(" of ").expect("two figures");
+    assert!(
+        rest.starts_with(&format!("{delivered} messages delivered")),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn what_seeds_cannot_be_is_said() {
+    run("sim --seeds 9").failed(2, &["A..B"]);
+    run("sim --seeds 9..9").failed(2, &["A below B"]);
+    run("sim --seeds 0..9 --faults rain").failed(2, &["rain", "swarm", "loss+restart"]);
+    run("sim --exhaustive --faults none").failed(2, &["--faults", "--exhaustive"]);
+    run("sim --seeds 0..9 --states 9").failed(2, &["--states", "--seeds"]);
+    run("sim --seeds 0..9 --pcap seeds.pcapng").failed(2, &["--layer quic --seeds 7..8"]);
+    run("sim --seeds 0..9 --layer quic --pcap no.pcapng").failed(2, &["--seeds 7..8"]);
+}
+
 fn from_stdin(text: &str) -> Ran {
     let mut child = command("sim --scenario -")
         .stdin(Stdio::piped())

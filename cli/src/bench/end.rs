@@ -13,9 +13,9 @@ use tokio::time;
 
 use super::courier::{self, Courier, Done};
 use super::plan::{Contender, Work, Workload};
-use super::usage::Usage;
 use super::{failed, ours};
 use crate::failure::Failure;
+use crate::usage::Usage;
 use crate::{Verdict, on_this_thread};
 
 #[cfg(feature = "compare")]

@@ -17,7 +17,6 @@ mod plain;
 mod plan;
 mod report;
 mod rows;
-mod usage;
 
 use std::fmt::Display;
 

@@ -9,8 +9,8 @@ use super::courier::Done;
 use super::end::{Order, Said, Task};
 use super::failed;
 use super::plan::{Contender, Work};
-use super::usage::Usage;
 use crate::failure::Failure;
+use crate::usage::Usage;
 
 #[cfg(feature = "compare")]
 use super::plain;

@@ -6,19 +6,25 @@ use serde::{Deserialize, Serialize};
 
 /// None where the system does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// CPU time of all threads, user and system, in nanoseconds.
-    pub(super) cpu_nanos: Option<u64>,
+    pub(crate) cpu_nanos: Option<u64>,
     /// Memory that is resident now, in KiB.
-    pub(super) resident_kib: Option<u64>,
+    pub(crate) resident_kib: Option<u64>,
 }
 
 impl Usage {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self {
             cpu_nanos: cpu_nanos(),
             resident_kib: resident_kib(),
         }
+    }
+
+    /// CPU time since then, in seconds.
+    pub(crate) fn cpu_seconds_since(&self, earlier: &Self) -> Option<f64> {
+        let nanos = self.cpu_nanos?.checked_sub(earlier.cpu_nanos?)?;
+        Some(nanos as f64 / 1e9)
     }
 }
 
