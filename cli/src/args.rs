@@ -233,6 +233,9 @@ pub(crate) struct SimArgs {
     /// the streams in clear: of a scenario of the layer `quic`, or of a single seed of it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["exhaustive", "again", "digests"])]
     pub(crate) pcap: Option<PathBuf>,
+    /// Stop the sender in five ways after each single thing that happens in a seed.
+    #[arg(long, conflicts_with_all = ["exhaustive", "scenario", "pcap"])]
+    pub(crate) stops: bool,
     /// Run each so many-th seed again, in another process, and compare the digests of all that
     /// happened.
     #[arg(long, value_name = "N", conflicts_with_all = ["exhaustive", "scenario", "digests"], value_parser = clap::value_parser!(u64).range(1..))]

@@ -75,6 +75,10 @@ pub(crate) enum Failure {
         "cannot run seeds again in another process: {problem}\nto go without: peer-sender sim --seeds A..B"
     )]
     Again { problem: String },
+    #[error(
+        "--stops is of the layer machine\nto stop after all that happens: peer-sender sim --seeds A..B --stops"
+    )]
+    StopsOfMachines,
     #[error("--faults {0}\nto see what may be drawn: peer-sender sim --help")]
     Faults(String),
     #[error(

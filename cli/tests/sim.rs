@@ -100,6 +100,16 @@ fn seeds_print_one_object_and_the_same_in_another_process() {
 }
 
 #[test]
+fn a_run_is_stopped_after_each_thing_that_happens_in_it() {
+    let ran = run("sim --seeds 5..7 --stops --json");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let report = json(&ran.stdout);
+    let number = |name: &str| report[name].as_u64().unwrap_or_default();
+    assert!(number("stops") > number("inputs"), "{report}");
+    run("sim --layer quic --seeds 5..7 --stops").failed(2, &["layer machine"]);
+}
+
+#[test]
 fn each_seed_has_a_digest_of_its_own() {
     let ran = run("sim --seeds 7..13 --every 2 --digests");
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -13,13 +13,15 @@ const TRIES: u64 = 5_000;
 #[derive(Debug)]
 pub(super) struct Machine {
     faults: Profile,
+    /// Each is stopped after each thing that happens in it, too.
+    stops: bool,
 }
 
 impl Machine {
-    pub(super) fn new(faults: &str) -> Result<Self, Failure> {
+    pub(super) fn new(faults: &str, stops: bool) -> Result<Self, Failure> {
         let faults = faults.parse();
         let faults = faults.map_err(|problem: BadProfile| Failure::Faults(problem.to_string()))?;
-        Ok(Self { faults })
+        Ok(Self { faults, stops })
     }
 }
 
@@ -30,8 +32,17 @@ impl Layer for Machine {
 
     fn run(&self, seed: u64) -> (Tally, Option<Broken>) {
         let Run {
-            report, violation, ..
+            scenario,
+            report,
+            mut violation,
         } = swarm::run_seed(seed, &self.faults);
+        let mut stops = 0;
+        if self.stops && violation.is_none() {
+            match swarm::stop_everywhere(&scenario) {
+                Ok(count) => stops = count,
+                Err(failed) => violation = Some(failed.1),
+            }
+        }
         let drawn = Class::ALL.map(|it| (it.name(), report.drawn(it)));
         let tally = Tally {
             seeds: report.runs,
@@ -40,6 +51,7 @@ impl Layer for Machine {
             faults: report.faults(),
             inputs: report.inputs,
             steps: report.steps,
+            stops,
             simulated: report.simulated,
             digest: report.digest,
             drawn: drawn.into_iter().collect(),
@@ -53,7 +65,13 @@ impl Layer for Machine {
     }
 
     fn smallest(&self, seed: u64) -> String {
-        let run = swarm::run_seed(seed, &self.faults);
+        let mut run = swarm::run_seed(seed, &self.faults);
+        if self.stops
+            && run.violation.is_none()
+            && let Err(failed) = swarm::stop_everywhere(&run.scenario)
+        {
+            (run.scenario, run.violation) = (failed.0, Some(failed.1));
+        }
         swarm::smallest(&run, TRIES).to_string()
     }
 }

@@ -84,6 +84,7 @@ pub(super) fn tally(report: &Report) -> Tally {
         faults: report.faults.total(),
         inputs: report.datagrams,
         steps: report.steps,
+        stops: 0,
         simulated: report.simulated,
         digest: report.digest,
         drawn: drawn.into_iter().collect(),

@@ -34,8 +34,11 @@ pub(super) trait Layer: Sync {
 pub(super) fn run(args: &SimArgs, range: Range<u64>) -> Result<Verdict, Failure> {
     match args.layer {
         args::Layer::Machine if args.pcap.is_some() => Err(Failure::NothingToCapture),
-        args::Layer::Machine => run_layer(&Machine::new(&args.faults)?, args, range),
+        args::Layer::Machine => run_layer(&Machine::new(&args.faults, args.stops)?, args, range),
         args::Layer::Quic => {
+            if args.stops {
+                return Err(Failure::StopsOfMachines);
+            }
             let layer = Quic::new(&args.faults, args.crypto)?;
             match (&args.pcap, range.end - range.start) {
                 (None, _) => run_layer(&layer, args, range),
@@ -86,6 +89,7 @@ fn run_layer(layer: &impl Layer, args: &SimArgs, range: Range<u64>) -> Result<Ve
         faults: swept.tally.faults,
         inputs: swept.tally.inputs,
         steps: swept.tally.steps,
+        stops: args.stops.then_some(swept.tally.stops),
         simulated_hours: swept.tally.simulated_hours(),
         cpu_seconds: Usage::now().cpu_seconds_since(&before),
         seconds: super::rounded(begin.elapsed()),

@@ -20,6 +20,8 @@ pub(super) struct Tally {
     pub(super) inputs: u64,
     /// Steps that they led to.
     pub(super) steps: u64,
+    /// How often the sender was stopped after a single thing.
+    pub(super) stops: u64,
     /// Virtual time that passed.
     pub(super) simulated: Duration,
     /// Of all that happened; of many runs, whatever their order.
@@ -45,6 +47,7 @@ impl Tally {
         self.faults += other.faults;
         self.inputs += other.inputs;
         self.steps += other.steps;
+        self.stops += other.stops;
         self.simulated += other.simulated;
         // In whichever order the threads bring them; the multiplier keeps two that differ by the
         // same bits from cancelling each other out.
@@ -105,6 +108,8 @@ pub(super) struct Told {
     pub(super) faults: u64,
     pub(super) inputs: u64,
     pub(super) steps: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stops: Option<u64>,
     pub(super) simulated_hours: f64,
     /// None where the system does not tell.
     pub(super) cpu_seconds: Option<f64>,
@@ -152,6 +157,12 @@ impl Told {
             line(format!(
                 "{} h simulated per minute of processor time",
                 figure(hours)
+            ));
+        }
+        if let Some(stops) = self.stops {
+            line(format!(
+                "{} stops, one after each thing that happened in each of five ways",
+                thousands(stops)
             ));
         }
         if let Some(again) = &self.again {

@@ -19,6 +19,7 @@ mod profile;
 mod report;
 mod setup;
 mod smaller;
+mod stops;
 mod write;
 
 pub use self::class::{Class, Classes};
@@ -26,4 +27,5 @@ pub use self::play::{Broken, Run, replay, run_seed, run_tape};
 pub use self::profile::{BadProfile, Profile};
 pub use self::report::Report;
 pub use self::smaller::smallest;
+pub use self::stops::stop_everywhere;
 pub use self::write::tape_of;
