@@ -28,3 +28,6 @@ pub(crate) use reading::read_open;
 use reading::{Reading, item_name};
 
 use record::Record;
+
+#[cfg(test)]
+mod tests;

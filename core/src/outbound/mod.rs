@@ -32,3 +32,6 @@ const PIPELINED_BYTES_MAX: usize = 64 << 10;
 /// Payloads up to this size are copied together; quinn-proto's cost grows with the chunks that
 /// are unacknowledged.
 const COPIED_BYTES_MAX: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests;

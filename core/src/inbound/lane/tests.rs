@@ -122,3 +122,12 @@ fn check_sees_what_is_wrong() {
         assert_eq!(lane.check().unwrap_err().id, id);
     }
 }
+
+#[test]
+fn a_lane_is_known_from_its_first_opening_on_and_by_its_newest_connection() {
+    let never = InboundLane::default();
+    assert_eq!((never.is_known(), never.newest()), (false, None));
+    let (mut lane, mut budget) = opened(0);
+    lane.lose(Attempt(5), None, &mut budget);
+    assert_eq!((lane.is_known(), lane.newest()), (true, Some(Attempt(5))));
+}

@@ -202,3 +202,72 @@ fn what_is_kept_is_bounded_in_number_too() {
     assert_eq!(bench.keep(1..101, 0), 100);
     assert_eq!(bench.plain.late_cost, 100 * MESSAGE_OVERHEAD);
 }
+
+#[test]
+fn what_an_older_one_waits_for_is_kept_free_to_the_last_byte() {
+    let fits = 100_000 - 2 * MESSAGE_OVERHEAD - 50_000;
+    for (bytes, goes) in [(fits, true), (fits + 1, false)] {
+        let mut bench = Bench::new();
+        bench.come(0, 50_000, true);
+        let taken = bench.come_behind(100_000, 1, bytes);
+        let expected = if goes {
+            whole(1, 1, bytes)
+        } else {
+            Taken::Waits
+        };
+        assert_eq!(taken, expected);
+        assert_eq!(bench.plain.waits(), !goes);
+    }
+    // Nobody is ahead.
+    let mut bench = Bench::new();
+    bench.come(0, 50_000, true);
+    assert_eq!(bench.come(1, fits + 1, true), whole(1, 1, fits + 1));
+}
+
+#[test]
+fn what_was_kept_waits_and_needs_room_until_it_is_taken() {
+    let mut bench = Bench::new();
+    assert_eq!((bench.plain.late_need(), bench.plain.waits()), (0, false));
+    assert_eq!(
+        bench.come(0, 190_000 - LARGEST, true),
+        whole(0, 0, 190_000 - LARGEST)
+    );
+    assert_eq!(
+        bench.come(1, LARGEST - 1_000, true),
+        whole(1, 1, LARGEST - 1_000)
+    );
+    assert_eq!(bench.keep(2..3, 20_000), 1);
+    assert_eq!(bench.plain.late_need(), 20_000 + MESSAGE_OVERHEAD);
+    assert!(bench.plain.waits() && bench.plain.holds());
+    assert_eq!(bench.plain.take_late(&mut bench.budget), None);
+    bench.plain.consume(2, &mut bench.budget);
+    let payload = Bytes::from(vec![2; 20_000]);
+    assert_eq!(bench.plain.take_late(&mut bench.budget), Some((2, payload)));
+    assert_eq!((bench.plain.late_need(), bench.plain.waits()), (0, false));
+    assert_eq!(bench.used(), 20_000 + MESSAGE_OVERHEAD);
+}
+
+#[test]
+fn another_name_of_its_connection_is_the_name_of_what_comes_on_it() {
+    let mut bench = Bench::new();
+    bench.come(0, 10, false);
+    bench.plain.rename(|attempt| Attempt(attempt.0 + 7));
+    let names: Vec<u64> = bench.plain.places().map(|it| it.attempt.0).collect();
+    assert_eq!(names, [7]);
+    bench.plain.lose_all(Attempt(7), &mut bench.budget);
+    assert_eq!(bench.plain.places().count(), 0);
+}
+
+#[test]
+fn check_sees_what_is_wrong() {
+    let mut bench = Bench::new();
+    bench.come(0, 10, true);
+    assert_eq!(bench.plain.check(), Ok(()));
+    let mut held = bench.plain.clone();
+    held.held_cost += 1;
+    let mut late = bench.plain.clone();
+    late.late_cost += 1;
+    for wrong in [held, late] {
+        assert_eq!(wrong.check().unwrap_err().id, "I21");
+    }
+}

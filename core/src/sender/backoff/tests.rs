@@ -121,3 +121,50 @@ fn jitter_spreads_each_wait_within_its_bounds_and_repeats_by_seed() {
         "spread at the longest too"
     );
 }
+
+#[test]
+fn a_wait_is_spread_from_three_quarters_to_one_and_a_half_and_folded_back_at_its_bounds() {
+    let ms = Duration::from_millis;
+    let within = |wait, random| spread(ms(wait), ms(100), ms(1_000), random);
+    let (half, whole) = (u32::MAX / 3, u32::MAX);
+    assert_eq!(
+        [0, half, whole].map(|it| within(400, it)),
+        [300, 400, 600].map(ms)
+    );
+    // Above the longest, and below the shortest, by as much as it is inside now.
+    assert_eq!(
+        [0, half, whole].map(|it| within(1_000, it)),
+        [750, 1_000, 500].map(ms)
+    );
+    assert_eq!(
+        [0, half, whole].map(|it| within(100, it)),
+        [125, 100, 150].map(ms)
+    );
+    // Where there is no room between them, neither way.
+    let none = |random| spread(ms(100), ms(100), ms(110), random);
+    assert_eq!([0, whole].map(none), [110, 100].map(ms));
+}
+
+#[test]
+fn a_seed_gives_the_same_waits_on_every_machine() {
+    let ascending = core::array::from_fn(|place| place as u8);
+    let drawn = [draw(&[7; 32], 1), draw(&[7; 32], 2), draw(&ascending, 1)];
+    assert_eq!(drawn, [3_753_853_181, 23_470_313, 3_705_981_172]);
+}
+
+#[test]
+fn failures_as_long_ago_compare_as_equal_whenever_that_is() {
+    let builder = Config::builder("192.0.2.1:1".parse().unwrap());
+    let config = builder.give_up_after(Some(Duration::from_secs(60)));
+    let config = config.build().unwrap();
+    let relative = |since, now| {
+        let mut backoff = Backoff::default();
+        let (since, now) = (Time::from_secs(since), Time::from_secs(now));
+        backoff.fail(since, ErrorClass::Transient, 1, &config, &[7; 32]);
+        backoff.make_relative(now, &config);
+        backoff
+    };
+    assert_eq!(relative(1, 11), relative(100, 110));
+    assert_ne!(relative(1, 11), relative(1, 12));
+    assert_eq!(relative(1, 61), relative(1, 99), "given up in any case");
+}

@@ -6,6 +6,9 @@
 )]
 
 mod bench;
+mod canonical;
+mod checking;
+mod composing;
 mod connecting;
 mod giving_up;
 mod lanes;

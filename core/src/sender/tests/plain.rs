@@ -529,3 +529,51 @@ fn what_never_came_whole_is_counted_once() {
         assert_eq!(bench.machine.reply_stats().incomplete, 2);
     }
 }
+
+#[test]
+fn a_stopping_sender_drains_once_each_message_is_on_its_stream() {
+    let drains = |bench: &Bench| matches!(bench.machine.state().link(), Link::Draining(_));
+    let mode = StopMode::Drain(SECOND);
+    let mut bench = Bench::up_with(|it| it.streams_max = 1);
+    bench.queue(2);
+    bench.step([Event::Stop { mode }]);
+    assert!(!drains(&bench), "a message waits for its stream");
+    let acknowledged = bench.acknowledged(0);
+    bench.step([acknowledged]);
+    assert!(drains(&bench));
+    let mut bench = Bench::up();
+    bench.queue(2);
+    bench.step([Event::Stop { mode }]);
+    assert!(drains(&bench));
+    assert_eq!(bench.machine.stats().written, 2);
+}
+
+#[test]
+fn what_is_cancelled_as_its_next_connection_stands_is_not_sent_again() {
+    let mut bench = Bench::up();
+    bench.queue(2);
+    bench.taken(&[0, 1]);
+    bench.lose();
+    bench.wait_for_deadline();
+    let (attempt, id) = (bench.attempt, MessageId(0));
+    let words = bench.step([Event::Connected { attempt }, Event::Cancel { id }]);
+    assert_eq!(
+        words,
+        [
+            "connected",
+            "0: Unknown(ConnectionLost)",
+            "stream 0: m1 (2)"
+        ]
+    );
+}
+
+#[test]
+fn all_that_is_written_awaits_its_acknowledgement() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    bench.taken(&[0]);
+    assert_eq!(
+        bench.machine.snapshot().holdup,
+        Holdup::AwaitsAcknowledgement
+    );
+}

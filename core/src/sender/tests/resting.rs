@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::bench::{Bench, MINUTE, receipt, resume};
 use crate::table::Standing;
+use crate::wire::{Frame, Open, encode_message_head};
 use crate::*;
 
 const REST: Duration = Duration::from_secs(300);
@@ -146,10 +147,11 @@ fn an_idle_sender_is_dialled_for_the_operator_and_for_nobody_else() {
     ] {
         assert_eq!(wake(&mut bench, reason), NONE);
     }
-    let operator = WakeReason::Operator;
-    let words =
-        bench.step([operator, WakeReason::NetworkChange].map(|reason| Event::Wake { reason }));
-    assert_eq!(words, ["connecting", "dial 1"]);
+    let (operator, change) = (WakeReason::Operator, WakeReason::NetworkChange);
+    for reasons in [[operator, change], [change, operator]] {
+        let words = idle().step(reasons.map(|reason| Event::Wake { reason }));
+        assert_eq!(words, ["connecting", "dial 1"]);
+    }
 }
 
 #[test]
@@ -221,4 +223,84 @@ fn a_healthy_connection_starts_the_limits_anew() {
         bench.wait(MINUTE);
     }
     assert!(!bench.machine.is_closed());
+}
+
+fn remote(index: u64) -> StreamId {
+    StreamId {
+        opener: Side::Remote,
+        index,
+    }
+}
+
+fn opened() -> Event {
+    Event::StreamOpened {
+        attempt: Attempt(0),
+        stream: remote(0),
+    }
+}
+
+#[test]
+fn a_peer_that_begins_to_reply_while_its_connection_is_ended_is_dialled_again() {
+    let mut bench = parting();
+    bench.step([opened()]);
+    let words = bench.hear_end();
+    assert_eq!(words, ["close 0: done (0)", "idle", "connecting", "dial 1"]);
+    // One that opened its stream before, and said nothing, is not.
+    let mut bench = quiet();
+    bench.step([opened()]);
+    assert_eq!(bench.wait(REST), ["write FIN"]);
+    assert_eq!(bench.hear_end(), ["close 0: done (0)", "idle"]);
+}
+
+#[test]
+fn the_answer_to_a_reply_that_came_last_is_told_on_a_new_connection() {
+    let mut bench = quiet();
+    bench.step([opened()]);
+    bench.wait(REST);
+    let mut bytes = Vec::new();
+    let open = Frame::Open(Open {
+        fresh: true,
+        session: SessionId([9; 16]),
+        lane: 0,
+        base: 0,
+    });
+    open.encode(&mut bytes);
+    encode_message_head(1, &mut bytes);
+    bytes.push(b'r');
+    let received = Event::BytesReceived {
+        attempt: Attempt(0),
+        stream: remote(0),
+        bytes: bytes.into(),
+        fin: false,
+    };
+    let mut actions = Vec::new();
+    bench.machine.handle(bench.now, [received], &mut actions);
+    assert!(
+        matches!(actions[0], Action::Deliver(_)),
+        "it is read to the last: {actions:?}"
+    );
+    assert_eq!(bench.lose(), ["idle"]);
+    let (lane, below) = (Lane(0), 1);
+    let words = bench.step([Event::Consumed { lane, below }]);
+    assert_eq!(words, ["connecting", "dial 1"]);
+}
+
+#[test]
+fn why_nothing_moves_is_told_by_what_is_missing() {
+    let holdup = |bench: &Bench| bench.machine.snapshot().holdup;
+    let nowhere = || Event::AddressesChanged {
+        addresses: Vec::new(),
+    };
+    let mut bench = Bench::new();
+    assert_eq!(holdup(&bench), Holdup::Connecting, "with its first step");
+    bench.step([nowhere()]);
+    assert_eq!(bench.machine.state().standing(), Standing::Down);
+    assert_eq!(holdup(&bench), Holdup::NoAddress);
+    bench.queue(1);
+    assert_eq!(holdup(&bench), Holdup::NoAddress);
+    let mut bench = idle();
+    bench.step([nowhere()]);
+    assert_eq!(holdup(&bench), Holdup::NothingToDo);
+    bench.queue(1);
+    assert_eq!(holdup(&bench), Holdup::NoAddress);
 }

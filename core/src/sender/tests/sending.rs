@@ -1,7 +1,7 @@
 //! Writing, receipts and limits.
 
-use super::bench::{Bench, limited, receipt, resume};
-use crate::wire::{Frame, Resume};
+use super::bench::{Bench, EPOCH, limited, receipt, resume};
+use crate::wire::{Frame, Resume, VARINT_MAX};
 use crate::*;
 
 const DELIVERED: &str = "Delivered(Application)";
@@ -193,7 +193,7 @@ fn the_head_of_a_large_message_keeps_no_large_buffer() {
 #[test]
 fn what_no_receiver_can_say_breaks_the_protocol() {
     let unlimited = |taken, next| {
-        let epoch = super::bench::EPOCH;
+        let epoch = EPOCH;
         Frame::Resume(Resume {
             epoch,
             record: 0,
@@ -255,4 +255,20 @@ fn what_no_receiver_can_say_breaks_the_protocol() {
         // Where nothing is open, the peer must still know whose connection it is, to reply.
         assert_eq!(bench.confirm().get(1), Some(&reopened));
     }
+}
+
+#[test]
+fn a_receiver_may_take_messages_of_any_size() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    bench.taken_by_quic();
+    let resume = Frame::Resume(Resume {
+        epoch: EPOCH,
+        record: 0,
+        taken: 0,
+        next: 0,
+        message_bytes_max: VARINT_MAX,
+    });
+    assert_eq!(bench.hear(&[resume]), [""; 0]);
+    assert_eq!(bench.machine.snapshot().holdup, Holdup::AwaitsReceipts);
 }

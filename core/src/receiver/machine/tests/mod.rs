@@ -13,6 +13,7 @@ mod errors;
 mod lane;
 mod plain;
 mod refusals;
+mod replies;
 mod robustness;
 mod take_over;
 

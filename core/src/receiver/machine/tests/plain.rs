@@ -171,3 +171,42 @@ fn what_waits_when_its_session_is_forgotten_is_counted() {
     machine.forget(&mut Vec::new());
     assert_eq!(machine.stats().incomplete, 2);
 }
+
+#[test]
+fn a_message_that_is_refused_leaves_its_room_and_nobody_is_told() {
+    let mut machine = plain();
+    connect(&mut machine);
+    deliver(&mut machine);
+    let code = RefuseCode::Application;
+    let of_another_lane = Event::Refused {
+        lane: Lane(1),
+        number: 0,
+        code,
+    };
+    assert_eq!(step(&mut machine, [of_another_lane]), []);
+    assert_eq!(machine.stats().refused, 0);
+    assert!(machine.held().0 > 0);
+    assert_eq!(step(&mut machine, [refused(0)]), []);
+    assert_eq!((machine.stats().refused, machine.held().0), (1, 0));
+    assert_eq!(machine.stats().stale_events, 1);
+    step(&mut machine, [refused(0)]);
+    assert_eq!(machine.stats().refused, 1);
+    assert_eq!(machine.stats().stale_events, 2);
+}
+
+#[test]
+fn a_drain_waits_for_the_answer_to_what_was_delivered() {
+    let mut machine = plain();
+    connect(&mut machine);
+    deliver(&mut machine);
+    let mode = StopMode::Drain(core::time::Duration::from_secs(1));
+    assert_eq!(step(&mut machine, [Event::Stop { mode }]), []);
+    assert!(!machine.is_closed());
+    let below = 1;
+    let actions = step(&mut machine, [Event::Consumed { lane: LANE, below }]);
+    assert!(
+        matches!(&actions[..], [Action::Close { .. }]),
+        "{actions:?}"
+    );
+    assert!(machine.is_closed());
+}

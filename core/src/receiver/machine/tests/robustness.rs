@@ -193,10 +193,18 @@ fn check_sees_what_is_wrong() {
     let mut rig = Rig::with(ReceiverConfig::new(1_000, of_one_lane(1_000)).unwrap());
     rig.connect(1, Frames::fresh().message(&[0; 800]).message(&[0; 800]));
     type Break = fn(&mut PeerReceiverMachine);
-    let broken: [(&str, Break); 6] = [
+    let broken: [(&str, Break); 8] = [
         ("I21", |machine| machine.inbound.break_budget()),
         ("I18", |machine| machine.inbound.break_touched(Attempt(1))),
         ("I18", |machine| machine.stop_by = Some(Time::ZERO)),
+        ("I18", |machine| {
+            let (id, reason) = (MessageId(0), RejectReason::Stopped);
+            machine.rejected.push((id, LANE, reason, Bytes::new()));
+        }),
+        ("I18", |machine| {
+            let error = ProtocolError::Truncated;
+            machine.broken.push((Attempt(1), error));
+        }),
         ("I10", |machine| machine.inbound.break_connections()),
         ("I21", |machine| {
             machine.inbound.break_pause(Attempt(1), remote(0))
@@ -207,5 +215,28 @@ fn check_sees_what_is_wrong() {
         let mut machine = rig.machine.clone();
         break_it(&mut machine);
         assert_eq!(machine.check().unwrap_err().id, id);
+    }
+}
+
+#[test]
+fn check_sees_what_a_closed_machine_keeps() {
+    let mut connected = Rig::new();
+    connected.step([Event::Connected {
+        attempt: Attempt(1),
+    }]);
+    let mut remembers = Rig::new();
+    remembers.connect(1, Frames::fresh());
+    remembers.lose(1);
+    let mut replies = Rig::new();
+    replies.step([Event::MessageQueued {
+        id: MessageId(0),
+        lane: LANE,
+        payload: Bytes::new(),
+        options: MessageOptions::default(),
+    }]);
+    for Rig { mut machine, .. } in [connected, remembers, replies] {
+        assert_eq!(machine.check(), Ok(()));
+        machine.phase = Phase::Closed;
+        assert_eq!(machine.check().unwrap_err().id, "I27");
     }
 }

@@ -2,6 +2,7 @@ mod binding;
 mod canonical;
 mod ending;
 mod room;
+mod telling;
 
 use super::*;
 use crate::wire::{Frame, Open, encode_message_head};
