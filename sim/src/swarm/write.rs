@@ -8,6 +8,9 @@ use crate::tape::{Layer, Rng, Writer};
 /// Records of a tape. Not each of them fits where it comes up, and some are several inputs.
 const RECORDS: u64 = 2_900;
 
+/// The most records at the beginning in which more goes wrong.
+const STORM_RECORDS_MAX: u64 = 200;
+
 /// Bytes of choices of a record, its tag included.
 const RECORD_BYTES: usize = 8;
 
@@ -25,33 +28,58 @@ pub fn tape_of(seed: u64, profile: &Profile) -> Vec<u8> {
         *bits = classes.bits().to_le_bytes();
     }
     writer.record(&setup);
-    let weights: Vec<(u8, u64)> = (0..)
-        .zip(Kind::ALL)
-        .filter_map(|(tag, kind)| {
-            let on = kind.class().is_none_or(|class| classes.has(class));
-            // Each kind more often in one seed than in another.
-            let weight = kind.weight() << rng.below(3);
-            on.then_some((tag, weight))
-        })
-        .collect();
-    let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
+    let weights = Weights::draw(&mut rng, classes);
+    // What happens once in a lane's life must meet faults as well.
+    let (stormy, storm) = (weights.stormy(), rng.below(STORM_RECORDS_MAX));
     let stops = stops(&mut rng, classes);
     let mut record = [0; RECORD_BYTES];
     for place in 0..RECORDS {
         rng.fill(&mut record);
-        let mut at = rng.below(total);
-        let drawn = weights.iter().find(|(_, weight)| {
-            let here = at < *weight;
-            at = at.wrapping_sub(*weight);
-            here
-        });
-        record[0] = drawn.map_or(0, |(tag, _)| *tag);
+        record[0] = match place < storm {
+            true => stormy.tag(&mut rng),
+            false => weights.tag(&mut rng),
+        };
         if stops.contains(&place) {
             record[0] = Kind::Stop as u8;
         }
         writer.record(&record);
     }
     writer.finish()
+}
+
+/// How often each kind of record is drawn.
+struct Weights(Vec<(Kind, u64)>);
+
+impl Weights {
+    /// Each kind more often in one seed than in another.
+    fn draw(rng: &mut Rng, classes: Classes) -> Self {
+        let on = |kind: &Kind| kind.class().is_none_or(|class| classes.has(class));
+        let all = Kind::ALL.iter().map(|kind| {
+            let weight = kind.weight() << rng.below(3);
+            (*kind, weight)
+        });
+        Self(all.filter(|(kind, _)| on(kind)).collect())
+    }
+
+    /// The same with more of what is not in the ordinary course of things.
+    fn stormy(&self) -> Self {
+        let all = self.0.iter().map(|(kind, weight)| {
+            let times = if kind.class().is_some() { 8 } else { 1 };
+            (*kind, weight * times)
+        });
+        Self(all.collect())
+    }
+
+    fn tag(&self, rng: &mut Rng) -> u8 {
+        let total = self.0.iter().map(|(_, weight)| weight).sum();
+        let mut at = rng.below(total);
+        let drawn = self.0.iter().find(|(_, weight)| {
+            let here = at < *weight;
+            at = at.wrapping_sub(*weight);
+            here
+        });
+        drawn.map_or(0, |(kind, _)| *kind as u8)
+    }
 }
 
 /// Where the sender is stopped, up to three times: mostly near the end, since little happens behind
