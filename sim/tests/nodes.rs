@@ -20,6 +20,16 @@ at 6s path *>0 loss 20.00%
 at 6s send 2>0 lane 3 count 100 bytes 3000
 ";
 
+const CUT_SHORT: &str = "
+set layer quic
+set nodes 2
+set listen 0
+set dial 1>0
+set end 10s
+at 1s batch 1 50.00%
+at 1s send 1>0 lane 0 count 20 bytes 60000
+";
+
 /// Runs the scenario of each seed, and says all that came of them.
 #[expect(clippy::panic, reason = "a helper of tests")]
 fn run(profile: Profile, seeds: impl IntoIterator<Item = u64>, crypto: Crypto) -> Report {
@@ -50,6 +60,7 @@ fn whatever_befalls_nodes_and_networks_every_promise_is_kept() {
     }
     whole.add(&run(Profile::All, 25..60, Crypto::Null));
     whole.add(&run(Profile::Nodes, 25..35, Crypto::Tls));
+    whole.add(&CUT_SHORT.parse::<Scenario>().unwrap().run().unwrap());
     // What never happens is not checked.
     for fault in Fault::ALL {
         assert!(

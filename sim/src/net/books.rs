@@ -44,12 +44,18 @@ impl Amplification {
         let account = self.addresses.entry((place, datagram.from)).or_default();
         account.received += bytes;
         account.proven |= proves(&datagram.bytes);
-        let Some((destination, _)) = ids(&datagram.bytes) else {
-            return;
+        let talks_to = match ids(&datagram.bytes) {
+            Some((destination, _)) => {
+                let connection = (place, destination.to_vec());
+                Some(*self.connections.entry(connection).or_insert(datagram.from))
+            }
+            // A short header does not say how long its id is, which nodes give out.
+            None => datagram.bytes.get(1..=ID_BYTES).and_then(|id| {
+                let connection = (place, id.to_vec());
+                self.connections.get(&connection).copied()
+            }),
         };
-        let connection = (place, destination.to_vec());
-        let talks_to = *self.connections.entry(connection).or_insert(datagram.from);
-        if talks_to != datagram.from {
+        if let Some(talks_to) = talks_to.filter(|it| *it != datagram.from) {
             self.addresses
                 .entry((place, talks_to))
                 .or_default()
@@ -76,6 +82,9 @@ impl Amplification {
 }
 
 const LONG: u8 = 0x80;
+
+/// The length of the connection ids that nodes give out.
+const ID_BYTES: usize = 12;
 
 /// Whether whoever sent this has seen something that was sent to it.
 fn proves(datagram: &[u8]) -> bool {

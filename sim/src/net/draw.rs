@@ -146,6 +146,10 @@ fn draw_settings(choices: &mut Choices<'_>) -> Settings {
         settings.dials.push((1, 0));
     }
     settings.lanes = 1 + choices.below(8) as u8;
+    settings.plain = choices.chance(48);
+    if settings.plain {
+        settings.lanes = 1;
+    }
     if choices.chance(64) {
         settings.queue_messages_max = choices.log_uniform(1, 256) as u32;
     }

@@ -35,6 +35,13 @@ impl World<'_> {
         let settled = self.run_until(by, |world| world.oracle.is_settled())?;
         self.judge_liveness(replies, settled)?;
         self.count_connections()?;
+        let forgot = |place: Place| self.hosts[usize::from(place)].forgot;
+        if let Some(index) = self.oracle.vanished(forgot) {
+            return broken(
+                "I3",
+                format!("message {index} is delivered, and was never received"),
+            );
+        }
         self.stop_all()
     }
 
@@ -142,7 +149,10 @@ impl World<'_> {
                 let holdup = self.holdup(own.from, own.target);
                 return broken(id, what(&format!(", as {holdup}")));
             }
+            // A reply under the plain protocol has one connection, which may end for whatever reason.
+            let bound = self.setup.settings.plain && matches!(own.target, Target::Session(_));
             if index >= fresh
+                && !bound
                 && self.oracle.is_live(own)
                 && !self.is_fair(told.outcome.as_ref(), own.target)
             {

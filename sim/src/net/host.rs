@@ -23,6 +23,9 @@ use super::waits::Dialling;
 /// What the calendar says when a world begins, since 1970: 2026-01-01.
 pub(super) const NOT_LONG_AGO: Duration = Duration::from_secs(1_767_225_600);
 
+/// What nodes call the plain protocol among themselves.
+const PLAIN: &str = "simulated/1";
+
 /// A message that waits for the application.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
@@ -57,6 +60,9 @@ pub(super) struct Host {
     pub(super) frozen: bool,
     /// Until when it was frozen last.
     pub(super) thawed: Time,
+    /// When it forgot for the last time what it had not handed to its application: its process
+    /// ended, or its clock leapt beyond what sessions live.
+    pub(super) forgot: Option<Time>,
     pub(super) socket: VecDeque<Datagram>,
     /// When it is woken, by the world's clock.
     pub(super) wake: Option<Time>,
@@ -205,6 +211,9 @@ impl Setup {
             .idle_timeout(it.idle_timeout)
             .keep_alive(it.idle_timeout * 2 / 5)
             .replies(replies);
+        if it.plain {
+            config = config.plain(PLAIN);
+        }
         if listens {
             config = config.accept(self.trust(trusts));
         }
@@ -224,6 +233,7 @@ impl Host {
             address,
             frozen: false,
             thawed: Time::ZERO,
+            forgot: None,
             socket: VecDeque::new(),
             wake: None,
             until: None,

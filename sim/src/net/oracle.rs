@@ -124,6 +124,9 @@ pub(super) struct Oracle {
     /// Channels that ended in this turn.
     ends: Vec<usize>,
     pub(super) at_most_once: bool,
+    /// Under the plain protocol a message counts as delivered once the receiver's transport has it,
+    /// and comes in any order.
+    pub(super) plain: bool,
     pub(super) taken_bytes_max: usize,
 }
 
@@ -259,7 +262,7 @@ impl Oracle {
         outcome: Outcome,
         report: &mut Report,
     ) -> Result<(), Broken> {
-        let taken_bytes_max = self.taken_bytes_max;
+        let (taken_bytes_max, plain) = (self.taken_bytes_max, self.plain);
         let own = self.channels.get(channel);
         if own.is_some_and(|it| it.ended) {
             return broken(
@@ -274,7 +277,7 @@ impl Oracle {
         match &outcome {
             Outcome::Delivered(_) => {
                 count.delivered += 1;
-                if !told.accepted && told.is_named() {
+                if !plain && !told.accepted && told.is_named() {
                     return broken("I3", format!("{id:?} was not accepted, and is {outcome:?}"));
                 }
             }
@@ -284,6 +287,8 @@ impl Oracle {
                 let so = match code {
                     RefuseCode::Application => told.refused,
                     RefuseCode::TooLarge => large,
+                    // The code as it came: that of a message that is too large.
+                    RefuseCode::Other(5) => large && plain,
                     RefuseCode::Dropped | RefuseCode::Other(_) => false,
                 };
                 if !so && told.is_named() {
@@ -385,6 +390,20 @@ impl Oracle {
         self.withdraw(from, life, target, 0, usize::MAX);
     }
 
+    /// A message for a listener that its transport had, and its application never got. One that is
+    /// too large may have come whole before its sender heard of that. `forgot`: when a node last lost
+    /// what its application had not got.
+    pub(super) fn vanished(&self, forgot: impl Fn(Place) -> Option<Time>) -> Option<usize> {
+        self.messages.iter().position(|told| {
+            let delivered = matches!(told.outcome, Some(Outcome::Delivered(_)));
+            let own = self.channels.get(told.channel);
+            let own = own.filter(|it| matches!(it.target, Target::Peer(_)));
+            let kept = own.is_some_and(|own| forgot(own.to).is_none_or(|at| at < told.at));
+            let large = told.payload.len() > self.taken_bytes_max;
+            delivered && kept && told.received == 0 && told.is_named() && !large
+        })
+    }
+
     /// Whether every machine of which outcomes are to be expected has told all of them.
     pub(super) fn is_settled(&self) -> bool {
         self.channels
@@ -430,14 +449,16 @@ impl Oracle {
         };
         let (channel, at) = (told.channel, told.place);
         let bound = *self.sources.entry((place, life, source)).or_insert(channel);
-        if bound != channel {
+        // Under the plain protocol a peer's replies are of one source, whatever session they are of.
+        if bound != channel && !self.plain {
             return broken(
                 "I5",
                 format!("{source:?} of node {place} brings two senders' messages"),
             );
         }
         if let Some(seen) = seen
-            && (at < seen.after || message.number < seen.number)
+            && !self.plain
+            && (told.is_named() && at < seen.after || message.number < seen.number)
         {
             return broken(
                 "I7",
@@ -446,7 +467,11 @@ impl Oracle {
         }
         let after = Seen {
             channel,
-            after: at + 1,
+            // What has no name may be another one of the same bytes.
+            after: match told.is_named() {
+                true => at + 1,
+                false => seen.map_or(0, |it| it.after),
+            },
             number: message.number + 1,
         };
         self.seen.insert((place, life, source, message.lane), after);
@@ -482,7 +507,7 @@ impl Oracle {
             return Ok(index);
         }
         let log = own.lanes.entry(message.lane).or_default();
-        if at < log.first_after && told.is_named() {
+        if at < log.first_after && told.is_named() && !self.plain {
             return broken("I7", format!("message {index} comes after those behind it"));
         }
         log.first_after = log.first_after.max(at + 1);
@@ -512,9 +537,10 @@ impl Oracle {
         // The next of the same bytes that its source may bring; rather one that nobody has received,
         // and rather one that may still come.
         let bound = self.sources.get(&(place, life, source)).copied();
+        let bound = bound.filter(|_| !self.plain);
         let of_channel = |channel: usize, strict: bool| {
             let log = self.channels.get(channel)?.lanes.get(&message.lane)?;
-            let after = seen.filter(|it| it.channel == channel);
+            let after = seen.filter(|it| it.channel == channel && !self.plain);
             let rest = log.messages.get(after.map_or(0, |it| it.after)..)?;
             let may_be = |index: &&usize| {
                 let told = self.messages.get(**index);

@@ -48,7 +48,9 @@ pub struct Settings {
     pub dials: Vec<(Place, Place)>,
     /// How long things happen before everything is healed.
     pub end: Duration,
-    /// Lanes of each peer, and of each session's replies: 1 to 8.
+    /// Whether the nodes speak the plain protocol.
+    pub plain: bool,
+    /// Lanes of each peer, and of each session's replies: 1 to 8, and 1 under the plain protocol.
     pub lanes: u8,
     /// The most messages of a lane that wait.
     pub queue_messages_max: u32,
@@ -92,6 +94,7 @@ impl Default for Settings {
             listeners: vec![0],
             dials: vec![(1, 0)],
             end: Duration::from_secs(60),
+            plain: false,
             lanes: 8,
             queue_messages_max: 8_192,
             flight_messages_max: 8_192,
@@ -166,6 +169,7 @@ impl Settings {
             "listen" => self.listeners.push(words.small("", "a node")?),
             "dial" => self.dials.push(read_pair(words)?),
             "end" => self.end = words.duration()?,
+            "plain" => self.plain = read_yes_or_no(words)?,
             "lanes" => self.lanes = words.small("", "a number of lanes")?,
             "queue_messages_max" => self.queue_messages_max = read_count(words)?,
             "flight_messages_max" => self.flight_messages_max = read_count(words)?,
@@ -236,6 +240,7 @@ impl Display for Settings {
             writeln!(f, "set {name} {count}")?;
         }
         let flags = [
+            ("plain", self.plain),
             ("jitter", self.jitter),
             ("at_most_once", self.at_most_once),
             ("drop_oldest", self.drop_oldest),

@@ -136,6 +136,7 @@ impl World<'_> {
             }
             Op::Jump(_, ahead) => {
                 host.clock.ahead += ahead;
+                host.forgot = Some(self.now);
                 host.thawed = self.now;
                 self.report.faults.count(Fault::ClockJump);
                 // What was due meanwhile fires now.
@@ -146,6 +147,7 @@ impl World<'_> {
             Op::CutAccepted(_) => {
                 if let (false, Some(node)) = (host.frozen, &mut host.node) {
                     node.cut_accepted(now);
+                    host.forgot = Some(self.now);
                     self.report.faults.count(Fault::ConnectionsCut);
                     self.touch(place);
                 }
@@ -272,6 +274,7 @@ impl World<'_> {
         let host = &mut self.hosts[usize::from(place)];
         let life = host.life;
         host.end();
+        host.forgot = Some(self.now);
         self.report.orphaned += self.oracle.orphan(place, life);
     }
 

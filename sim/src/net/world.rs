@@ -105,6 +105,7 @@ impl<'a> World<'a> {
         let seed = settings.seed;
         let mut oracle = Oracle::default();
         oracle.at_most_once = settings.at_most_once;
+        oracle.plain = settings.plain;
         oracle.taken_bytes_max = settings.taken_bytes_max as usize;
         let mut links = BTreeMap::new();
         let (mut hosts, mut names) = (Vec::new(), BTreeMap::new());
