@@ -10,12 +10,15 @@
 #![expect(clippy::panic, reason = "a violation ends the run that finds it")]
 
 mod config;
+mod datagrams;
 mod draw;
 mod frames;
+mod hostile_peer;
 mod judge;
 mod machine_events;
 pub mod memory;
 mod model;
+mod quic;
 mod sessions;
 
 /// Something that bytes can be handed to.
@@ -40,6 +43,14 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "config",
         run: config::run,
+    },
+    Target {
+        name: "datagrams",
+        run: datagrams::run,
+    },
+    Target {
+        name: "hostile_peer",
+        run: hostile_peer::run,
     },
     Target {
         name: "model",

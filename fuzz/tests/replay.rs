@@ -11,6 +11,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use peer_sender_fuzz::TARGETS;
+use peer_sender_sim::tape::{Layer, Rng, Writer};
 
 #[test]
 fn nothing_in_the_corpus_breaks_its_target() {
@@ -44,6 +45,33 @@ fn the_corpus_is_small_and_of_targets_that_there_are() {
         }
     }
     assert!(all <= ALL_MAX, "the corpus has {all} bytes");
+}
+
+/// What a fuzzer begins with, in small: `PEER_SENDER_CASES` sets how many tapes each target gets.
+#[test]
+fn tapes_of_random_bytes_break_nothing() {
+    let cases = std::env::var("PEER_SENDER_CASES").map_or(40, |text| text.parse().unwrap());
+    let mut broken = Vec::new();
+    for target in TARGETS {
+        for seed in 0..cases {
+            let bytes = tape(seed);
+            if catch_unwind(|| (target.run)(&bytes)).is_err() {
+                broken.push(format!("{}: seed {seed}", target.name));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+fn tape(seed: u64) -> Vec<u8> {
+    let mut rng = Rng::new(seed);
+    let mut tape = Writer::new(Layer::Machine);
+    for _ in 0..rng.below(60) {
+        let mut record = vec![0; rng.below(40) as usize];
+        rng.fill(&mut record);
+        tape.record(&record);
+    }
+    tape.finish()
 }
 
 fn corpus() -> PathBuf {
