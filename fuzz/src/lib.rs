@@ -19,6 +19,7 @@ mod machine_events;
 pub mod memory;
 mod model;
 mod quic;
+mod scenarios;
 mod sessions;
 
 /// Something that bytes can be handed to.
@@ -55,6 +56,14 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "model",
         run: model::run,
+    },
+    Target {
+        name: "scenario_machine",
+        run: scenarios::machine,
+    },
+    Target {
+        name: "scenario_quic",
+        run: scenarios::quic,
     },
     Target {
         name: "sessions",
