@@ -292,6 +292,23 @@ fn a_sending_half_that_begins_anew_voids_what_was_delivered_before() {
 }
 
 #[test]
+fn a_further_lane_of_replies_leaves_what_came_on_the_first() {
+    let mut machine = up();
+    let first = replies(4, 0, &[b"one"]);
+    run(
+        &mut machine,
+        vec![opened(0), on(Side::Remote, 0, first, false)],
+    );
+    let second = replies(4, 1, &[b"two"]);
+    let actions = run(
+        &mut machine,
+        vec![opened(1), on(Side::Remote, 1, second, false)],
+    );
+    assert!(!actions.contains(&Action::ForgetDelivered), "{actions:?}");
+    assert_eq!(machine.reply_stats().held_bytes, 2 * (128 + 3));
+}
+
+#[test]
 fn a_drain_reads_replies_until_its_own_lanes_have_ended_and_answers_what_is_held() {
     let mut machine = up();
     let actions = run(&mut machine, vec![message(0, 0)]);

@@ -92,21 +92,29 @@ fn another_session_and_other_lanes_are_refused() {
 
 #[test]
 fn a_lane_opened_twice_in_a_connection_is_refused() {
-    let mut rig = Rig::new();
-    rig.connect(1, Frames::fresh());
-    let attempt = Attempt(1);
-    let stream = remote(1);
-    let again = Frames::open(0).bytes();
-    let step = rig.step([
-        Event::StreamOpened { attempt, stream },
-        Event::BytesReceived {
-            attempt,
-            stream,
-            bytes: again,
-            fin: false,
-        },
-    ]);
-    breaks(&mut rig, &step, 1, ProtocolError::LaneTwice { lane: 0 });
+    for lane in [0, 3, 7] {
+        let open = Open {
+            fresh: false,
+            session: SESSION,
+            lane,
+            base: 0,
+        };
+        let frames = Frames::default().frame(Frame::Open(open));
+        let mut rig = Rig::new();
+        rig.connect(1, frames.clone());
+        let attempt = Attempt(1);
+        let stream = remote(1);
+        let step = rig.step([
+            Event::StreamOpened { attempt, stream },
+            Event::BytesReceived {
+                attempt,
+                stream,
+                bytes: frames.bytes(),
+                fin: false,
+            },
+        ]);
+        breaks(&mut rig, &step, 1, ProtocolError::LaneTwice { lane });
+    }
 }
 
 #[test]

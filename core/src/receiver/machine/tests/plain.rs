@@ -210,3 +210,28 @@ fn a_drain_waits_for_the_answer_to_what_was_delivered() {
     );
     assert!(machine.is_closed());
 }
+
+#[test]
+fn what_is_beyond_what_a_lost_connection_may_leave_is_dropped_and_counted() {
+    // Two of them may be left behind, and not a third.
+    const LARGE: usize = 12 << 20;
+    let config = ReceiverConfig::new(LARGE, LARGE).unwrap();
+    let config = config.with_protocol(Protocol::Plain).unwrap();
+    let mut machine = PeerReceiverMachine::plain(config);
+    connect(&mut machine);
+    deliver(&mut machine);
+    let (attempt, payload) = (Attempt(1), Bytes::from(vec![7; LARGE]));
+    let events = (1..4).flat_map(|index| {
+        let (stream, bytes, fin) = (remote(index), payload.clone(), true);
+        let received = Event::BytesReceived {
+            attempt,
+            stream,
+            bytes,
+            fin,
+        };
+        [Event::StreamOpened { attempt, stream }, received]
+    });
+    assert_eq!(step(&mut machine, events), []);
+    assert_eq!(step(&mut machine, [lost(1)]), []);
+    assert_eq!(machine.stats().incomplete, 1);
+}

@@ -95,3 +95,79 @@ fn a_reply_that_comes_with_the_stop_is_handed_back() {
     );
     assert_eq!(machine.reply_stats().rejected, 1);
 }
+
+/// What the dialling end says of the replies.
+fn hear(
+    machine: &mut PeerReceiverMachine,
+    attempt: u64,
+    frames: &[Frame],
+    fin: bool,
+) -> Vec<Action> {
+    let mut bytes = Vec::new();
+    frames.iter().for_each(|frame| frame.encode(&mut bytes));
+    let heard = Event::BytesReceived {
+        attempt: Attempt(attempt),
+        stream: local(0),
+        bytes: bytes.into(),
+        fin,
+    };
+    step(machine, [heard])
+}
+
+#[test]
+fn a_drain_waits_for_the_answers_to_replies_and_for_the_end_of_their_way_back() {
+    let mut machine = replied();
+    let mode = StopMode::Drain(Duration::from_secs(1));
+    assert_eq!(step(&mut machine, [Event::Stop { mode }]), []);
+    let actions = hear(&mut machine, 1, &[resume(0, 0)], false);
+    let [
+        Action::Write {
+            transfer,
+            fin: true,
+            ..
+        },
+    ] = actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(
+        step(&mut machine, [Event::TransferFinished { transfer }]),
+        []
+    );
+    let actions = hear(&mut machine, 1, &[receipt(1)], false);
+    assert!(
+        matches!(&actions[..], [Action::Settle { .. }]),
+        "{actions:?}"
+    );
+    let actions = hear(&mut machine, 1, &[], true);
+    assert!(
+        matches!(&actions[..], [Action::Close { .. }]),
+        "{actions:?}"
+    );
+    assert!(machine.is_closed());
+}
+
+#[test]
+fn what_is_written_of_replies_is_counted_and_what_is_written_again() {
+    let mut machine = replied();
+    step(&mut machine, [lost(1)]);
+    let actions = step(&mut machine, [connected(2)]);
+    let [Action::Write { transfer, .. }] = actions[..] else {
+        panic!("{actions:?}")
+    };
+    step(&mut machine, [Event::TransferFinished { transfer }]);
+    hear(&mut machine, 2, &[resume(0, 0)], false);
+    let stats = machine.reply_stats();
+    assert_eq!((stats.written, stats.redelivered), (2, 1));
+}
+
+#[test]
+fn a_way_back_that_breaks_the_protocol_ends_its_connection_and_is_counted() {
+    let mut machine = replied();
+    let actions = hear(&mut machine, 1, &[receipt(1)], false);
+    let [Action::Close { code, .. }] = &actions[..] else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(*code, CloseCode::Protocol);
+    assert_eq!(machine.reply_stats().protocol_errors, 1);
+}

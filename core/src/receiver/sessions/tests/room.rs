@@ -203,3 +203,14 @@ fn a_session_that_waits_and_is_gone_keeps_nothing_from_the_others() {
     table.connect(3, key(3), id(1));
     assert_eq!(send(&mut table, 3, 70_000), [70_000]);
 }
+
+#[test]
+fn what_the_first_in_line_needs_is_kept_for_it_from_those_of_its_key() {
+    let mut room = Room::new(10_000, 1_000);
+    room.change(key(1), 0, 400);
+    room.wait(SessionHandle(1), key(1), Some(500));
+    let left = |session, byte| room.allowance(SessionHandle(session), key(byte)).bytes;
+    assert_eq!(left(1, 1), 600);
+    assert_eq!(left(2, 1), 100);
+    assert_eq!(left(3, 2), 1_000, "another key has all that is its own");
+}
