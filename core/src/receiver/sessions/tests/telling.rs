@@ -1,6 +1,16 @@
 //! What a table tells of its sessions.
 
 use super::*;
+use crate::RejectReason;
+
+fn reply(id: u64) -> Event {
+    Event::MessageQueued {
+        id: MessageId(id),
+        lane: Lane(0),
+        payload: Bytes::from_static(b"reply"),
+        options: Default::default(),
+    }
+}
 
 #[test]
 fn what_is_told_of_a_session_ends_with_it() {
@@ -14,15 +24,7 @@ fn what_is_told_of_a_session_ends_with_it() {
     let session = session.unwrap();
     assert_eq!(table.sessions.session_connection(session), Some(Attempt(3)));
     assert_eq!(table.sessions.key(session), Some(key(1)));
-    table.do_and_check(|it, now, actions| {
-        let reply = Event::MessageQueued {
-            id: MessageId(0),
-            lane: Lane(0),
-            payload: Bytes::from_static(b"reply"),
-            options: Default::default(),
-        };
-        it.handle_session(now, session, [reply], actions);
-    });
+    table.do_and_check(|it, now, actions| it.handle_session(now, session, [reply(0)], actions));
     assert_eq!(table.sessions.session_stats(session).unwrap().accepted, 1);
     let snapshot = table.sessions.session_snapshot(session).unwrap();
     assert_eq!((snapshot.in_flight, snapshot.in_flight_bytes), (1, 5));
@@ -62,4 +64,22 @@ fn a_stream_of_ours_before_there_is_a_session_makes_no_sense() {
     let attempt = Attempt(1);
     table.events(1, [Event::StreamOpened { attempt, stream }]);
     assert_eq!(table.sessions.stats().stale_events, 1);
+}
+
+#[test]
+fn a_reply_to_a_session_that_is_forgotten_is_handed_back() {
+    let mut table = Table::new();
+    let session = SessionHandle(9);
+    table.do_and_check(|it, now, actions| it.handle_session(now, session, [reply(4)], actions));
+    let rejected = Rejected {
+        reason: RejectReason::Stopped,
+        payload: Bytes::from_static(b"reply"),
+    };
+    let news = SessionNews::Rejected {
+        session,
+        id: MessageId(4),
+        lane: Lane(0),
+        rejected,
+    };
+    assert_eq!(table.sessions.poll_news(), Some(news));
 }
