@@ -1,14 +1,15 @@
 //! A lane's books, its turns, and its messages' streams, each by itself.
 
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::message::Message;
+use super::message::{GivenUp, Message, Why};
 use super::plain::PlainStreams;
 use super::*;
-use crate::{MessageId, Priority, SendLimits, Time};
+use crate::{MessageId, Outcome, Priority, SendLimits, Time};
 
 /// A lane of messages of ten bytes, of which as many have begun.
 fn lane(messages: u64, begun: usize) -> OutboundLane {
@@ -106,4 +107,25 @@ fn messages_on_streams_go_on_under_their_new_names() {
     assert!((0..8).all(|rank| streams.carries(MessageId(rank))));
     assert!(!streams.carries(MessageId(8)));
     assert_eq!(write(&mut streams, &mut lane, 9), []);
+}
+
+#[test]
+fn messages_are_told_by_their_sizes_and_what_is_known_of_them() {
+    let mut lane = lane(4, 3);
+    lane.queue[0].expires_at = Some(Time::from_secs(2));
+    assert_eq!(
+        format!("{:?}", lane.queue[0]),
+        "13(10 B, expires at 2.000000 s)"
+    );
+    let (why, since) = (Why::Cancelled, Time::from_secs(1));
+    lane.give_up(1, GivenUp { why, since });
+    lane.decide(2, Outcome::Expired);
+    let told = [
+        "10(10 B) None",
+        "11(10 B) None Cancelled at 1.000000 s",
+        "settled",
+    ];
+    for (slot, told) in lane.flight.iter().zip(told) {
+        assert_eq!(format!("{slot:?}"), told);
+    }
 }

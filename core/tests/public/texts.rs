@@ -1,8 +1,9 @@
 //! Texts that a user reads, once each, and what is asked of an outcome.
 
+use bytes::Bytes;
 use peer_sender_core::{
-    CloseCode, FailReason, Holdup, InvalidPeerKey, Level, LinkError, Outcome, PeerKey, RefuseCode,
-    UnknownReason, table,
+    CloseCode, Epoch, FailReason, Holdup, IncomingMessage, InvalidPeerKey, Lane, Level, LinkError,
+    MessageId, Outcome, PeerKey, RefuseCode, SessionId, Time, UnknownReason, Unsent, table,
 };
 
 #[test]
@@ -71,4 +72,32 @@ fn the_diagram_has_a_line_for_each_transition() {
     // Beside them its head, its beginning and its end.
     assert_eq!(diagram.lines().count(), table::TRANSITIONS.len() + 3);
     assert!(diagram.contains("    Up --> Backoff: Failed\n"));
+}
+
+#[test]
+fn messages_are_told_by_their_sizes_and_never_by_their_bytes() {
+    let (id, lane, payload) = (MessageId(5), Lane(2), Bytes::from_static(b"secret"));
+    let incoming = IncomingMessage {
+        lane,
+        number: 7,
+        payload: payload.clone(),
+        received_at: Time::ZERO,
+    };
+    for (text, name) in [
+        (format!("{:?}", Unsent { id, lane, payload }), "Unsent"),
+        (format!("{incoming:?}"), "IncomingMessage"),
+    ] {
+        assert!(text.starts_with(name), "{text}");
+        assert!(text.contains("payload_bytes: 6"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+}
+
+#[test]
+fn sessions_and_processes_are_told_in_hexadecimal_digits() {
+    let digits = "0f".repeat(16);
+    let session = SessionId([0x0f; 16]);
+    assert_eq!(format!("{session:?}"), format!("SessionId({digits})"));
+    let epoch = Epoch([0x0f; 16]);
+    assert_eq!(format!("{epoch:?}"), format!("Epoch({digits})"));
 }

@@ -271,3 +271,14 @@ fn check_sees_what_is_wrong() {
         assert_eq!(wrong.check().unwrap_err().id, "I21");
     }
 }
+
+#[test]
+fn room_is_set_aside_from_the_first_byte_beyond_16_kib_on() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.come(0, 16 << 10, false), Taken::Part);
+    assert_eq!(bench.used(), 0);
+    assert_eq!(bench.come(0, 1, false), Taken::Part);
+    assert_eq!(bench.used(), 100_000);
+    let told = alloc::format!("{:?}", bench.plain.arriving[&place(0)]);
+    assert_eq!(told, "16385 B, Reserved { cost: 100000 }");
+}

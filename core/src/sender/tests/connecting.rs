@@ -217,3 +217,15 @@ fn a_stream_that_the_peer_cuts_costs_the_connection() {
         ]
     );
 }
+
+#[test]
+fn a_sender_tells_where_it_dials_and_how_often_that_failed() {
+    let mut bench = Bench::new();
+    bench.step([]);
+    bench.lose();
+    bench.sleep();
+    bench.lose();
+    let state = bench.machine.state();
+    assert_eq!(state.backoff().failures(), 2);
+    assert_eq!(state.addresses(), ["192.0.2.1:4433".parse().unwrap()]);
+}

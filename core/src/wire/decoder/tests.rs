@@ -283,3 +283,28 @@ fn a_message_discarded_halfway_ends_where_it_would_have() {
     let begins = Item::MessageBegins { length: 4 };
     assert_eq!(decoder.next(&mut rest), Ok(Some(begins)));
 }
+
+#[test]
+fn a_payload_under_way_has_room_for_what_is_at_hand_and_no_more() {
+    let room = |decoder: &Decoder| {
+        let State::Payload { buffer, .. } = &decoder.state else {
+            panic!("no payload is under way")
+        };
+        buffer.capacity()
+    };
+    let mut input = Bytes::from(message(&[7; 1_000]));
+    let mut rest = input.split_off(input.len() - 990);
+    let mut decoder = Decoder::default();
+    let begins = Item::MessageBegins { length: 1_000 };
+    assert_eq!(decoder.next(&mut input), Ok(Some(begins)));
+    assert_eq!(decoder.next(&mut input), Ok(None));
+    assert_eq!(room(&decoder), 10);
+    decoder.foresee(600);
+    assert_eq!(room(&decoder), 610);
+    assert_eq!(decoder.next(&mut rest.split_to(600)), Ok(None));
+    assert_eq!(room(&decoder), 610, "all of it was foreseen");
+    decoder.foresee(5_000);
+    assert_eq!(room(&decoder), 1_000);
+    let payload = Bytes::from(vec![7; 1_000]);
+    assert_eq!(decoder.next(&mut rest), Ok(Some(Item::Message(payload))));
+}

@@ -167,6 +167,7 @@ fn what_waits_when_its_session_is_forgotten_is_counted() {
         }],
     );
     assert_eq!(machine.stats().delivered, 2);
+    assert_eq!(machine.stats().delivered_bytes, 2 * 900);
     assert_eq!(machine.stats().incomplete, 0);
     machine.forget(&mut Vec::new());
     assert_eq!(machine.stats().incomplete, 2);
@@ -234,4 +235,84 @@ fn what_is_beyond_what_a_lost_connection_may_leave_is_dropped_and_counted() {
     assert_eq!(step(&mut machine, events), []);
     assert_eq!(step(&mut machine, [lost(1)]), []);
     assert_eq!(machine.stats().incomplete, 1);
+}
+
+#[test]
+fn what_is_cut_short_is_counted_beside_what_came_whole() {
+    let mut machine = plain();
+    connect(&mut machine);
+    deliver(&mut machine);
+    assert_eq!(
+        (machine.stats().delivered, machine.stats().delivered_bytes),
+        (1, 1)
+    );
+    let (attempt, stream) = (Attempt(1), remote(1));
+    let bytes = Bytes::from_static(b"half");
+    let received = Event::BytesReceived {
+        attempt,
+        stream,
+        bytes,
+        fin: false,
+    };
+    step(
+        &mut machine,
+        [Event::StreamOpened { attempt, stream }, received],
+    );
+    assert_eq!(machine.stats().incomplete, 0);
+    let code = 3;
+    let reset = Event::StreamReset {
+        attempt,
+        stream,
+        code,
+    };
+    assert_eq!(step(&mut machine, [reset.clone()]), []);
+    assert_eq!(machine.stats().incomplete, 1);
+    step(&mut machine, [reset]);
+    assert_eq!(machine.stats().stale_events, 1, "it is gone");
+}
+
+/// So much comes on a stream of its own.
+fn come(machine: &mut PeerReceiverMachine, index: u64, length: usize, fin: bool) -> Vec<Action> {
+    let (attempt, stream) = (Attempt(1), remote(index));
+    let bytes = Bytes::from(vec![7; length]);
+    let received = Event::BytesReceived {
+        attempt,
+        stream,
+        bytes,
+        fin,
+    };
+    step(machine, [Event::StreamOpened { attempt, stream }, received])
+}
+
+#[test]
+fn what_is_too_large_is_refused_and_its_stream_is_stopped_where_more_would_come() {
+    let mut machine = plain();
+    connect(&mut machine);
+    let stopped = Action::StopSending {
+        attempt: Attempt(1),
+        stream: remote(0),
+        code: CloseCode::MessageTooLarge,
+    };
+    let above = MESSAGE_BYTES_MAX + 1;
+    assert_eq!(come(&mut machine, 0, above, false), [stopped]);
+    assert_eq!(come(&mut machine, 1, above, true), []);
+    assert_eq!(machine.stats().refused, 2);
+}
+
+#[test]
+fn a_small_message_does_not_take_the_room_that_an_older_one_waits_for() {
+    let config = ReceiverConfig::new(MESSAGE_BYTES_MAX, 2_000).unwrap();
+    let config = config.with_protocol(Protocol::Plain).unwrap();
+    let mut machine = PeerReceiverMachine::plain(config);
+    connect(&mut machine);
+    come(&mut machine, 0, 900, true);
+    assert_eq!(come(&mut machine, 1, 950, true), []);
+    assert_eq!(come(&mut machine, 2, 100, true), [], "it would fit");
+    assert_eq!(machine.stats().delivered, 1);
+    let consumed = Event::Consumed {
+        lane: LANE,
+        below: 1,
+    };
+    step(&mut machine, [consumed]);
+    assert_eq!(machine.stats().delivered, 3);
 }
