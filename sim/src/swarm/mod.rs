@@ -4,7 +4,7 @@
 //! that seeds, fuzzers and properties draw from the same things. Each record becomes an
 //! [`Op`](crate::Op), or a few, *as the world stands*: a choice is one among the connections,
 //! streams and messages that there are, and a record for which there is nothing is passed over. What
-//! has happened so is a [`Scenario`], which [`replay`] runs again without the tape, with the same
+//! has happened so is a [`Scenario`](crate::Scenario), which [`replay`] runs again without the tape, with the same
 //! digest.
 //!
 //! Every run ends with [`Op::Heal`](crate::Op::Heal), which checks that the good follows once faults
