@@ -25,6 +25,7 @@ PROFILE = "mutants"
 PACKAGES = ["peer-sender-core", "peer-sender-sim"]
 # The quick ones first; what is not named here comes last.
 ORDER = [
+    "public",
     "goldens",
     "scenarios",
     "peer_sender_sim",
