@@ -45,7 +45,13 @@ impl Layer for Quic {
 
     fn run(&self, seed: u64) -> (Tally, Option<Broken>) {
         match self.faults.run(seed, self.crypto) {
-            Ok(report) => (tally(&report), None),
+            Ok(mut report) => {
+                if self.crypto == net::Crypto::Stock {
+                    // Its bytes are others each time, and only their sizes and times the same.
+                    report.digest = report.shape;
+                }
+                (tally(&report), None)
+            }
             Err(failed) => {
                 let (invariant, what) = said(failed.0);
                 let broken = Broken {
