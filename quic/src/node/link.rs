@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Time};
-use quinn_proto::{Connection, ConnectionHandle, Dir, Endpoint};
+use quinn_proto::{Connection, ConnectionEvent, ConnectionHandle, Dir, Endpoint};
 
 use super::PeerHandle;
 use super::clock::Clock;
-use super::cuts::Cuts;
+use super::rate::{CUTS_MAX, MOVES_MAX, Rate};
 use super::streams::{Streams, quic_code};
 use crate::NodeConfig;
 use crate::congestion::exempt_close;
@@ -80,7 +80,10 @@ pub(super) struct Link {
     protocol: Protocol,
     alpn: Arc<str>,
     pub(super) streams: Streams,
-    cuts: Cuts,
+    cuts: Rate,
+    moves: Rate,
+    /// How often it has moved since that was last looked at.
+    moved: u32,
     /// Facts that its machine has not been told.
     pub(super) events: Vec<Event>,
     /// Why it has ended. Its machine is told once everything was read.
@@ -123,7 +126,9 @@ impl Link {
             protocol: speech.protocol,
             alpn: Arc::clone(&speech.alpn),
             streams: Streams::new(speech.dir()),
-            cuts: Cuts::default(),
+            cuts: Rate::default(),
+            moves: Rate::default(),
+            moved: 0,
             events: Vec::new(),
             lost: None,
             heard: false,
@@ -202,10 +207,26 @@ impl Link {
         }
     }
 
-    /// Whether the other end cuts streams faster than is to be borne.
-    pub(super) fn is_cut_too_often(&mut self, now: Time) -> bool {
+    /// Takes in what came for it.
+    pub(super) fn receive(&mut self, event: ConnectionEvent) {
+        self.heard = true;
+        self.probation = None;
+        let before = self.connection.remote_address();
+        self.connection.handle_event(event);
+        self.moved += u32::from(self.connection.remote_address() != before);
+    }
+
+    /// What the other end does faster than is to be borne.
+    pub(super) fn excess(&mut self, now: Time) -> Option<&'static str> {
         let cut = self.streams.take_cut();
-        cut > 0 && self.attempt().is_some() && self.cuts.add(now, cut)
+        if cut > 0 && self.attempt().is_some() && self.cuts.exceeds(CUTS_MAX, now, cut) {
+            return Some("too many streams were cut");
+        }
+        let moved = std::mem::take(&mut self.moved);
+        if moved > 0 && self.moves.exceeds(MOVES_MAX, now, moved) {
+            return Some("it moved to another address too often");
+        }
+        None
     }
 
     /// Closes it towards the other end, and has the owner hear of its loss by this error.

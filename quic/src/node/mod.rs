@@ -12,7 +12,6 @@
 //! a connection or a peer to which nothing happens costs nothing but its entry among the timers.
 
 mod clock;
-mod cuts;
 mod datagram;
 mod dial;
 mod event;
@@ -23,6 +22,7 @@ mod net;
 mod peer;
 mod places;
 mod probe;
+mod rate;
 mod records;
 mod revoke;
 mod seeds;

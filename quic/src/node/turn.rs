@@ -53,9 +53,7 @@ impl<P: PeerId> NodeMachine<P> {
                     return;
                 };
                 if let Some(link) = self.net.link_mut(id) {
-                    link.heard = true;
-                    link.probation = None;
-                    link.connection.handle_event(event);
+                    link.receive(event);
                 }
                 self.net.mark_dirty(id);
             }
@@ -83,7 +81,7 @@ impl<P: PeerId> NodeMachine<P> {
                 }
             }
         }
-        self.bound_cuts(now, id);
+        self.bound_excess(now, id);
         for _ in 0..STEPS_PER_TURN {
             if !self.step_link(now, id) {
                 break;
@@ -97,16 +95,16 @@ impl<P: PeerId> NodeMachine<P> {
         self.net.served(id);
     }
 
-    /// Ends a connection whose other end opens and cuts streams at full speed, or cuts each of
-    /// ours.
-    fn bound_cuts(&mut self, now: Time, id: LinkId) {
+    /// Ends a connection whose other end opens and cuts streams at full speed, cuts each of ours,
+    /// or comes from address after address.
+    fn bound_excess(&mut self, now: Time, id: LinkId) {
         let Some(link) = self.net.link_mut(id) else {
             return;
         };
-        if !link.is_cut_too_often(now) {
+        let Some(reason) = link.excess(now) else {
             return;
-        }
-        let (code, reason) = (CloseCode::ExcessiveLoad, "too many streams were cut");
+        };
+        let code = CloseCode::ExcessiveLoad;
         let remote = link.remote;
         let key = self.key_of(id);
         let error = LinkError::ClosedHere {

@@ -8,8 +8,8 @@ use crate::inbound::Place;
 use crate::receiver::PeerReceiverMachine;
 use crate::receiver::unbound::{Progress, Unbound};
 use crate::{
-    Action, Attempt, CloseCode, Event, PeerKey, Protocol, ProtocolError, ReceiverStats,
-    RejectReason, Rejected, SessionId,
+    Action, Attempt, CloseCode, Event, PeerKey, Protocol, ProtocolError, RejectReason, Rejected,
+    SessionId,
 };
 
 impl Sessions {
@@ -280,10 +280,7 @@ impl Sessions {
         if let Some(deadline) = session.deadline {
             self.deadlines.remove(&(deadline, handle));
         }
-        self.past = self.past.plus(ReceiverStats {
-            held_bytes: 0,
-            ..session.machine.stats()
-        });
+        self.past = self.past.plus(session.machine.stats());
         self.news
             .push_back(SessionNews::Forgotten { session: handle });
     }

@@ -56,6 +56,19 @@ fn a_drain_ends_each_connection_in_good_order_and_empties_the_table() {
 }
 
 #[test]
+fn what_the_application_holds_leaves_the_books_with_its_session() {
+    let mut table = Table::small(1, 1);
+    let (first, _) = table.connect(1, key(1), id(1));
+    table.events(1, [received(1, 0, &message(vec![], b"held"))]);
+    assert!(table.sessions.stats().held_bytes > 0);
+    table.lose(1);
+    table.connect(2, key(2), id(1));
+    assert_eq!(table.forgotten(), [first.unwrap()]);
+    let stats = table.sessions.stats();
+    assert_eq!((stats.held_bytes, stats.delivered), (0, 1));
+}
+
+#[test]
 fn the_drains_deadline_is_a_deadline_of_the_table() {
     let mut table = Table::new();
     table.connect(1, key(1), id(1));
