@@ -162,6 +162,7 @@ impl Attack {
             if to != address(STRANGER) {
                 // Nothing that is sent there is answered, so that none of them is ever proven.
                 self.elsewhere.entry(to).or_default().went(to, bytes.len());
+                self.judge_moves();
                 continue;
             }
             if let Some((number, close)) = self.intruder.read(&bytes) {
@@ -171,6 +172,17 @@ impl Attack {
         }
         self.scene
             .judge_memory(MEMORY_MAX + MEMORY_PER_BYTE * self.sent_bytes);
+    }
+
+    /// Whatever addresses it claims, they are sent little in all.
+    fn judge_moves(&self) {
+        const MOVES_MAX: u64 = 8;
+        let stretches = 1 + self.scene.now.as_nanos() / 10_000_000_000;
+        let moves = (MOVES_MAX + 1) * stretches;
+        let sum = |of: fn(&Traffic) -> usize| self.elsewhere.values().map(of).sum::<usize>();
+        let allowed = 3 * sum(Traffic::bytes_in) + Traffic::BEYOND * moves as usize;
+        let went = sum(Traffic::bytes_out);
+        assert!(went <= allowed, "I24 {went} bytes to other addresses");
     }
 
     fn end(mut self) {

@@ -40,6 +40,17 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
+    /// What may go to an address for each datagram that came from it, beyond three times its size.
+    pub(crate) const BEYOND: usize = 2 * 1_472;
+
+    pub(crate) fn bytes_in(&self) -> usize {
+        self.came
+    }
+
+    pub(crate) fn bytes_out(&self) -> usize {
+        self.went
+    }
+
     pub(crate) fn came(&mut self, bytes: usize) {
         self.came += bytes;
         self.datagrams += 1;
@@ -50,9 +61,8 @@ impl Traffic {
     /// and asks nobody before it finds out how large a datagram a new path carries: so that a peer
     /// that moves gets two at once, each time.
     pub(crate) fn went(&mut self, to: SocketAddr, bytes: usize) {
-        const BEYOND: usize = 2 * 1_472;
         self.went += bytes;
-        let allowed = 3 * self.came + BEYOND * self.datagrams;
+        let allowed = 3 * self.came + Self::BEYOND * self.datagrams;
         assert!(self.went <= allowed, "I24 to {to}: {self:?}");
     }
 }

@@ -12,6 +12,7 @@ mod lanes;
 mod limits;
 mod loss;
 mod masquerade;
+mod moving;
 mod nodes;
 mod plain;
 mod priorities;

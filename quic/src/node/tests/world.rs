@@ -44,6 +44,9 @@ pub(super) struct World {
     pub(super) jitter: Duration,
     /// Places to and from which nothing comes through.
     pub(super) silent: BTreeSet<Place>,
+    /// Where a node's datagrams seem to come from, as behind a NAT, and what is sent there does
+    /// reach it.
+    pub(super) seems: BTreeMap<Place, Place>,
     /// Whether senders hear that nobody is at an address.
     pub(super) reports: bool,
     /// When each datagram was sent, by whom, to whom, and its size.
@@ -77,6 +80,7 @@ impl World {
             loss: 0,
             jitter: Duration::ZERO,
             silent: BTreeSet::new(),
+            seems: BTreeMap::new(),
             reports: false,
             sent: Vec::new(),
             records: Vec::new(),
@@ -284,10 +288,12 @@ impl World {
                 continue;
             }
             let meta = DatagramMeta {
-                remote: address(from),
+                remote: address(self.seems.get(&from).copied().unwrap_or(from)),
                 local_ip: None,
                 ecn: None,
             };
+            let behind = self.seems.iter().find(|(_, seems)| **seems == to);
+            let to = behind.map_or(to, |(&place, _)| place);
             match self.ends.get_mut(&to) {
                 Some(end) => end.node.handle_datagram(self.now, meta, bytes),
                 None if self.reports => {
