@@ -9,6 +9,7 @@ use crate::PeerKey;
 
 /// Why a connection could not be made, or was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum LinkError {
     /// The peer did not answer, or did not confirm us, within the connect deadline.
     #[error(
@@ -143,6 +144,7 @@ impl LinkError {
 
 /// Why a certificate is refused (RFC 5280).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum CertificateProblem {
     /// None of the trusted authorities has issued it, or its chain does not lead to one.
     #[error("no trusted authority has issued it, or intermediate certificates are missing")]
@@ -182,6 +184,7 @@ pub enum CertificateProblem {
 
 /// Whether an error passes by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum ErrorClass {
     /// It may: retried with the ordinary backoff.
     Transient,
@@ -191,6 +194,7 @@ pub enum ErrorClass {
 
 /// The application's close codes of `peer-sender/1` (`docs/wire.md`, close codes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum CloseCode {
     /// 0: all was done.
     Done,
@@ -261,8 +265,12 @@ impl fmt::Display for CloseCode {
     }
 }
 
+/// A word of our own. Its name keeps serde from borrowing it out of what it reads.
+type Word = &'static str;
+
 /// How the other end broke `peer-sender/1`; each closes the connection with code 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum ProtocolError {
     /// A frame kind that is neither known nor an extension.
     #[error("unknown critical frame {kind:#04x}")]
@@ -274,13 +282,15 @@ pub enum ProtocolError {
     #[error("unexpected {frame} frame")]
     Unexpected {
         /// The frame's name.
-        frame: &'static str,
+        #[cfg_attr(feature = "trace", serde(with = "crate::trace::word"))]
+        frame: Word,
     },
     /// A frame's body is too short or too long for its kind.
     #[error("malformed {frame} frame: its body has {length} bytes")]
     BodyLength {
         /// The frame's name.
-        frame: &'static str,
+        #[cfg_attr(feature = "trace", serde(with = "crate::trace::word"))]
+        frame: Word,
         /// The announced length of the body.
         length: u64,
     },
@@ -288,9 +298,11 @@ pub enum ProtocolError {
     #[error("malformed {frame} frame: bad {field}")]
     Field {
         /// The frame's name.
-        frame: &'static str,
+        #[cfg_attr(feature = "trace", serde(with = "crate::trace::word"))]
+        frame: Word,
         /// The field's name.
-        field: &'static str,
+        #[cfg_attr(feature = "trace", serde(with = "crate::trace::word"))]
+        field: Word,
     },
     /// An integer that is not in its shortest form (`docs/wire.md`).
     #[error("an integer is not in its shortest form")]
@@ -302,7 +314,8 @@ pub enum ProtocolError {
     #[error("RESUME with {field} out of range")]
     ResumeRange {
         /// The field's name.
-        field: &'static str,
+        #[cfg_attr(feature = "trace", serde(with = "crate::trace::word"))]
+        field: Word,
     },
     /// A RECEIPT covers a number that was never assigned.
     #[error("RECEIPT covers a message that was never sent")]

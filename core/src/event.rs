@@ -165,6 +165,7 @@ impl Event {
 
 /// What is asked for one message alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct MessageOptions {
     /// When it expires, by the machine's clock; the peer's time to live
     /// ([`SendPolicy::ttl`](crate::SendPolicy::ttl)) may end before. One that lies in the past expires
@@ -174,6 +175,7 @@ pub struct MessageOptions {
 
 /// How to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum StopMode {
     /// Accept nothing new, finish what can be finished within this time, then settle the rest.
     Drain(Duration),
@@ -186,6 +188,7 @@ pub enum StopMode {
 
 /// Why a sender that waits should dial now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum WakeReason {
     /// The peer has an address that it did not have before.
     NewAddress,

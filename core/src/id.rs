@@ -7,6 +7,7 @@ use thiserror::Error;
 
 /// A message that was accepted, unique and strictly increasing within its peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct MessageId(pub u64);
 
 /// One connection of a machine, from the decision to dial (or the accepting of it) to its end.
@@ -14,18 +15,22 @@ pub struct MessageId(pub u64);
 /// Every event about a connection carries it; one that names an older connection changes nothing.
 /// Attempts of one accepting node increase in the order in which connections were accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Attempt(pub u64);
 
 /// One [`Write`](crate::Action::Write), unique within its machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct TransferId(pub u64);
 
 /// An ordered channel of messages within a session, counted from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Lane(pub u8);
 
 /// Which end opened a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Side {
     /// The machine that uses this name.
     Local,
@@ -39,6 +44,7 @@ pub enum Side {
 ///
 /// A machine names its own streams before they exist; the node opens each on its first write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct StreamId {
     /// The end that opened it.
     pub opener: Side,
@@ -48,6 +54,7 @@ pub struct StreamId {
 
 /// A sending half's name, fresh for every start of a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct SessionId(pub [u8; 16]);
 
 impl SessionId {
@@ -88,6 +95,7 @@ impl fmt::Debug for SessionId {
 
 /// A receiving process's name, fresh for every start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epoch(pub [u8; 16]);
 
 impl fmt::Debug for Epoch {
@@ -110,6 +118,7 @@ impl fmt::Debug for Epoch {
 /// assert!("abc".parse::<PeerKey>().is_err());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct PeerKey(pub [u8; 32]);
 
 impl fmt::Display for PeerKey {

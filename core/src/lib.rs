@@ -59,6 +59,8 @@ mod snapshot;
 mod stats;
 pub mod table;
 mod time;
+#[cfg(feature = "trace")]
+pub mod trace;
 pub mod wire;
 
 pub use action::{Action, IncomingMessage, Unsent};

@@ -8,6 +8,7 @@ use crate::{Attempt, LinkError, Time};
 
 /// What happened to a peer, for the user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum PeerEvent {
     /// Dialling has begun.
     Connecting {
@@ -64,6 +65,7 @@ pub enum PeerEvent {
 
 /// Why a sender ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum StopReason {
     /// It drained: every accepted message was answered by the receiver.
     Drained,

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 /// The one outcome of an accepted message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[must_use]
 pub enum Outcome {
     /// The peer has it, as far as the level says.
@@ -32,6 +33,7 @@ impl Outcome {
 
 /// Who says that a message was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Level {
     /// The receiving application accepted it.
     Application,
@@ -41,6 +43,7 @@ pub enum Level {
 
 /// Why a receiver refused a message, on the wire as one number (`docs/wire.md`, REFUSE).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum RefuseCode {
     /// 1: larger than the receiver takes.
     TooLarge,
@@ -76,6 +79,7 @@ impl RefuseCode {
 
 /// Why a message surely did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum FailReason {
     /// The sender was stopped before the message was sent.
     Stopped,
@@ -98,6 +102,7 @@ pub enum FailReason {
 
 /// Why a message's fate cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum UnknownReason {
     /// The sender was stopped after the message had begun, before the receiver answered.
     Stopped,
@@ -146,6 +151,7 @@ impl fmt::Debug for Rejected {
 
 /// Why a message was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum RejectReason {
     /// The queue holds as many messages, or as many bytes, as it may.
     #[error("the queue is full; wait for room, or raise queue_messages_max or queue_bytes_max")]

@@ -2,6 +2,7 @@
 
 /// What a node speaks with its peers, all of them alike (`docs/wire.md`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Protocol {
     /// `peer-sender/1`: up to eight ordered lanes, each one bidirectional stream. Messages are
     /// settled by what the receiving application says, and their fate is known after a lost

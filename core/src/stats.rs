@@ -6,6 +6,7 @@ use crate::Time;
 
 /// What would be accepted now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Capacity {
     /// Messages.
     pub messages: usize,
@@ -15,6 +16,7 @@ pub struct Capacity {
 
 /// The earliest armed timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Deadline {
     /// When it is due.
     pub at: Time,
@@ -24,6 +26,7 @@ pub struct Deadline {
 
 /// What a machine can be waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Timer {
     /// An attempt at a connection has taken too long.
     Connect,
@@ -50,6 +53,7 @@ pub enum Timer {
 
 /// Counters of a sender since it was made. They take no part in its decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Stats {
     /// Messages accepted.
@@ -92,6 +96,7 @@ pub struct Stats {
 
 /// Counters of a receiver since it was made. They take no part in its decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ReceiverStats {
     /// Messages handed to the application.

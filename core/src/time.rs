@@ -17,6 +17,7 @@ use core::time::Duration;
 /// assert_eq!(later.saturating_since(Time::from_secs(2)), Duration::from_millis(500));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Time(u64);
 
 impl Time {

@@ -11,6 +11,7 @@ pub const LANES_MAX: u8 = 8;
 /// The limits of a sending half. Each lane has them for itself, so that a lane whose messages are
 /// not taken never holds up another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct SendLimits {
     /// The lanes that messages may be sent on: 1 to 8, 8 by default.
     pub lanes: u8,
@@ -128,6 +129,7 @@ impl SendLimits {
 
 /// The limits of a receiving half.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct ReceiveLimits {
     pub(crate) message_bytes_max: usize,
     pub(crate) inbound_bytes_max: usize,
@@ -178,6 +180,7 @@ impl ReceiveLimits {
 
 /// The limits that a [`PeerReceiverMachine`](crate::PeerReceiverMachine) keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReceiverConfig {
     pub(crate) protocol: Protocol,
     pub(crate) receive: ReceiveLimits,

@@ -21,6 +21,7 @@ pub use self::policy::{Priority, Redelivery, SendPolicy, WhenFull};
 /// Everything a [`PeerSenderMachine`](crate::PeerSenderMachine) needs to know of its peer, and the
 /// limits that it keeps. Made by [`Config::builder`]; every value is usable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) protocol: Protocol,

@@ -7,6 +7,7 @@ use crate::{LANES_MAX, Lane};
 
 /// What a sending half does with messages that cannot go at once, or whose fate is open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct SendPolicy {
     /// What becomes of a message whose connection was lost before it was answered:
     /// [`Redelivery::AtLeastOnce`] by default.
@@ -57,6 +58,7 @@ impl SendPolicy {
 
 /// What becomes of a message whose connection was lost before it was answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Redelivery {
     /// It is sent again unless the receiver is known to have it. While the receiver remembers, its
     /// application sees the message once; one that has lost its memory may see it again.
@@ -71,6 +73,7 @@ pub enum Redelivery {
 
 /// What becomes of a message for which the queue has no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum WhenFull {
     /// It is handed back.
     #[default]
@@ -93,6 +96,7 @@ pub enum WhenFull {
 /// Lanes of one class share alike: they take turns with each datagram, or with up to sixteen writes
 /// where a lower one has something to send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Priority {
     /// After all others: bulk.
     Low,

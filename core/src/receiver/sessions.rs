@@ -26,10 +26,12 @@ const RECORDS_PER_SESSION: u64 = LANES_MAX as u64;
 /// A session of an accepting node, for as long as the node remembers it. Never given out twice by
 /// one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct SessionHandle(pub u64);
 
 /// Limits of a table of sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct SessionsConfig {
     /// The limits of each session.
     pub receiver: ReceiverConfig,

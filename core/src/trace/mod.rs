@@ -1,0 +1,3 @@
+//! What machines were told, recorded and replayed.
+
+pub(crate) mod word;
