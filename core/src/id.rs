@@ -52,6 +52,15 @@ pub struct StreamId {
     pub index: u64,
 }
 
+#[cfg(feature = "trace")]
+impl StreamId {
+    /// None comes before it.
+    pub(crate) const FIRST: Self = Self {
+        opener: Side::Local,
+        index: 0,
+    };
+}
+
 /// A sending half's name, fresh for every start of a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]

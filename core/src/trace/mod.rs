@@ -1,3 +1,31 @@
-//! What machines were told, recorded and replayed.
+//! Traces: what machines were told, recorded as it happened and replayed exactly.
+//!
+//! A [`Recorder`] stands beside machines and writes down each step: the time, the events, and a
+//! digest of the actions. A [`TraceReader`] reads the records back, and a [`Replay`] has fresh
+//! machines go through them, and compares. `docs/trace-format.md` specifies the bytes.
+//!
+//! No secret enters a trace but what users put into their messages, and of these only what
+//! [`Payloads`] asks for.
 
+mod action;
+mod content;
+mod event;
+mod reader;
+mod record;
+mod recorder;
+mod replay;
+mod ring;
+mod runs;
 pub(crate) mod word;
+
+pub use self::action::{TraceAction, TraceMessage, TraceUnsent};
+pub use self::content::{Content, Payloads};
+pub use self::event::TraceEvent;
+pub use self::reader::{Damage, TraceError, TraceReader};
+pub use self::record::{
+    About, Call, FORMAT, Header, MAGIC, MachineConfig, MachineId, RECORD_BYTES_MAX, Record,
+    StepResult,
+};
+pub use self::recorder::{Recorder, RecorderConfig};
+pub use self::replay::{Divergence, MachineState, Played, Replay, ReplayError, Summary};
+pub use self::runs::Piece;

@@ -219,8 +219,8 @@ impl Default for State {
 }
 
 /// Bytes of a head or a short body that have come so far.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Gathered {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Gathered {
     bytes: [u8; BODY_MAX],
     count: usize,
 }
@@ -258,7 +258,7 @@ const _: () = assert!(
 );
 
 /// The next frame's kind (none for an extension) and the length of its body, once they are there.
-fn read_head(
+pub(crate) fn read_head(
     head: &mut Gathered,
     input: &mut Bytes,
 ) -> Result<Option<(Option<Kind>, u64)>, ProtocolError> {
@@ -305,7 +305,7 @@ fn read_payload(length: u64, buffer: &mut Vec<u8>, input: &mut Bytes) -> Option<
 }
 
 /// The smaller of the two.
-fn at_most(limit: u64, count: usize) -> usize {
+pub(crate) fn at_most(limit: u64, count: usize) -> usize {
     usize::try_from(limit).map_or(count, |limit| limit.min(count))
 }
 

@@ -13,7 +13,7 @@ pub const MESSAGE_HEAD_MAX: usize = 9;
 
 /// The most bytes in the body of a frame other than MESSAGE: OPEN's and RESUME's fields, each at
 /// its longest. Below 64, so that the length of such a body is always one byte.
-pub(super) const BODY_MAX: usize = 48;
+pub(crate) const BODY_MAX: usize = 48;
 
 const FLAG_FRESH: u64 = 1;
 
@@ -183,7 +183,7 @@ pub fn encode_message_head(payload_len: usize, out: &mut Vec<u8>) {
 /// The kinds that this version knows, by their byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Open = 0x01,
     Resume = 0x02,
     Message = 0x03,

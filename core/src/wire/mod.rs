@@ -27,5 +27,9 @@ mod frame;
 mod varint;
 
 pub use decoder::{Decoder, Item};
+#[cfg(feature = "trace")]
+pub(crate) use decoder::{Gathered, at_most, read_head};
+#[cfg(feature = "trace")]
+pub(crate) use frame::{BODY_MAX, Kind};
 pub use frame::{Frame, MESSAGE_HEAD_MAX, Open, Resume, VERSION, encode_message_head};
 pub use varint::VARINT_MAX;

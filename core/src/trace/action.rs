@@ -1,0 +1,283 @@
+//! Actions as a trace keeps them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Action, Attempt, Capacity, CloseCode, IncomingMessage, Lane, MessageId, Outcome, PeerEvent,
+    Priority, RejectReason, SessionHandle, SessionNews, StreamId, Time, TransferId, Unsent,
+};
+
+/// An [`Action`], or a [`SessionNews`], as a trace keeps it: the same, with the lengths of payloads
+/// and of what is written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is that of the action")]
+pub enum TraceAction {
+    /// [`Action::Connect`].
+    Connect {
+        attempt: Attempt,
+        address: SocketAddr,
+    },
+    /// [`Action::Write`].
+    Write {
+        transfer: TransferId,
+        attempt: Attempt,
+        stream: StreamId,
+        bytes: u64,
+        fin: bool,
+        priority: Priority,
+    },
+    /// [`Action::ScheduleBackoff`].
+    ScheduleBackoff {
+        attempt: Attempt,
+        delay: Duration,
+        until: Time,
+    },
+    /// [`Action::Emit`].
+    Emit(PeerEvent),
+    /// [`Action::Deliver`].
+    Deliver(TraceMessage),
+    /// [`Action::Settle`].
+    Settle { id: MessageId, outcome: Outcome },
+    /// [`Action::HandBack`].
+    HandBack(TraceUnsent),
+    /// [`Action::Reject`].
+    Reject {
+        id: MessageId,
+        lane: Lane,
+        reason: RejectReason,
+        bytes: u64,
+    },
+    /// [`Action::Room`].
+    Room { lane: Lane, capacity: Capacity },
+    /// [`Action::ForgetDelivered`].
+    ForgetDelivered,
+    /// [`Action::PauseReading`].
+    PauseReading { attempt: Attempt, stream: StreamId },
+    /// [`Action::ResumeReading`].
+    ResumeReading { attempt: Attempt, stream: StreamId },
+    /// [`Action::ResetStream`].
+    ResetStream {
+        attempt: Attempt,
+        stream: StreamId,
+        code: CloseCode,
+    },
+    /// [`Action::StopSending`].
+    StopSending {
+        attempt: Attempt,
+        stream: StreamId,
+        code: CloseCode,
+    },
+    /// [`Action::Close`].
+    Close {
+        attempt: Attempt,
+        code: CloseCode,
+        reason: String,
+    },
+    /// [`SessionNews::Delivered`].
+    SessionDelivered {
+        session: SessionHandle,
+        messages: Vec<TraceMessage>,
+    },
+    /// [`SessionNews::Settled`].
+    SessionSettled {
+        session: SessionHandle,
+        settled: Vec<(MessageId, Outcome)>,
+    },
+    /// [`SessionNews::HandedBack`].
+    SessionHandedBack {
+        session: SessionHandle,
+        unsent: Vec<TraceUnsent>,
+    },
+    /// [`SessionNews::Rejected`].
+    SessionRejected {
+        session: SessionHandle,
+        id: MessageId,
+        lane: Lane,
+        reason: RejectReason,
+        bytes: u64,
+    },
+    /// [`SessionNews::Room`].
+    SessionRoom {
+        session: SessionHandle,
+        lane: Lane,
+        capacity: Capacity,
+    },
+    /// [`SessionNews::Forgotten`].
+    SessionForgotten { session: SessionHandle },
+}
+
+/// An [`IncomingMessage`], without its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is that of the message")]
+pub struct TraceMessage {
+    pub lane: Lane,
+    pub number: u64,
+    pub bytes: u64,
+    pub received_at: Time,
+}
+
+/// An [`Unsent`], without its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is that of the message")]
+pub struct TraceUnsent {
+    pub id: MessageId,
+    pub lane: Lane,
+    pub bytes: u64,
+}
+
+impl From<&IncomingMessage> for TraceMessage {
+    fn from(message: &IncomingMessage) -> Self {
+        Self {
+            lane: message.lane,
+            number: message.number,
+            bytes: message.payload.len() as u64,
+            received_at: message.received_at,
+        }
+    }
+}
+
+impl From<&Unsent> for TraceUnsent {
+    fn from(unsent: &Unsent) -> Self {
+        Self {
+            id: unsent.id,
+            lane: unsent.lane,
+            bytes: unsent.payload.len() as u64,
+        }
+    }
+}
+
+impl From<&Action> for TraceAction {
+    fn from(action: &Action) -> Self {
+        match *action {
+            Action::Connect { attempt, address } => Self::Connect { attempt, address },
+            Action::Write {
+                transfer,
+                attempt,
+                stream,
+                ref chunks,
+                fin,
+                priority,
+            } => Self::Write {
+                transfer,
+                attempt,
+                stream,
+                bytes: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
+                fin,
+                priority,
+            },
+            Action::ScheduleBackoff {
+                attempt,
+                delay,
+                until,
+            } => Self::ScheduleBackoff {
+                attempt,
+                delay,
+                until,
+            },
+            Action::Emit(ref event) => Self::Emit(event.clone()),
+            Action::Deliver(ref message) => Self::Deliver(message.into()),
+            Action::Settle { id, ref outcome } => Self::Settle {
+                id,
+                outcome: outcome.clone(),
+            },
+            Action::HandBack(ref unsent) => Self::HandBack(unsent.into()),
+            Action::Reject {
+                id,
+                lane,
+                reason,
+                ref payload,
+            } => Self::Reject {
+                id,
+                lane,
+                reason,
+                bytes: payload.len() as u64,
+            },
+            Action::Room { lane, capacity } => Self::Room { lane, capacity },
+            Action::ForgetDelivered => Self::ForgetDelivered,
+            Action::PauseReading { attempt, stream } => Self::PauseReading { attempt, stream },
+            Action::ResumeReading { attempt, stream } => Self::ResumeReading { attempt, stream },
+            Action::ResetStream {
+                attempt,
+                stream,
+                code,
+            } => Self::ResetStream {
+                attempt,
+                stream,
+                code,
+            },
+            Action::StopSending {
+                attempt,
+                stream,
+                code,
+            } => Self::StopSending {
+                attempt,
+                stream,
+                code,
+            },
+            Action::Close {
+                attempt,
+                code,
+                ref reason,
+            } => Self::Close {
+                attempt,
+                code,
+                reason: reason.clone(),
+            },
+        }
+    }
+}
+
+impl From<&SessionNews> for TraceAction {
+    fn from(news: &SessionNews) -> Self {
+        match *news {
+            SessionNews::Delivered {
+                session,
+                ref messages,
+            } => Self::SessionDelivered {
+                session,
+                messages: messages.iter().map(TraceMessage::from).collect(),
+            },
+            SessionNews::Settled {
+                session,
+                ref settled,
+            } => Self::SessionSettled {
+                session,
+                settled: settled.clone(),
+            },
+            SessionNews::HandedBack {
+                session,
+                ref unsent,
+            } => Self::SessionHandedBack {
+                session,
+                unsent: unsent.iter().map(TraceUnsent::from).collect(),
+            },
+            SessionNews::Rejected {
+                session,
+                id,
+                lane,
+                ref rejected,
+            } => Self::SessionRejected {
+                session,
+                id,
+                lane,
+                reason: rejected.reason,
+                bytes: rejected.payload.len() as u64,
+            },
+            SessionNews::Room {
+                session,
+                lane,
+                capacity,
+            } => Self::SessionRoom {
+                session,
+                lane,
+                capacity,
+            },
+            SessionNews::Forgotten { session } => Self::SessionForgotten { session },
+        }
+    }
+}

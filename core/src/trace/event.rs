@@ -1,0 +1,244 @@
+//! Events as a trace keeps them.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::content::{Content, Payloads, Zeros};
+use super::runs::{Piece, Runs};
+use crate::{
+    Attempt, Event, Lane, LinkError, MessageId, MessageOptions, RefuseCode, StopMode, StreamId,
+    Time, TransferId, WakeReason,
+};
+
+/// An [`Event`] as a trace keeps it: the same facts, with payloads as far as the trace has them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is that of the event")]
+pub enum TraceEvent {
+    /// [`Event::MessageQueued`].
+    MessageQueued {
+        id: MessageId,
+        lane: Lane,
+        payload: Content,
+        expires_at: Option<Time>,
+    },
+    /// [`Event::Cancel`].
+    Cancel { id: MessageId },
+    /// [`Event::AddressesChanged`].
+    AddressesChanged { addresses: Vec<SocketAddr> },
+    /// [`Event::Wake`].
+    Wake { reason: WakeReason },
+    /// [`Event::Connected`].
+    Connected { attempt: Attempt },
+    /// [`Event::ConnectFailed`].
+    ConnectFailed { attempt: Attempt, error: LinkError },
+    /// [`Event::ConnectionLost`].
+    ConnectionLost { attempt: Attempt, error: LinkError },
+    /// [`Event::StreamOpened`].
+    StreamOpened { attempt: Attempt, stream: StreamId },
+    /// [`Event::BytesReceived`]: frames as they came, and runs of payload.
+    BytesReceived {
+        attempt: Attempt,
+        stream: StreamId,
+        pieces: Vec<Piece>,
+        fin: bool,
+    },
+    /// [`Event::StreamReset`].
+    StreamReset {
+        attempt: Attempt,
+        stream: StreamId,
+        code: u64,
+    },
+    /// [`Event::StreamStopped`].
+    StreamStopped {
+        attempt: Attempt,
+        stream: StreamId,
+        code: u64,
+    },
+    /// [`Event::TransferFinished`].
+    TransferFinished { transfer: TransferId },
+    /// [`Event::StreamAcknowledged`].
+    StreamAcknowledged { attempt: Attempt, stream: StreamId },
+    /// [`Event::Consumed`].
+    Consumed { lane: Lane, below: u64 },
+    /// [`Event::Refused`].
+    Refused {
+        lane: Lane,
+        number: u64,
+        code: RefuseCode,
+    },
+    /// [`Event::Stop`].
+    Stop { mode: StopMode },
+    /// [`Event::TimerFired`].
+    TimerFired,
+}
+
+impl TraceEvent {
+    /// What is kept of an event. Received bytes are taken for payload.
+    pub(super) fn of(event: &Event, payloads: Payloads) -> Self {
+        match *event {
+            Event::MessageQueued {
+                id,
+                lane,
+                ref payload,
+                options: MessageOptions { expires_at },
+            } => Self::MessageQueued {
+                id,
+                lane,
+                payload: Content::of(payload, payloads),
+                expires_at,
+            },
+            Event::Cancel { id } => Self::Cancel { id },
+            Event::AddressesChanged { ref addresses } => Self::AddressesChanged {
+                addresses: addresses.clone(),
+            },
+            Event::Wake { reason } => Self::Wake { reason },
+            Event::Connected { attempt } => Self::Connected { attempt },
+            Event::ConnectFailed { attempt, ref error } => Self::ConnectFailed {
+                attempt,
+                error: error.clone(),
+            },
+            Event::ConnectionLost { attempt, ref error } => Self::ConnectionLost {
+                attempt,
+                error: error.clone(),
+            },
+            Event::StreamOpened { attempt, stream } => Self::StreamOpened { attempt, stream },
+            Event::BytesReceived {
+                attempt,
+                stream,
+                ref bytes,
+                fin,
+            } => Self::BytesReceived {
+                attempt,
+                stream,
+                pieces: Runs::Unread.cut(bytes, payloads),
+                fin,
+            },
+            Event::StreamReset {
+                attempt,
+                stream,
+                code,
+            } => Self::StreamReset {
+                attempt,
+                stream,
+                code,
+            },
+            Event::StreamStopped {
+                attempt,
+                stream,
+                code,
+            } => Self::StreamStopped {
+                attempt,
+                stream,
+                code,
+            },
+            Event::TransferFinished { transfer } => Self::TransferFinished { transfer },
+            Event::StreamAcknowledged { attempt, stream } => {
+                Self::StreamAcknowledged { attempt, stream }
+            }
+            Event::Consumed { lane, below } => Self::Consumed { lane, below },
+            Event::Refused { lane, number, code } => Self::Refused { lane, number, code },
+            Event::Stop { mode } => Self::Stop { mode },
+            Event::TimerFired => Self::TimerFired,
+        }
+    }
+
+    /// The event, with zeros for what the trace does not have. None if it names more payload than
+    /// there may be.
+    pub(super) fn event(&self, zeros: &mut Zeros) -> Option<Event> {
+        Some(match *self {
+            Self::MessageQueued {
+                id,
+                lane,
+                ref payload,
+                expires_at,
+            } => Event::MessageQueued {
+                id,
+                lane,
+                payload: payload.payload(zeros)?,
+                options: MessageOptions { expires_at },
+            },
+            Self::Cancel { id } => Event::Cancel { id },
+            Self::AddressesChanged { ref addresses } => Event::AddressesChanged {
+                addresses: addresses.clone(),
+            },
+            Self::Wake { reason } => Event::Wake { reason },
+            Self::Connected { attempt } => Event::Connected { attempt },
+            Self::ConnectFailed { attempt, ref error } => Event::ConnectFailed {
+                attempt,
+                error: error.clone(),
+            },
+            Self::ConnectionLost { attempt, ref error } => Event::ConnectionLost {
+                attempt,
+                error: error.clone(),
+            },
+            Self::StreamOpened { attempt, stream } => Event::StreamOpened { attempt, stream },
+            Self::BytesReceived {
+                attempt,
+                stream,
+                ref pieces,
+                fin,
+            } => Event::BytesReceived {
+                attempt,
+                stream,
+                bytes: joined(pieces, zeros)?,
+                fin,
+            },
+            Self::StreamReset {
+                attempt,
+                stream,
+                code,
+            } => Event::StreamReset {
+                attempt,
+                stream,
+                code,
+            },
+            Self::StreamStopped {
+                attempt,
+                stream,
+                code,
+            } => Event::StreamStopped {
+                attempt,
+                stream,
+                code,
+            },
+            Self::TransferFinished { transfer } => Event::TransferFinished { transfer },
+            Self::StreamAcknowledged { attempt, stream } => {
+                Event::StreamAcknowledged { attempt, stream }
+            }
+            Self::Consumed { lane, below } => Event::Consumed { lane, below },
+            Self::Refused { lane, number, code } => Event::Refused { lane, number, code },
+            Self::Stop { mode } => Event::Stop { mode },
+            Self::TimerFired => Event::TimerFired,
+        })
+    }
+}
+
+/// The most bytes that one event may have brought: a node reads far less at once.
+const RECEIVED_MAX: u64 = 64 << 20;
+
+fn joined(pieces: &[Piece], zeros: &mut Zeros) -> Option<Bytes> {
+    match pieces {
+        [] => return Some(Bytes::new()),
+        [Piece::Frames(bytes)] => return Some(bytes.clone()),
+        [Piece::Payload(content)] => return content.payload(zeros),
+        _ => {}
+    }
+    let lengths = pieces.iter().map(Piece::bytes);
+    let length = lengths.fold(0, u64::saturating_add);
+    if length > RECEIVED_MAX {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    for piece in pieces {
+        match piece {
+            Piece::Frames(frames) | Piece::Payload(Content::Whole(frames)) => {
+                bytes.extend_from_slice(frames);
+            }
+            Piece::Payload(content) => bytes.resize(bytes.len() + content.bytes() as usize, 0),
+        }
+    }
+    Some(Bytes::from(bytes))
+}

@@ -1,0 +1,350 @@
+//! Having fresh machines go through a trace.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::action::TraceAction;
+use super::content::Zeros;
+use super::event::TraceEvent;
+use super::record::{About, Call, MachineConfig, MachineId, Record, StepResult, encode};
+use crate::{Action, Event, PeerSenderMachine, SessionNews, Sessions, Time};
+
+/// The most machines that a trace may have at once.
+const MACHINES_MAX: usize = 1 << 20;
+
+/// Has fresh machines go through the records of a trace, and compares what comes of each step with
+/// what came of it when it was recorded.
+///
+/// A machine takes part from the record on that says how it was made, or how it stood: steps that
+/// come before are passed over, as at the start of what a flight recorder has kept.
+#[derive(Debug, Default)]
+pub struct Replay {
+    machines: BTreeMap<MachineId, Machine>,
+    /// Events of steps whose last part has not come.
+    parts: BTreeMap<MachineId, Vec<TraceEvent>>,
+    zeros: Zeros,
+    actions: Vec<Action>,
+    news: Vec<SessionNews>,
+    scratch: Vec<u8>,
+    summary: Summary,
+}
+
+/// A machine that takes part.
+#[derive(Clone, Debug)]
+struct Machine {
+    about: About,
+    state: MachineState,
+}
+
+/// The machine itself.
+#[derive(Clone, Debug)]
+pub enum MachineState {
+    /// A peer's sender.
+    Sender(Box<PeerSenderMachine>),
+    /// An accepting node's sessions.
+    Sessions(Box<Sessions>),
+}
+
+/// What a replay went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Machines that took part.
+    pub machines: u64,
+    /// Steps that were done again, each with the same result.
+    pub steps: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Actions that came of them.
+    pub actions: u64,
+    /// Steps that were passed over, because nothing before them tells how their machine stood.
+    pub passed: u64,
+}
+
+/// A step that was done again.
+#[derive(Debug)]
+pub struct Played<'a> {
+    /// The machine's name in the trace.
+    pub machine: MachineId,
+    /// The machine as it stands after the step.
+    pub state: &'a MachineState,
+    /// What it is.
+    pub about: &'a About,
+    /// The time that it was told.
+    pub now: Time,
+    /// The function that was called.
+    pub call: Call,
+    /// The events.
+    pub events: Vec<TraceEvent>,
+    /// What came of it, payloads as zeros where the trace does not have them.
+    pub actions: &'a [Action],
+    /// News of sessions, behind the actions.
+    pub news: &'a [SessionNews],
+}
+
+/// Why a replay cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReplayError {
+    /// The same step has led to something else.
+    #[error(transparent)]
+    Diverged(Box<Divergence>),
+    /// A record says what cannot be.
+    #[error("machine {}: {problem}", machine.0)]
+    Impossible {
+        /// The machine that it is about.
+        machine: MachineId,
+        /// What cannot be.
+        problem: &'static str,
+    },
+}
+
+/// A step that has led to something else than when it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "machine {} ({}) went another way in step {step}, at {} ns: {} actions came of its {} events",
+    machine.0, about.name, now.as_nanos(), got.len(), events.len()
+)]
+pub struct Divergence {
+    /// The machine.
+    pub machine: MachineId,
+    /// What it is.
+    pub about: About,
+    /// How many steps were done again before this one, by all machines.
+    pub step: u64,
+    /// The time that it was told.
+    pub now: Time,
+    /// The function that was called.
+    pub call: Call,
+    /// The events.
+    pub events: Vec<TraceEvent>,
+    /// What the trace says.
+    pub expected: StepResult,
+    /// What came of it now.
+    pub got: Vec<TraceAction>,
+}
+
+impl Replay {
+    /// At the start of a trace.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What it went through until now.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// A machine as it stands now, if it takes part.
+    pub fn machine(&self, machine: MachineId) -> Option<(&About, &MachineState)> {
+        let machine = self.machines.get(&machine)?;
+        Some((&machine.about, &machine.state))
+    }
+
+    /// All machines as they stand now.
+    pub fn machines(&self) -> impl Iterator<Item = (MachineId, &About, &MachineState)> {
+        let machines = self.machines.iter();
+        machines.map(|(&id, machine)| (id, &machine.about, &machine.state))
+    }
+
+    /// Goes through one record. Returns the step if it was one, and its machine takes part.
+    ///
+    /// # Errors
+    ///
+    /// The step has led to something else, or the record says what cannot be. The machine that it
+    /// is about takes no further part.
+    pub fn record(&mut self, record: Record) -> Result<Option<Played<'_>>, ReplayError> {
+        match record {
+            Record::Made {
+                machine,
+                about,
+                config,
+                seed,
+            } => {
+                let state = match config {
+                    MachineConfig::Sender(config) => {
+                        MachineState::Sender(Box::new(PeerSenderMachine::new(*config, seed)))
+                    }
+                    MachineConfig::Sessions(config) => {
+                        MachineState::Sessions(Box::new(Sessions::new(*config, seed)))
+                    }
+                };
+                self.join(machine, Machine { about, state })?;
+            }
+            Record::Image { .. } | Record::Header(_) | Record::Mark { .. } => {}
+            Record::Events { machine, events } => {
+                self.parts.entry(machine).or_default().extend(events);
+            }
+            Record::Gone { machine } => {
+                self.machines.remove(&machine);
+                self.parts.remove(&machine);
+            }
+            Record::Step {
+                machine,
+                now,
+                call,
+                events,
+                result,
+            } => return self.step(machine, now, call, events, result),
+        }
+        Ok(None)
+    }
+
+    fn join(&mut self, id: MachineId, machine: Machine) -> Result<(), ReplayError> {
+        if self.machines.len() >= MACHINES_MAX {
+            return Err(ReplayError::Impossible {
+                machine: id,
+                problem: "there are more machines than a trace may have",
+            });
+        }
+        if self.machines.insert(id, machine).is_none() {
+            self.summary.machines += 1;
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        id: MachineId,
+        now: Time,
+        call: Call,
+        last: Vec<TraceEvent>,
+        expected: StepResult,
+    ) -> Result<Option<Played<'_>>, ReplayError> {
+        let events = match self.parts.remove(&id) {
+            Some(mut events) => {
+                events.extend(last);
+                events
+            }
+            None => last,
+        };
+        if !self.machines.contains_key(&id) {
+            self.summary.passed += 1;
+            return Ok(None);
+        }
+        if let Err(error) = self.play(id, now, call, &events, expected) {
+            self.machines.remove(&id);
+            return Err(match error {
+                Failed::Diverged(mut divergence) => {
+                    divergence.events = events;
+                    ReplayError::Diverged(divergence)
+                }
+                Failed::Impossible(problem) => ReplayError::Impossible {
+                    machine: id,
+                    problem,
+                },
+            });
+        }
+        self.summary.steps += 1;
+        self.summary.events += events.len() as u64;
+        self.summary.actions += (self.actions.len() + self.news.len()) as u64;
+        let Some(machine) = self.machines.get(&id) else {
+            return Ok(None);
+        };
+        Ok(Some(Played {
+            machine: id,
+            state: &machine.state,
+            about: &machine.about,
+            now,
+            call,
+            events,
+            actions: &self.actions,
+            news: &self.news,
+        }))
+    }
+
+    fn play(
+        &mut self,
+        id: MachineId,
+        now: Time,
+        call: Call,
+        events: &[TraceEvent],
+        expected: StepResult,
+    ) -> Result<(), Failed> {
+        let Some(machine) = self.machines.get_mut(&id) else {
+            return Ok(());
+        };
+        self.actions.clear();
+        self.news.clear();
+        let mut whole = true;
+        let zeros = &mut self.zeros;
+        let told = events.iter().map_while(|event| {
+            let event = event.event(zeros);
+            whole &= event.is_some();
+            event
+        });
+        machine.state.step(now, call, told, &mut self.actions)?;
+        if !whole {
+            return Err(Failed::Impossible(
+                "it was told of more payload than there may be",
+            ));
+        }
+        if let MachineState::Sessions(sessions) = &mut machine.state {
+            self.news
+                .extend(core::iter::from_fn(|| sessions.poll_news()));
+        }
+        let got = self.actions.iter().map(TraceAction::from);
+        let mut got = got.chain(self.news.iter().map(TraceAction::from));
+        let same = match &expected {
+            StepResult::Digest(digest) => {
+                self.scratch.clear();
+                got.for_each(|action| encode(&action, &mut self.scratch));
+                xxh3_64(&self.scratch) == *digest
+            }
+            StepResult::Actions(actions) => {
+                actions.iter().all(|it| got.next().as_ref() == Some(it)) && got.next().is_none()
+            }
+        };
+        if same {
+            return Ok(());
+        }
+        let got = self.actions.iter().map(TraceAction::from);
+        Err(Failed::Diverged(Box::new(Divergence {
+            machine: id,
+            about: machine.about.clone(),
+            step: self.summary.steps,
+            now,
+            call,
+            events: Vec::new(),
+            expected,
+            got: got.chain(self.news.iter().map(TraceAction::from)).collect(),
+        })))
+    }
+}
+
+enum Failed {
+    Diverged(Box<Divergence>),
+    Impossible(&'static str),
+}
+
+impl MachineState {
+    fn step(
+        &mut self,
+        now: Time,
+        call: Call,
+        events: impl Iterator<Item = Event>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Failed> {
+        match (self, call) {
+            (Self::Sender(machine), Call::Handle) => machine.handle(now, events, actions),
+            (Self::Sessions(table), Call::Accepted { attempt, key }) => {
+                table.accepted(now, attempt, key, actions);
+            }
+            (Self::Sessions(table), Call::Connection { attempt }) => {
+                table.handle_connection(now, attempt, events, actions);
+            }
+            (Self::Sessions(table), Call::Session { session }) => {
+                table.handle_session(now, session, events, actions);
+            }
+            (Self::Sessions(table), Call::Stop { mode }) => table.stop(now, mode, actions),
+            (Self::Sessions(table), Call::Timeout) => table.handle_timeout(now, actions),
+            (Self::Sender(_), _) | (Self::Sessions(_), Call::Handle) => {
+                let problem = "it has no such function as was called";
+                return Err(Failed::Impossible(problem));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! The latest records, within a bound.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::record::frame;
+
+/// The latest records of a trace. What is oldest is dropped by whole stretches, each of which begins
+/// with the state of every machine that has a step in it.
+#[derive(Debug)]
+pub(super) struct Ring {
+    /// What every trace begins with.
+    head: Vec<u8>,
+    /// Oldest first; the last one is being written.
+    stretches: VecDeque<Vec<u8>>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Ring {
+    pub(super) fn new(head: Vec<u8>, bytes_max: usize) -> Self {
+        Self {
+            head,
+            stretches: VecDeque::from([Vec::new()]),
+            bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// Adds a record. Returns how many bytes it has.
+    pub(super) fn push(&mut self, body: &[u8]) -> usize {
+        let Some(last) = self.stretches.back_mut() else {
+            return 0;
+        };
+        let before = last.len();
+        frame(body, last);
+        let bytes = last.len() - before;
+        self.bytes += bytes;
+        while self.bytes > self.bytes_max && self.stretches.len() > 1 {
+            let dropped = self.stretches.pop_front();
+            self.bytes -= dropped.map_or(0, |stretch| stretch.len());
+        }
+        bytes
+    }
+
+    /// Begins another stretch.
+    pub(super) fn turn(&mut self) {
+        let like_the_last = self.stretches.back().map_or(0, Vec::len);
+        self.stretches.push_back(Vec::with_capacity(like_the_last));
+    }
+
+    /// A whole trace.
+    pub(super) fn dump(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.head.len() + self.bytes);
+        out.extend_from_slice(&self.head);
+        for stretch in &self.stretches {
+            out.extend_from_slice(stretch);
+        }
+        out
+    }
+}
