@@ -5,7 +5,7 @@ use std::time::Duration;
 use peer_sender_core::{ConfigError, Protocol, ReceiverConfig, SendLimits, SessionsConfig};
 
 use crate::security::Security;
-use crate::{Identity, Records, Trust, tls};
+use crate::{Identity, Records, Trace, Trust, tls};
 
 /// Everything a [`NodeMachine`](crate::NodeMachine) needs to know beside its peers. Made by
 /// [`NodeConfig::builder`]; every value is usable.
@@ -66,6 +66,8 @@ pub struct NodeConfig {
     /// None: the node has its own.
     pub(crate) records: Option<Records>,
     pub(crate) security: Security,
+    /// None: nothing is recorded.
+    pub(crate) trace: Option<Trace>,
 }
 
 impl NodeConfig {
@@ -88,6 +90,7 @@ impl NodeConfig {
             session_ttl: Duration::from_secs(3_600),
             records: None,
             security: Security::default(),
+            trace: None,
         }
     }
 
@@ -207,6 +210,14 @@ impl NodeConfigBuilder {
     /// with the same inbound limits; without it the node has its own.
     pub fn records(mut self, records: Records) -> Self {
         self.config.records = Some(records);
+        self
+    }
+
+    /// Records what the node's machines are told, and what comes of it; without it nothing is.
+    /// Several nodes may be recorded into one trace. Where nodes share [`Records`], the sessions are
+    /// recorded into the trace of the first of them.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.config.trace = Some(trace);
         self
     }
 

@@ -45,6 +45,7 @@ mod security;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod tls;
+mod trace;
 mod transport;
 mod trust;
 
@@ -56,6 +57,7 @@ pub use node::{
     PeerConfig, PeerHandle, PeerId, PeerSnapshot, PeerStats, Records, Sender, Source, Target,
     Transmit,
 };
+pub use trace::Trace;
 pub use trust::{Expected, Trust};
 
 #[cfg(test)]

@@ -88,6 +88,14 @@ pub enum Expected {
 }
 
 impl Expected {
+    /// The key that the peer must have; none if it is expected by its name.
+    pub fn key(&self) -> Option<PeerKey> {
+        match self {
+            &Self::Key(key) => Some(key),
+            Self::Name(..) => None,
+        }
+    }
+
     /// The expectation of a dial that is made now.
     pub(crate) fn at(&self, now: UnixTime) -> Expectation {
         Expectation {

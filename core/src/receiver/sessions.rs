@@ -370,6 +370,11 @@ impl Sessions {
         SessionsCanonical::of(self)
     }
 
+    /// Whether nothing has happened yet: no connection was ever accepted.
+    pub fn is_new(&self) -> bool {
+        self.newest.is_none()
+    }
+
     /// Sessions that are remembered.
     pub fn len(&self) -> usize {
         self.sessions.len()

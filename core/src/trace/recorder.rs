@@ -100,6 +100,8 @@ struct Step {
 
 #[derive(Debug)]
 enum Sink {
+    /// Nothing is written down any more.
+    Stopped,
     /// Bytes to be taken.
     Ready(Vec<u8>),
     Ring(Ring),
@@ -179,7 +181,7 @@ impl Recorder {
                 ring.turn();
             }
         }
-        !self.imaged.contains(&machine)
+        !matches!(self.sink, Sink::Stopped) && !self.imaged.contains(&machine)
     }
 
     /// Writes a machine's state down, between two steps: what
@@ -213,6 +215,9 @@ impl Recorder {
 
     /// The step's next event.
     pub fn event(&mut self, event: &Event) {
+        if matches!(self.sink, Sink::Stopped) {
+            return;
+        }
         let machine = self.step.machine;
         let payloads = self.config.payloads;
         let kept = if let Event::BytesReceived {
@@ -243,6 +248,9 @@ impl Recorder {
 
     /// An action that the step led to.
     pub fn action(&mut self, action: &Action) {
+        if matches!(self.sink, Sink::Stopped) {
+            return;
+        }
         if let Action::Close { attempt, .. } = *action {
             self.forget_streams(self.step.machine, attempt);
         }
@@ -276,11 +284,18 @@ impl Recorder {
         self.step.body = body;
     }
 
+    /// Ends the recording: nothing is written down from here on, and what is ready may still be
+    /// [taken](Self::take) before.
+    pub fn stop(&mut self) {
+        self.sink = Sink::Stopped;
+        self.streams.clear();
+    }
+
     /// Takes the bytes that are ready; none of a flight recorder.
     pub fn take(&mut self) -> Vec<u8> {
         match &mut self.sink {
             Sink::Ready(bytes) => core::mem::take(bytes),
-            Sink::Ring(_) => Vec::new(),
+            Sink::Ring(_) | Sink::Stopped => Vec::new(),
         }
     }
 
@@ -288,14 +303,14 @@ impl Recorder {
     pub fn ready(&self) -> usize {
         match &self.sink {
             Sink::Ready(bytes) => bytes.len(),
-            Sink::Ring(_) => 0,
+            Sink::Ring(_) | Sink::Stopped => 0,
         }
     }
 
     /// What a flight recorder has, as a whole trace; none of another.
     pub fn dump(&self) -> Option<Vec<u8>> {
         match &self.sink {
-            Sink::Ready(_) => None,
+            Sink::Ready(_) | Sink::Stopped => None,
             Sink::Ring(ring) => Some(ring.dump()),
         }
     }
@@ -328,6 +343,7 @@ impl Recorder {
                 bytes.len() - before
             }
             Sink::Ring(ring) => ring.push(body),
+            Sink::Stopped => return,
         };
         self.since_image += written;
     }

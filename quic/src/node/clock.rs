@@ -24,6 +24,11 @@ impl Clock {
         }
     }
 
+    /// When [`Time::ZERO`] was, in nanoseconds since 1970.
+    pub(super) fn zero_unix_nanos(&self) -> u64 {
+        u64::try_from(self.date.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The later of `now` and the latest moment seen.
     pub(super) fn advance(&mut self, now: Time) -> Time {
         self.latest = self.latest.max(now);

@@ -23,6 +23,7 @@ mod peer;
 mod places;
 mod probe;
 mod rate;
+mod recorded;
 mod records;
 mod revoke;
 mod seeds;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::BytesMut;
+use peer_sender_core::trace::About;
 use peer_sender_core::{
     Action, CloseCode, Event, PeerKey, SessionHandle, StopMode, Time, WakeReason,
 };
@@ -136,6 +138,15 @@ impl<P: PeerId> NodeMachine<P> {
             .accept
             .as_ref()
             .map(|_| Inbound::new(&config, seeds.next(), base));
+        let clock = Clock::new(base, date);
+        if let (Some(inbound), Some(trace)) = (&inbound, &config.trace) {
+            let about = About {
+                name: String::from("sessions"),
+                key: Some(config.identity.key()),
+                zero_unix_nanos: clock.zero_unix_nanos(),
+            };
+            inbound.desk.record(trace.clone(), about);
+        }
         let server_config = inbound
             .as_ref()
             .map(|_| transport::server_config(&config, server_seed));
@@ -146,7 +157,7 @@ impl<P: PeerId> NodeMachine<P> {
         Self {
             config,
             seeds,
-            net: Net::new(Clock::new(base, date), endpoint, speech),
+            net: Net::new(clock, endpoint, speech),
             peers: BTreeMap::new(),
             ids: BTreeMap::new(),
             keys: BTreeSet::new(),
@@ -224,7 +235,15 @@ impl<P: PeerId> NodeMachine<P> {
         let handle = PeerHandle(self.peers_given);
         self.peers_given += 1;
         self.ids.insert(id.clone(), handle);
-        let peer = Peer::new(id, config, self.seeds.next());
+        let trace = self.config.trace.clone().map(|trace| {
+            let about = About {
+                name: id.to_string(),
+                key: config.expected().key(),
+                zero_unix_nanos: self.net.clock.zero_unix_nanos(),
+            };
+            (trace, about)
+        });
+        let peer = Peer::new(id, config, self.seeds.next(), trace);
         self.keys.extend(peer.key.map(|key| (key, handle)));
         self.peers.insert(handle, peer);
         self.running += 1;

@@ -4,13 +4,13 @@ use std::fmt::{Debug, Display};
 use std::hash::Hash;
 use std::net::SocketAddr;
 
-use peer_sender_core::{
-    Attempt, Config, ConfigError, Event, PeerKey, PeerSenderMachine, Protocol, Time,
-};
+use peer_sender_core::trace::About;
+use peer_sender_core::{Attempt, Config, ConfigError, Event, PeerKey, Protocol, Time};
 use rustls::pki_types::ServerName;
 
+use super::recorded::RecordedSender;
 use super::{LinkId, Source};
-use crate::{Authority, Expected, PeerName};
+use crate::{Authority, Expected, PeerName, Trace};
 
 /// The caller's own name of a peer.
 pub trait PeerId: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static {}
@@ -118,7 +118,7 @@ pub(super) struct Peer<P> {
     /// The key that it must have; of one that is expected by name, the key that it had last, and
     /// none before it was first connected.
     pub(super) key: Option<PeerKey>,
-    pub(super) machine: PeerSenderMachine,
+    pub(super) machine: RecordedSender,
     /// The connection that its machine asked for last, while it has not ended.
     pub(super) link: Option<(Attempt, LinkId)>,
     pub(super) armed: Option<Time>,
@@ -133,12 +133,14 @@ pub(super) struct Peer<P> {
 }
 
 impl<P> Peer<P> {
-    pub(super) fn new(id: P, config: PeerConfig, seed: [u8; 32]) -> Self {
-        let machine = PeerSenderMachine::new(config.machine, seed);
-        let key = match &config.expected {
-            &Expected::Key(key) => Some(key),
-            Expected::Name(..) => None,
-        };
+    pub(super) fn new(
+        id: P,
+        config: PeerConfig,
+        seed: [u8; 32],
+        trace: Option<(Trace, About)>,
+    ) -> Self {
+        let machine = RecordedSender::new(config.machine, seed, trace);
+        let key = config.expected.key();
         Self {
             id,
             expected: config.expected,

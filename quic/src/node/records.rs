@@ -12,12 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use peer_sender_core::trace::About;
 use peer_sender_core::{
     Action, Attempt, Event, LinkError, PeerKey, SessionHandle, SessionNews, Sessions,
     SessionsConfig, StopMode, Time,
 };
 
-use crate::NodeConfig;
+use super::recorded::RecordedSessions;
+use crate::{NodeConfig, Trace};
 
 /// What the nodes of a process that listen as one identity remember together of the sessions of
 /// those who dial them. Cheap to clone; all clones are the same records.
@@ -66,7 +68,7 @@ impl Records {
         Self(Arc::new(Shared {
             key: config.identity.key(),
             base,
-            books: Mutex::new(Books::new(Sessions::new(limits.clone(), seed))),
+            books: Mutex::new(Books::new(RecordedSessions::new(limits.clone(), seed))),
             limits,
         }))
     }
@@ -162,7 +164,7 @@ struct Seat {
 }
 
 struct Books {
-    table: Sessions,
+    table: RecordedSessions,
     /// Connections are named in the order in which they were let in, by whichever node.
     attempts: u64,
     /// Who carries each connection.
@@ -200,6 +202,11 @@ impl Desk {
                 seat.wake = Some(wake);
             }
         });
+    }
+
+    /// Has the table recorded, unless it has begun, or is recorded for another node.
+    pub(super) fn record(&self, trace: Trace, about: About) {
+        self.records.books().table.record(trace, about);
     }
 
     /// Whether another node has put something into the box.
@@ -242,7 +249,11 @@ impl Desk {
     }
 
     /// Any other step.
-    pub(super) fn step(&self, mail: &mut Mail, step: impl FnOnce(&mut Sessions, &mut Vec<Action>)) {
+    pub(super) fn step(
+        &self,
+        mail: &mut Mail,
+        step: impl FnOnce(&mut RecordedSessions, &mut Vec<Action>),
+    ) {
         self.change(|books, me| {
             books.step(me, step);
             books.hand_over(me, mail);
@@ -303,7 +314,7 @@ impl Drop for Desk {
 }
 
 impl Books {
-    fn new(table: Sessions) -> Self {
+    fn new(table: RecordedSessions) -> Self {
         Self {
             table,
             attempts: 0,
@@ -386,7 +397,7 @@ impl Books {
         }
     }
 
-    fn step(&mut self, by: Member, step: impl FnOnce(&mut Sessions, &mut Vec<Action>)) {
+    fn step(&mut self, by: Member, step: impl FnOnce(&mut RecordedSessions, &mut Vec<Action>)) {
         let mut actions = std::mem::take(&mut self.actions);
         step(&mut self.table, &mut actions);
         self.distribute(by, actions);

@@ -20,6 +20,7 @@ mod probation;
 mod records;
 mod replies;
 mod stopping;
+mod traces;
 mod world;
 
 #[test]
