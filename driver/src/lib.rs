@@ -35,6 +35,7 @@ mod mailbox;
 mod node;
 mod peer;
 mod receipt;
+mod recording;
 mod runtime;
 mod slots;
 #[cfg(test)]
@@ -53,8 +54,11 @@ pub use peer_sender_core::{
 pub use peer_sender_quic::{
     AddPeerError, Authority, AuthorityError, Expected, Identity, IdentityError, InvalidPeerName,
     Members, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig, PeerId, PeerName, PeerSnapshot,
-    PeerStats, Records, Sender, Trust,
+    PeerStats, Records, Sender, Trace, Trust,
 };
+
+/// Traces: recorded by [`TraceFile`] or [`FlightRecorder`], read and replayed with what is here.
+pub use peer_sender_core::trace;
 
 pub use bind::BindError;
 pub use control::TurnedAway;
@@ -64,4 +68,5 @@ pub use incoming::{AutoIncoming, Incoming, IncomingMessage, Received};
 pub use node::Node;
 pub use peer::{AddressesError, Outcomes, PeerSender, PeerSink, Permit, Stopped};
 pub use receipt::Receipt;
+pub use recording::{FlightRecorder, RecordingError, TraceFile};
 pub use runtime::{AsyncTimer, AsyncUdp, Runtime};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use peer_sender_core::trace::{Recorder, RecorderConfig};
+use peer_sender_core::trace::{Notice, Recorder, RecorderConfig};
 
 /// A trace that the machines of a node, or of several, are recorded into: handed to
 /// [`NodeConfigBuilder::trace`](crate::NodeConfigBuilder::trace). Each clone is the same trace.
@@ -29,10 +29,11 @@ impl Trace {
         Self(Arc::new(Mutex::new(Recorder::new(config))))
     }
 
-    /// Takes the bytes that are ready to be written: a flight recorder has none. They are to be
-    /// taken soon, since they wait in memory.
-    pub fn take(&self) -> Vec<u8> {
-        self.recorder().take()
+    /// Takes the bytes that are ready to be written, in exchange for an empty buffer: a flight recorder
+    /// has none. They are to be taken soon: they wait in memory, and the recording ends when they
+    /// are too many ([`RecorderConfig::ready_bytes_max`]).
+    pub fn take(&self, buffer: &mut Vec<u8>) {
+        self.recorder().take(buffer);
     }
 
     /// How many bytes are ready to be written.
@@ -54,6 +55,16 @@ impl Trace {
     /// Ends the recording: nothing is written down from here on.
     pub fn stop(&self) {
         self.recorder().stop();
+    }
+
+    /// Whether the recording has ended.
+    pub fn is_stopped(&self) -> bool {
+        self.recorder().is_stopped()
+    }
+
+    /// What of [`RecorderConfig::watch`] was noticed first since this was last called.
+    pub fn noticed(&self) -> Option<Notice> {
+        self.recorder().noticed()
     }
 
     /// A node that has panicked in the midst of a step leaves that step unfinished in the recorder,

@@ -16,6 +16,8 @@ mod recorder;
 mod replay;
 mod ring;
 mod runs;
+mod steps;
+mod watch;
 pub(crate) mod word;
 
 pub use self::action::{TraceAction, TraceMessage, TraceUnsent};
@@ -29,3 +31,5 @@ pub use self::record::{
 pub use self::recorder::{Recorder, RecorderConfig};
 pub use self::replay::{Divergence, MachineState, Played, Replay, ReplayError, Summary};
 pub use self::runs::Piece;
+pub use self::steps::StepRecorder;
+pub use self::watch::{Notice, Noticed, Watch};

@@ -6,17 +6,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::action::TraceAction;
 use super::content::Payloads;
-use super::event::TraceEvent;
 use super::record::{
-    About, Call, FORMAT, Header, MAGIC, MachineConfig, MachineId, Record, encode, frame,
+    About, FORMAT, Header, MAGIC, MachineConfig, MachineId, Record, encode, frame,
 };
 use super::ring::Ring;
-use super::runs::{Piece, Runs};
-use crate::{Action, Attempt, Event, Protocol, SessionNews, StreamId, Time};
+use super::steps::StepRecorder;
+use super::watch::{Notice, Watch};
 
 /// What a recorder keeps, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +29,11 @@ pub struct RecorderConfig {
     /// Keeps the latest records alone, within this many bytes, instead of handing them out: a flight
     /// recorder. None by default.
     pub ring_bytes: Option<usize>,
+    /// The most bytes that may be [ready](Recorder::ready): beyond them the recording ends, so that a
+    /// slow writer costs nobody else anything. 64 MiB by default.
+    pub ready_bytes_max: usize,
+    /// What is to be noticed.
+    pub watch: Watch,
 }
 
 impl Default for RecorderConfig {
@@ -41,6 +43,8 @@ impl Default for RecorderConfig {
             actions: false,
             image_every: 16 << 20,
             ring_bytes: None,
+            ready_bytes_max: 64 << 20,
+            watch: Watch::default(),
         }
     }
 }
@@ -59,49 +63,33 @@ impl RecorderConfig {
 
 const IMAGE_EVERY_MIN: usize = 64 << 10;
 
-/// Bytes of events after which a step goes on in another record.
+/// Bytes of an image after which it goes on in another record.
 const PART_BYTES: usize = 1 << 20;
 
-/// Records what machines are told, and what comes of it. One recorder may have many machines.
+/// A trace that is being written. It may have many machines; each has a [`StepRecorder`] of its own,
+/// so that they do not wait for one another but to [add](Self::add) a step that is over.
 ///
 /// Before a step, [`wants_image`](Self::wants_image) asks for the state of its machine every so
-/// often. The step itself goes: [`begin`](Self::begin), [`event`](Self::event) for each event,
-/// [`action`](Self::action) and [`news`](Self::news) for what came of it, [`end`](Self::end).
+/// often.
 #[derive(Debug)]
 pub struct Recorder {
     config: RecorderConfig,
-    machines: BTreeMap<MachineId, Machine>,
+    machines: BTreeMap<MachineId, About>,
     next_machine: u64,
-    streams: BTreeMap<(MachineId, Attempt, StreamId), Runs>,
-    step: Step,
     sink: Sink,
     /// Bytes since the machines were last asked for their state.
     since_image: usize,
     /// Machines whose state was written since then.
     imaged: BTreeSet<MachineId>,
-}
-
-#[derive(Debug)]
-struct Machine {
-    about: About,
-    protocol: Protocol,
-}
-
-/// The step that is being recorded. Its buffers are kept for their capacity.
-#[derive(Debug, Default)]
-struct Step {
-    machine: MachineId,
-    events: Vec<u8>,
-    count: u64,
-    actions: Vec<u8>,
-    actions_count: u64,
-    body: Vec<u8>,
+    /// Nothing is written down any more.
+    stopped: bool,
+    /// What was noticed first since that was last asked for.
+    noticed: Option<Notice>,
+    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
 enum Sink {
-    /// Nothing is written down any more.
-    Stopped,
     /// Bytes to be taken.
     Ready(Vec<u8>),
     Ring(Ring),
@@ -118,28 +106,22 @@ impl Recorder {
         Self {
             machines: BTreeMap::new(),
             next_machine: 0,
-            streams: BTreeMap::new(),
-            step: Step::default(),
             sink,
             since_image: 0,
             imaged: BTreeSet::new(),
+            stopped: false,
+            noticed: None,
+            scratch: Vec::new(),
             config,
         }
     }
 
-    /// A machine is made, with this configuration and seed. Returns its name in the trace.
-    pub fn made(&mut self, about: About, config: MachineConfig, seed: [u8; 32]) -> MachineId {
+    /// A machine is made, with this configuration and seed. Returns what records its steps.
+    pub fn made(&mut self, about: About, config: MachineConfig, seed: [u8; 32]) -> StepRecorder {
         let machine = MachineId(self.next_machine);
         self.next_machine += 1;
-        let protocol = match &config {
-            MachineConfig::Sender(config) => config.protocol(),
-            MachineConfig::Sessions(config) => config.receiver.protocol,
-        };
-        let known = Machine {
-            about: about.clone(),
-            protocol,
-        };
-        self.machines.insert(machine, known);
+        let steps = StepRecorder::new(machine, &self.config, &config);
+        self.machines.insert(machine, about.clone());
         self.imaged.insert(machine);
         self.record(&Record::Made {
             machine,
@@ -147,23 +129,13 @@ impl Recorder {
             config,
             seed,
         });
-        machine
+        steps
     }
 
     /// The machine is gone.
     pub fn gone(&mut self, machine: MachineId) {
         self.machines.remove(&machine);
         self.imaged.remove(&machine);
-        let streams = (machine, Attempt(0), StreamId::FIRST)..;
-        let gone: Vec<_> = self
-            .streams
-            .range(streams)
-            .map(|(&place, _)| place)
-            .take_while(|place| place.0 == machine)
-            .collect();
-        for place in gone {
-            self.streams.remove(&place);
-        }
         self.record(&Record::Gone { machine });
     }
 
@@ -181,17 +153,16 @@ impl Recorder {
                 ring.turn();
             }
         }
-        !matches!(self.sink, Sink::Stopped) && !self.imaged.contains(&machine)
+        !self.stopped && !self.imaged.contains(&machine)
     }
 
     /// Writes a machine's state down, between two steps: what
     /// [`Image::save`](super::Image::save) gave.
     pub fn image(&mut self, machine: MachineId, image: &[u8]) {
-        let Some(known) = self.machines.get(&machine) else {
+        let Some(about) = self.machines.get(&machine).cloned() else {
             return;
         };
-        let about = known.about.clone();
-        let parts = image.len().div_ceil(PART_BYTES).max(1);
+        let parts = image.len().div_ceil(PART_BYTES);
         for (index, part) in image.chunks(PART_BYTES).enumerate() {
             self.record(&Record::Image {
                 machine,
@@ -203,99 +174,63 @@ impl Recorder {
         self.imaged.insert(machine);
     }
 
-    /// A step of this machine begins.
-    pub fn begin(&mut self, machine: MachineId) {
-        let step = &mut self.step;
-        step.machine = machine;
-        step.events.clear();
-        step.count = 0;
-        step.actions.clear();
-        step.actions_count = 0;
-    }
-
-    /// The step's next event.
-    pub fn event(&mut self, event: &Event) {
-        if matches!(self.sink, Sink::Stopped) {
-            return;
+    /// Adds a step that is over. False if the recording has ended, so that none needs to be recorded
+    /// from here on.
+    pub fn add(&mut self, step: &StepRecorder) -> bool {
+        if self.stopped {
+            return false;
         }
-        let machine = self.step.machine;
-        let payloads = self.config.payloads;
-        let kept = if let Event::BytesReceived {
-            attempt,
-            stream,
-            ref bytes,
-            fin,
-        } = *event
-        {
-            TraceEvent::BytesReceived {
-                attempt,
-                stream,
-                pieces: self.cut((machine, attempt, stream), bytes, fin),
-                fin,
+        let framed = step.framed();
+        self.since_image += framed.len();
+        let (ready, fits) = match (&mut self.sink, framed) {
+            // It was longer than a record may be.
+            (Sink::Ready(bytes), []) => (Some(bytes), false),
+            (Sink::Ready(bytes), framed) => {
+                bytes.extend_from_slice(framed);
+                (Some(bytes), true)
             }
-        } else {
-            TraceEvent::of(event, payloads)
+            (Sink::Ring(ring), framed) => {
+                ring.push(framed);
+                (None, !framed.is_empty())
+            }
         };
-        if let Event::ConnectionLost { attempt, .. } = *event {
-            self.forget_streams(machine, attempt);
+        let overflows = |bytes: &Vec<u8>| bytes.len() > self.config.ready_bytes_max;
+        if !fits || ready.as_deref().is_some_and(overflows) {
+            if let Some(bytes) = ready {
+                end_early(bytes, fits);
+            }
+            self.stopped = true;
         }
-        encode(&kept, &mut self.step.events);
-        self.step.count += 1;
-        if self.step.events.len() > PART_BYTES {
-            self.write_part();
+        if let (None, Some(what)) = (&self.noticed, step.noticed()) {
+            let machine = self.machines.get(&step.machine());
+            let machine = machine.map_or_else(String::new, |about| about.name.clone());
+            self.noticed = Some(Notice { machine, what });
         }
+        !self.stopped
     }
 
-    /// An action that the step led to.
-    pub fn action(&mut self, action: &Action) {
-        if matches!(self.sink, Sink::Stopped) {
-            return;
-        }
-        if let Action::Close { attempt, .. } = *action {
-            self.forget_streams(self.step.machine, attempt);
-        }
-        encode(&TraceAction::from(action), &mut self.step.actions);
-        self.step.actions_count += 1;
-    }
-
-    /// News of a session that the step led to: behind its actions.
-    pub fn news(&mut self, news: &SessionNews) {
-        encode(&TraceAction::from(news), &mut self.step.actions);
-        self.step.actions_count += 1;
-    }
-
-    /// The step is over.
-    pub fn end(&mut self, now: Time, call: Call) {
-        const STEP: u32 = 4;
-        let step = &mut self.step;
-        let mut body = core::mem::take(&mut step.body);
-        body.clear();
-        // As `Record::Step` is encoded, without building one.
-        encode(&(STEP, step.machine, now, call, step.count), &mut body);
-        body.extend_from_slice(&step.events);
-        if self.config.actions {
-            encode(&(1_u32, step.actions_count), &mut body);
-            body.extend_from_slice(&step.actions);
-        } else {
-            body.push(0);
-            body.extend_from_slice(&xxh3_64(&step.actions).to_le_bytes());
-        }
-        self.write(&body);
-        self.step.body = body;
-    }
-
-    /// Ends the recording: nothing is written down from here on, and what is ready may still be
-    /// [taken](Self::take) before.
+    /// Ends the recording: nothing is written down from here on. What is ready may still be taken.
     pub fn stop(&mut self) {
-        self.sink = Sink::Stopped;
-        self.streams.clear();
+        self.stopped = true;
     }
 
-    /// Takes the bytes that are ready; none of a flight recorder.
-    pub fn take(&mut self) -> Vec<u8> {
+    /// Whether the recording has ended, because it was [stopped](Self::stop) or because too much was
+    /// ready. The last record says so in the latter case.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// What of [`RecorderConfig::watch`] was noticed first since this was last called.
+    pub fn noticed(&mut self) -> Option<Notice> {
+        self.noticed.take()
+    }
+
+    /// Takes the bytes that are ready, in exchange for an empty buffer; none of a flight recorder.
+    pub fn take(&mut self, buffer: &mut Vec<u8>) {
+        buffer.clear();
         match &mut self.sink {
-            Sink::Ready(bytes) => core::mem::take(bytes),
-            Sink::Ring(_) | Sink::Stopped => Vec::new(),
+            Sink::Ready(bytes) => core::mem::swap(bytes, buffer),
+            Sink::Ring(_) => {}
         }
     }
 
@@ -303,77 +238,44 @@ impl Recorder {
     pub fn ready(&self) -> usize {
         match &self.sink {
             Sink::Ready(bytes) => bytes.len(),
-            Sink::Ring(_) | Sink::Stopped => 0,
+            Sink::Ring(_) => 0,
         }
     }
 
     /// What a flight recorder has, as a whole trace; none of another.
     pub fn dump(&self) -> Option<Vec<u8>> {
         match &self.sink {
-            Sink::Ready(_) | Sink::Stopped => None,
+            Sink::Ready(_) => None,
             Sink::Ring(ring) => Some(ring.dump()),
         }
     }
 
-    /// Writes the events down that have come, of a step that is not over.
-    fn write_part(&mut self) {
-        const EVENTS: u32 = 3;
-        let step = &mut self.step;
-        let mut body = core::mem::take(&mut step.body);
-        body.clear();
-        encode(&(EVENTS, step.machine, step.count), &mut body);
-        body.extend_from_slice(&step.events);
-        step.events.clear();
-        step.count = 0;
-        self.write(&body);
-        self.step.body = body;
-    }
-
     fn record(&mut self, record: &Record) {
-        let mut body = Vec::new();
-        encode(record, &mut body);
-        self.write(&body);
-    }
-
-    fn write(&mut self, body: &[u8]) {
-        let written = match &mut self.sink {
-            Sink::Ready(bytes) => {
-                let before = bytes.len();
-                frame(body, bytes);
-                bytes.len() - before
-            }
-            Sink::Ring(ring) => ring.push(body),
-            Sink::Stopped => return,
-        };
-        self.since_image += written;
-    }
-
-    fn cut(
-        &mut self,
-        place: (MachineId, Attempt, StreamId),
-        bytes: &Bytes,
-        fin: bool,
-    ) -> Vec<Piece> {
-        let protocol = self.machines.get(&place.0).map(|it| it.protocol);
-        if protocol == Some(Protocol::Plain) {
-            return Runs::Unread.cut(bytes, self.config.payloads);
+        if self.stopped {
+            return;
         }
-        let runs = self.streams.entry(place).or_default();
-        let pieces = runs.cut(bytes, self.config.payloads);
-        if fin {
-            self.streams.remove(&place);
-        }
-        pieces
-    }
-
-    fn forget_streams(&mut self, machine: MachineId, attempt: Attempt) {
-        let of_connection = (machine, attempt, StreamId::FIRST)..;
-        while let Some((&place, _)) = self.streams.range(of_connection.clone()).next()
-            && (place.0, place.1) == (machine, attempt)
-        {
-            self.streams.remove(&place);
+        self.scratch.clear();
+        encode(record, &mut self.scratch);
+        let mut framed = Vec::new();
+        frame(&self.scratch, &mut framed);
+        self.since_image += framed.len();
+        match &mut self.sink {
+            Sink::Ready(bytes) => bytes.extend_from_slice(&framed),
+            Sink::Ring(ring) => ring.push(&framed),
         }
     }
+}
+
+/// Says at the end of what was recorded why nothing follows.
+fn end_early(bytes: &mut Vec<u8>, fits: bool) {
+    let text = match fits {
+        true => "the recording ends here: what was recorded was not written fast enough",
+        false => "the recording ends here: a record was longer than any may be",
+    };
+    let mut body = Vec::new();
+    let (unix_nanos, text) = (0, String::from(text));
+    encode(&Record::Mark { unix_nanos, text }, &mut body);
+    frame(&body, bytes);
 }
 
 /// The bytes that every trace begins with.

@@ -3,8 +3,6 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::record::frame;
-
 /// The latest records of a trace. What is oldest is dropped by whole stretches, each of which begins
 /// with the state of every machine that has a step in it.
 #[derive(Debug)]
@@ -27,20 +25,17 @@ impl Ring {
         }
     }
 
-    /// Adds a record. Returns how many bytes it has.
-    pub(super) fn push(&mut self, body: &[u8]) -> usize {
+    /// Adds whole records.
+    pub(super) fn push(&mut self, records: &[u8]) {
         let Some(last) = self.stretches.back_mut() else {
-            return 0;
+            return;
         };
-        let before = last.len();
-        frame(body, last);
-        let bytes = last.len() - before;
-        self.bytes += bytes;
+        last.extend_from_slice(records);
+        self.bytes += records.len();
         while self.bytes > self.bytes_max && self.stretches.len() > 1 {
             let dropped = self.stretches.pop_front();
             self.bytes -= dropped.map_or(0, |stretch| stretch.len());
         }
-        bytes
     }
 
     /// Begins another stretch.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 
-use peer_sender_core::trace::{About, Call, MachineConfig, MachineId};
+use peer_sender_core::trace::{About, Call, MachineConfig, StepRecorder};
 use peer_sender_core::{
     Action, Attempt, Config, Event, PeerKey, PeerSenderMachine, SessionHandle, SessionNews,
     Sessions, SessionsConfig, Time,
@@ -14,41 +14,52 @@ use crate::Trace;
 /// A machine's place in a trace.
 struct Recording {
     trace: Trace,
-    machine: MachineId,
+    steps: StepRecorder,
+    /// The recording has.
+    ended: bool,
 }
 
 impl Recording {
     fn new(trace: Trace, about: About, config: MachineConfig, seed: [u8; 32]) -> Self {
-        let machine = trace.recorder().made(about, config, seed);
-        Self { trace, machine }
+        let steps = trace.recorder().made(about, config, seed);
+        Self {
+            trace,
+            steps,
+            ended: false,
+        }
     }
 
-    /// Records a step as it is done. Other machines of the trace wait for so long.
-    fn step<I: Iterator<Item = Event>>(
-        &self,
+    /// Records a step as it is done. The trace is not held in the meantime, so that it can be dumped
+    /// even when the step panics.
+    fn step(
+        &mut self,
         (now, call): (Time, Call),
-        events: I,
+        events: impl Iterator<Item = Event>,
         actions: &mut Vec<Action>,
         step: impl FnOnce(&mut dyn Iterator<Item = Event>, &mut Vec<Action>) -> Vec<SessionNews>,
     ) -> Vec<SessionNews> {
-        let mut recorder = self.trace.recorder();
-        recorder.begin(self.machine);
+        if self.ended {
+            return step(&mut { events }, actions);
+        }
+        let steps = &mut self.steps;
+        steps.begin();
         let before = actions.len();
-        let news = step(&mut events.inspect(|event| recorder.event(event)), actions);
+        let news = step(&mut events.inspect(|event| steps.event(event)), actions);
         for action in actions.iter().skip(before) {
-            recorder.action(action);
+            steps.action(action);
         }
         for news in &news {
-            recorder.news(news);
+            steps.news(news);
         }
-        recorder.end(now, call);
+        steps.end(now, call);
+        self.ended = !self.trace.recorder().add(steps);
         news
     }
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        self.trace.recorder().gone(self.machine);
+        self.trace.recorder().gone(self.steps.machine());
     }
 }
 
@@ -77,7 +88,7 @@ impl RecordedSender {
         events: impl IntoIterator<Item = Event>,
         actions: &mut Vec<Action>,
     ) {
-        let Some(recording) = &self.recording else {
+        let Some(recording) = &mut self.recording else {
             return self.machine.handle(now, events, actions);
         };
         let machine = &mut self.machine;
@@ -201,7 +212,7 @@ impl RecordedSessions {
     ) {
         let table = &mut self.table;
         let mut events = events.into_iter();
-        let Some(recording) = &self.recording else {
+        let Some(recording) = &mut self.recording else {
             return step(table, &mut events, actions);
         };
         let news = recording.step(told, events, actions, |events, actions| {

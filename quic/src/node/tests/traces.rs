@@ -77,6 +77,12 @@ fn stormy_night(config: RecorderConfig, plain: bool) -> Trace {
     trace
 }
 
+fn taken(trace: &Trace) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    trace.take(&mut bytes);
+    bytes
+}
+
 fn records(bytes: &[u8]) -> Vec<Record> {
     let mut reader = TraceReader::new();
     reader.feed(bytes);
@@ -105,7 +111,7 @@ fn a_recorded_night_goes_the_same_way_again() {
                 payloads,
                 ..RecorderConfig::default()
             };
-            let bytes = stormy_night(config, plain).take();
+            let bytes = taken(&stormy_night(config, plain));
             let summary = replay(records(&bytes)).unwrap();
             assert_eq!((summary.machines, summary.passed), (6, 0));
             assert!(
@@ -125,7 +131,7 @@ fn a_step_that_led_to_something_else_is_found() {
         actions: true,
         ..RecorderConfig::default()
     };
-    let mut records = records(&stormy_night(config, false).take());
+    let mut records = records(&taken(&stormy_night(config, false)));
     let whole = replay(records.clone()).unwrap();
     let steps = records
         .iter()

@@ -1,0 +1,186 @@
+//! Recording the steps of one machine.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::action::TraceAction;
+use super::content::Payloads;
+use super::event::TraceEvent;
+use super::record::{Call, MachineConfig, MachineId, encode, frame};
+use super::recorder::RecorderConfig;
+use super::runs::{Piece, Runs};
+use super::watch::{Noticed, Watch};
+use crate::{Action, Attempt, Event, Protocol, SessionNews, StreamId, Time};
+
+/// Bytes of events after which a step goes on in another record.
+const PART_BYTES: usize = 1 << 20;
+
+/// As `Record::Events` and `Record::Step` are encoded, without building one.
+const EVENTS: u32 = 3;
+const STEP: u32 = 4;
+
+/// Records the steps of one machine. Each goes: [`begin`](Self::begin), [`event`](Self::event) for
+/// each event, [`action`](Self::action) and [`news`](Self::news) for what came of it,
+/// [`end`](Self::end), and [`Recorder::add`](super::Recorder::add).
+#[derive(Debug)]
+pub struct StepRecorder {
+    machine: MachineId,
+    payloads: Payloads,
+    keeps_actions: bool,
+    watch: Watch,
+    protocol: Protocol,
+    /// Where each stream stands that has frames.
+    streams: BTreeMap<(Attempt, StreamId), Runs>,
+    /// The step so far; all buffers are kept for their capacity.
+    events: Vec<u8>,
+    events_count: u64,
+    actions: Vec<u8>,
+    actions_count: u64,
+    noticed: Option<Noticed>,
+    body: Vec<u8>,
+    /// Whole records.
+    framed: Vec<u8>,
+}
+
+impl StepRecorder {
+    pub(super) fn new(
+        machine: MachineId,
+        recorder: &RecorderConfig,
+        config: &MachineConfig,
+    ) -> Self {
+        Self {
+            machine,
+            payloads: recorder.payloads,
+            keeps_actions: recorder.actions,
+            watch: recorder.watch,
+            protocol: match config {
+                MachineConfig::Sender(config) => config.protocol(),
+                MachineConfig::Sessions(config) => config.receiver.protocol,
+            },
+            streams: BTreeMap::new(),
+            events: Vec::new(),
+            events_count: 0,
+            actions: Vec::new(),
+            actions_count: 0,
+            noticed: None,
+            body: Vec::new(),
+            framed: Vec::new(),
+        }
+    }
+
+    /// The machine's name in the trace.
+    pub fn machine(&self) -> MachineId {
+        self.machine
+    }
+
+    /// A step begins; one that was not ended is forgotten.
+    pub fn begin(&mut self) {
+        self.events.clear();
+        self.events_count = 0;
+        self.actions.clear();
+        self.actions_count = 0;
+        self.noticed = None;
+        self.framed.clear();
+    }
+
+    /// The step's next event.
+    pub fn event(&mut self, event: &Event) {
+        let kept = if let Event::BytesReceived {
+            attempt,
+            stream,
+            ref bytes,
+            fin,
+        } = *event
+        {
+            TraceEvent::BytesReceived {
+                attempt,
+                stream,
+                pieces: self.cut((attempt, stream), bytes, fin),
+                fin,
+            }
+        } else {
+            TraceEvent::of(event, self.payloads)
+        };
+        if let Event::ConnectionLost { attempt, .. } = *event {
+            self.forget_streams(attempt);
+        }
+        encode(&kept, &mut self.events);
+        self.events_count += 1;
+        if self.events.len() > PART_BYTES {
+            self.body.clear();
+            encode(&(EVENTS, self.machine, self.events_count), &mut self.body);
+            self.body.extend_from_slice(&self.events);
+            frame(&self.body, &mut self.framed);
+            self.events.clear();
+            self.events_count = 0;
+        }
+    }
+
+    /// An action that the step led to.
+    pub fn action(&mut self, action: &Action) {
+        if let Action::Close { attempt, .. } = *action {
+            self.forget_streams(attempt);
+        }
+        self.noticed = self.noticed.or_else(|| self.watch.action(action));
+        encode(&TraceAction::from(action), &mut self.actions);
+        self.actions_count += 1;
+    }
+
+    /// News of a session that the step led to: behind its actions.
+    pub fn news(&mut self, news: &SessionNews) {
+        self.noticed = self.noticed.or_else(|| self.watch.news(news));
+        encode(&TraceAction::from(news), &mut self.actions);
+        self.actions_count += 1;
+    }
+
+    /// The step is over.
+    pub fn end(&mut self, now: Time, call: Call) {
+        let body = &mut self.body;
+        body.clear();
+        encode(&(STEP, self.machine, now, call, self.events_count), body);
+        body.extend_from_slice(&self.events);
+        if self.keeps_actions {
+            encode(&(1_u32, self.actions_count), body);
+            body.extend_from_slice(&self.actions);
+        } else {
+            body.push(0);
+            body.extend_from_slice(&xxh3_64(&self.actions).to_le_bytes());
+        }
+        if !frame(body, &mut self.framed) {
+            self.framed.clear();
+        }
+    }
+
+    /// The records of the step; none if one of them is longer than a record may be.
+    pub(super) fn framed(&self) -> &[u8] {
+        &self.framed
+    }
+
+    pub(super) fn noticed(&self) -> Option<Noticed> {
+        self.noticed
+    }
+
+    fn cut(&mut self, place: (Attempt, StreamId), bytes: &Bytes, fin: bool) -> Vec<Piece> {
+        if self.protocol == Protocol::Plain {
+            return Runs::Unread.cut(bytes, self.payloads);
+        }
+        let runs = self.streams.entry(place).or_default();
+        let pieces = runs.cut(bytes, self.payloads);
+        if fin {
+            self.streams.remove(&place);
+        }
+        pieces
+    }
+
+    fn forget_streams(&mut self, attempt: Attempt) {
+        let of_connection = (attempt, StreamId::FIRST)..;
+        while let Some((&place, _)) = self.streams.range(of_connection.clone()).next()
+            && place.0 == attempt
+        {
+            self.streams.remove(&place);
+        }
+    }
+}
