@@ -9,6 +9,7 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use peer_sender_tokio::{LANES_MAX, PeerKey};
 
 use crate::bench::Workload;
+use crate::recording::RecordingArgs;
 use crate::spoken::SpokenArgs;
 
 /// Sends messages to peers over QUIC and tells the truth about each.
@@ -71,6 +72,8 @@ pub(crate) struct DemoArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +156,8 @@ pub(crate) struct ListenArgs {
     /// Print one JSON object a message, with its SHA-256, and a summary at the end.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +205,8 @@ pub(crate) struct SendArgs {
     /// Print one JSON object at the end.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityFileError};
+use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityFileError, RecordingError};
 use thiserror::Error;
 
 use crate::console::{self, Paint};
@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     Bind { argument: String, error: BindError },
     #[error("{0}\nto see what may be set: peer-sender --help")]
     Config(#[from] ConfigError),
+    #[error("{0}\nnothing was done; to record elsewhere: --trace FILE")]
+    Recording(#[from] RecordingError),
     #[error("{0}")]
     Peer(#[from] AddPeerError),
     #[error("cannot read {}: {error}\nnothing was sent; mend the name and try again", file.display())]

@@ -17,6 +17,7 @@ mod latency;
 mod link;
 mod listen;
 mod logging;
+mod recording;
 mod send;
 mod sim;
 mod spoken;

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use peer_sender_tokio::{Config, Identity, Node, NodeConfig, PeerConfig, PeerKey, StopMode, Trust};
+use peer_sender_tokio::{
+    Config, Identity, Node, NodeConfig, NodeConfigBuilder, PeerConfig, PeerKey, StopMode, Trust,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -18,6 +20,7 @@ use crate::args::DemoArgs;
 use crate::console::{self, Paint, Screen};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
+use crate::recording::{Recording, Replayed};
 use crate::{Verdict, keys};
 
 use flow::{Flow, FlowEnd};
@@ -45,9 +48,10 @@ fn first_number(id: Id) -> u64 {
 pub(crate) async fn run(args: DemoArgs) -> Result<Verdict, Failure> {
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
     let screen = Screen::new();
+    let recording = Recording::start(&args.recording)?;
     let identity = keys::make()?;
     let our_key = identity.key();
-    let sending = bind(NodeConfig::new(identity)).await?;
+    let sending = bind(recording.of(NodeConfig::builder(identity)).build()?).await?;
     let (ending, ends) = watch::channel(None);
 
     let (mut nodes, mut receivers, mut flows) = (Vec::new(), JoinSet::new(), JoinSet::new());
@@ -55,7 +59,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Verdict, Failure> {
         let share = share(args.messages, args.peers, id);
         let identity = keys::make()?;
         let key = identity.key();
-        let node = bind(accepting(identity, our_key)?).await?;
+        let node = bind(recording.of(accepting(identity, our_key)).build()?).await?;
         let config = Config::builder(node.local_addr())
             .flight_messages_max(IN_FLIGHT_MAX)
             .queue_messages_max(QUEUED_MAX)
@@ -98,7 +102,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Verdict, Failure> {
     }
     screen.clear();
 
-    let report = Report::new(&args, &sent, &received);
+    let trace = recording.finish().map(Replayed::of);
+    let report = Report::new(&args, &sent, &received, trace);
     let text = match args.json {
         true => report.json(),
         false => report.page(Paint::for_stdout()),
@@ -124,10 +129,8 @@ async fn bind(config: NodeConfig) -> Result<Node<Id>, Failure> {
         })
 }
 
-fn accepting(identity: Identity, from: PeerKey) -> Result<NodeConfig, Failure> {
-    Ok(NodeConfig::builder(identity)
-        .accept(Trust::Keys([from].into()))
-        .build()?)
+fn accepting(identity: Identity, from: PeerKey) -> NodeConfigBuilder {
+    NodeConfig::builder(identity).accept(Trust::Keys([from].into()))
 }
 
 /// The messages of one receiver; the first ones take what is left over.

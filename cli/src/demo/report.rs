@@ -12,6 +12,7 @@ use crate::args::DemoArgs;
 use crate::console::{self, Paint};
 use crate::figures::{self, thousands};
 use crate::latency::{Latency, Percentiles};
+use crate::recording::Replayed;
 use crate::transfer::Fate;
 
 /// Figures, all of them counted or measured, and the checks that they must pass.
@@ -27,6 +28,8 @@ pub(super) struct Report {
     seconds: f64,
     messages_per_second: f64,
     latency_us: Typical,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<Replayed>,
     #[serde(skip)]
     checks: Vec<Check>,
     #[serde(skip)]
@@ -61,6 +64,7 @@ impl Report {
         args: &DemoArgs,
         sent: &BTreeMap<Id, FlowEnd>,
         received: &BTreeMap<Id, Received>,
+        trace: Option<Replayed>,
     ) -> Self {
         let mut report = Self::empty(args);
         let mut latency = Latency::new();
@@ -104,6 +108,7 @@ impl Report {
         }
         report.messages_per_second = figures::rate(report.delivered, report.seconds);
         report.latency_us = latency.percentiles().into();
+        report.trace = trace;
         report.checks = report.check(args.messages, unexpected, came_back);
         report
     }
@@ -179,6 +184,7 @@ impl Report {
             seconds: 0.0,
             messages_per_second: 0.0,
             latency_us: Latency::new().percentiles().into(),
+            trace: None,
             checks: Vec::new(),
             rows: Vec::new(),
             opening: format!(
@@ -197,7 +203,7 @@ impl Report {
             found,
         };
         let number = |count: u64, what: &str| format!("{} {what}", thousands(count));
-        vec![
+        let mut checks = vec![
             check(
                 self.sent == planned && self.delivered == self.sent,
                 "each message was handed over and reported delivered",
@@ -233,7 +239,15 @@ impl Report {
                 "the connection that was cut came back",
                 figures::plural(self.reconnects, "reconnect"),
             ),
-        ]
+        ];
+        checks.extend(self.trace.as_ref().map(|trace| {
+            check(
+                trace.replay,
+                "the trace replays step by step as it was recorded",
+                trace.found.clone(),
+            )
+        }));
+        checks
     }
 }
 

@@ -18,6 +18,7 @@ use crate::args::ListenArgs;
 use crate::console::{self, say};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
+use crate::recording::Recording;
 use crate::{Verdict, figures};
 
 use lines::Form;
@@ -35,7 +36,8 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
         true => Trust::Any,
         false => Trust::Keys(args.allow.iter().copied().collect()),
     };
-    let builder = NodeConfig::builder(identity).accept(trust);
+    let recording = Recording::start(&args.recording)?;
+    let builder = recording.of(NodeConfig::builder(identity).accept(trust));
     let config = args.spoken.speak(builder)?.build()?;
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
     let node: Node<PeerKey> =
@@ -48,7 +50,9 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
     greet(node.local_addr(), key, &args);
     let form = if args.json { Form::Json } else { Form::Short };
     let log = Log::start(form, io::stdout());
-    receive(node, log, async || interrupts.next().await).await
+    let received = receive(node, log, async || interrupts.next().await).await;
+    recording.finish();
+    received
 }
 
 /// Why receiving ended.

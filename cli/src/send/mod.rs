@@ -22,6 +22,7 @@ use crate::console::{self, Screen};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::link::LinkWatch;
+use crate::recording::Recording;
 use crate::transfer::source::{MadeUp, Reading, Texts};
 use crate::transfer::{Fate, NotAMessage, Pump, Source, Tally};
 
@@ -37,7 +38,9 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     let identity = load_identity(&args.key)?;
     let config = config(&args)?;
-    let node_config = args.spoken.speak(NodeConfig::builder(identity))?.build()?;
+    let recording = Recording::start(&args.recording)?;
+    let builder = recording.of(NodeConfig::builder(identity));
+    let node_config = args.spoken.speak(builder)?.build()?;
     let mut peer_config = PeerConfig::with(args.peer_key, config.clone());
     if let Some(name) = &args.server_name {
         peer_config = peer_config.with_server_name(name)?;
@@ -114,6 +117,7 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
         () = interrupts.next() => node.stop(StopMode::Abort).await,
     }
 
+    recording.finish();
     let report = Report::new(pump.tally(), link.reconnects(), args.spoken.protocol());
     let text = match args.json {
         true => report.json(),
