@@ -1,0 +1,102 @@
+//! Traces, from recording to replay: what is written is read, and what is damaged is refused.
+#![cfg(feature = "trace")]
+
+mod damage;
+mod golden;
+mod night;
+mod ring;
+
+use night::{Night, records};
+use peer_sender_core::trace::{
+    Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult, Summary,
+};
+
+/// Has fresh machines go through these records.
+fn replay(records: impl IntoIterator<Item = Record>) -> Result<Summary, ReplayError> {
+    let mut replay = Replay::new();
+    for record in records {
+        replay.record(record)?;
+    }
+    Ok(replay.summary())
+}
+
+fn config(payloads: Payloads, actions: bool) -> RecorderConfig {
+    RecorderConfig {
+        payloads,
+        actions,
+        ..RecorderConfig::default()
+    }
+}
+
+#[test]
+fn what_was_recorded_goes_the_same_way_again() {
+    for payloads in [Payloads::Whole, Payloads::Digest, Payloads::Length] {
+        for actions in [false, true] {
+            let records = records(&Night::of(config(payloads, actions)).bytes());
+            let summary = replay(records).unwrap();
+            assert_eq!((summary.machines, summary.passed), (2, 0));
+            assert!(summary.steps >= 20 && summary.actions > 20, "{summary:?}");
+        }
+    }
+}
+
+#[test]
+fn a_digest_that_is_not_that_of_the_actions_is_found_in_its_step() {
+    let whole = records(&Night::of(config(Payloads::Digest, false)).bytes());
+    let steps = whole.iter().filter(|it| matches!(it, Record::Step { .. }));
+    for wrong in 0..steps.count() as u64 {
+        let (mut records, mut seen) = (whole.clone(), 0);
+        for record in &mut records {
+            if let Record::Step {
+                result: StepResult::Digest(digest),
+                ..
+            } = record
+            {
+                *digest ^= u64::from(seen == wrong);
+                seen += 1;
+            }
+        }
+        let Err(ReplayError::Diverged(found)) = replay(records) else {
+            panic!("step {wrong} goes the same way")
+        };
+        assert_eq!(found.step, wrong);
+    }
+}
+
+#[test]
+fn payloads_are_in_a_trace_only_where_they_were_asked_for() {
+    let has = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).any(|it| it == what);
+    for payloads in [Payloads::Digest, Payloads::Length] {
+        let bytes = Night::of(config(payloads, true)).bytes();
+        // Whatever four bytes of it: as long as they are no part of something else.
+        for part in night::SECRET.windows(4) {
+            assert!(!has(&bytes, part), "{payloads:?} has {part:?}");
+        }
+    }
+    let bytes = Night::of(config(Payloads::Whole, false)).bytes();
+    assert!(has(&bytes, night::SECRET));
+}
+
+#[test]
+fn steps_without_a_machine_are_passed_over() {
+    let mut records = records(&Night::of(config(Payloads::Length, false)).bytes());
+    records.retain(|record| !matches!(record, Record::Made { .. }));
+    let summary = replay(records).unwrap();
+    assert_eq!((summary.machines, summary.steps), (0, 0));
+    assert!(summary.passed >= 20);
+}
+
+#[test]
+fn a_call_that_a_machine_does_not_have_is_refused() {
+    let mut records = records(&Night::of(config(Payloads::Length, false)).bytes());
+    for record in &mut records {
+        if let Record::Step { call, .. } = record {
+            *call = peer_sender_core::trace::Call::Timeout;
+        }
+    }
+    let error = replay(records).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "machine 0: it has no such function as was called"
+    );
+}
