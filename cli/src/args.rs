@@ -111,6 +111,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Against {
     /// Plain quinn: an ordered stream with counts written back, and a stream for each message.
     Quinn,
+    /// The same nodes, recorded: by a flight recorder (lengths alone), and into a file (digests).
+    Recording,
 }
 
 #[derive(Debug, Args)]

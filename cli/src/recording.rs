@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::figures::plural;
 
 /// What a flight recorder keeps, in bytes.
-const FLIGHT_BYTES: usize = 16 << 20;
+pub(crate) const FLIGHT_BYTES: usize = 16 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordingArgs {

@@ -94,8 +94,8 @@ async fn perform(task: &Task, parent: &mut Parent) -> Result<(), Failure> {
         return parent.wait().await;
     };
     match task.contender {
-        Contender::Ours => {
-            let dialler = ours::Dialler::bind().await?;
+        Contender::Ours | Contender::Flight | Contender::File => {
+            let dialler = ours::Dialler::bind(task.contender).await?;
             parent.stage(&Said::Bound).await?;
             let couriers = dialler.dial(&task.work, &to.key, &to.addresses).await?;
             work(task, couriers, parent).await
@@ -131,8 +131,8 @@ async fn perform(task: &Task, parent: &mut Parent) -> Result<(), Failure> {
 
 async fn listen(task: &Task) -> Result<Address, Failure> {
     match task.contender {
-        Contender::Ours => {
-            let (key, addresses) = ours::listen(&task.work).await?;
+        Contender::Ours | Contender::Flight | Contender::File => {
+            let (key, addresses) = ours::listen(&task.work, task.contender).await?;
             Ok(Address { addresses, key })
         }
         #[cfg(feature = "compare")]

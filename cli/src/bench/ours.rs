@@ -1,18 +1,22 @@
 //! The works done by nodes of this library, with their defaults.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 
 use bytes::Bytes;
+use peer_sender_tokio::trace::RecorderConfig;
 use peer_sender_tokio::{
-    MessageId, Node, NodeConfig, Outcome, Outcomes, PeerConfig, PeerEvent, PeerSender, Trust,
+    FlightRecorder, MessageId, Node, NodeConfig, Outcome, Outcomes, PeerConfig, PeerEvent,
+    PeerSender, TraceFile, Trust,
 };
 
 use super::courier::{Courier, at_once};
 use super::failed;
-use super::plan::Work;
+use super::plan::{Contender, Work};
 use crate::failure::Failure;
 use crate::keys;
+use crate::recording::{FLIGHT_BYTES, Recording};
 
 /// Messages that the receiving application takes at once.
 const BATCH: usize = 256;
@@ -20,6 +24,7 @@ const BATCH: usize = 256;
 /// The dialling end.
 pub(super) struct Dialler {
     node: Node<usize>,
+    _recording: Recording,
 }
 
 /// A peer's sender, and what became of its messages.
@@ -31,10 +36,12 @@ pub(super) struct Ours {
 }
 
 impl Dialler {
-    pub(super) async fn bind() -> Result<Self, Failure> {
-        let config = NodeConfig::new(keys::make()?);
+    pub(super) async fn bind(contender: Contender) -> Result<Self, Failure> {
+        let recording = record(contender)?;
+        let config = recording.of(NodeConfig::builder(keys::make()?));
         Ok(Self {
-            node: bind(config).await?,
+            node: bind(config.build()?).await?,
+            _recording: recording,
         })
     }
 
@@ -119,8 +126,12 @@ fn delivered(next: Option<(MessageId, Outcome)>) -> Result<u64, Failure> {
 
 /// The accepting end: nodes that accept every message when the next one is asked for. Their key
 /// and addresses.
-pub(super) async fn listen(work: &Work) -> Result<(String, Vec<SocketAddr>), Failure> {
+pub(super) async fn listen(
+    work: &Work,
+    contender: Contender,
+) -> Result<(String, Vec<SocketAddr>), Failure> {
     let identity = keys::make()?;
+    let recording = record(contender)?;
     let mut addresses = Vec::new();
     for _ in 0..work.listeners {
         // All peers come from one host and have one key, which is why shares are larger than by
@@ -129,14 +140,33 @@ pub(super) async fn listen(work: &Work) -> Result<(String, Vec<SocketAddr>), Fai
             .accept(Trust::Any)
             .handshakes_max(4 * work.peers.max(16))
             .sessions_per_key_max(work.peers.max(16));
-        let node = bind(config.build()?).await?;
+        let node = bind(recording.of(config).build()?).await?;
         addresses.push(node.local_addr());
         tokio::spawn(async move {
             let mut incoming = node.incoming().auto();
             while incoming.next_batch(BATCH).await.is_some() {}
         });
     }
+    // The end records for as long as its process lives.
+    std::mem::forget(recording);
     Ok((identity.key().to_string(), addresses))
+}
+
+/// Records as this contender does. A file has no name: it is gone with the process.
+fn record(contender: Contender) -> Result<Recording, Failure> {
+    Ok(match contender {
+        Contender::Flight => Recording::Flight(FlightRecorder::new(FLIGHT_BYTES)),
+        Contender::File => {
+            let name = format!("peer-sender-bench-{}.trace", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            let file = TraceFile::create(&path, RecorderConfig::default())?;
+            fs::remove_file(&path).map_err(|error| failed("the file of a trace", error))?;
+            Recording::File(file)
+        }
+        Contender::Ours | Contender::Ordered | Contender::Streams | Contender::Request => {
+            Recording::Nothing
+        }
+    })
 }
 
 async fn bind(config: NodeConfig) -> Result<Node<usize>, Failure> {

@@ -29,6 +29,10 @@ pub(crate) enum Workload {
 pub(super) enum Contender {
     /// A node of this library.
     Ours,
+    /// The same with a flight recorder, at both ends.
+    Flight,
+    /// The same recorded into a file, at both ends.
+    File,
     /// Plain quinn: one bidirectional stream, messages with a length before them, cumulative
     /// counts written back by the receiving application.
     Ordered,
@@ -107,6 +111,7 @@ impl Plan {
         let mut contenders = vec![Contender::Ours];
         match args.against {
             Some(Against::Quinn) => contenders.extend(workload.of_quinn()),
+            Some(Against::Recording) => contenders.extend([Contender::Flight, Contender::File]),
             None => {}
         }
         let repetitions = match workload {
@@ -166,7 +171,9 @@ impl Work {
             Workload::Serial | Workload::Peers => 1,
             Workload::Idle => 0,
             Workload::Throughput | Workload::Latency => match contender {
-                Contender::Ours | Contender::Ordered => self.window,
+                Contender::Ours | Contender::Flight | Contender::File | Contender::Ordered => {
+                    self.window
+                }
                 Contender::Streams | Contender::Request => self.window.min(STREAMS_OPEN_MAX),
             },
         };

@@ -56,6 +56,8 @@ impl Report {
             if let Some(compared) = &row.compared {
                 let name = match compared.against {
                     Contender::Ours => "peer-sender",
+                    Contender::Flight => "with a flight recorder",
+                    Contender::File => "recorded into a file",
                     Contender::Ordered => "quinn ordered",
                     Contender::Streams => "quinn streams",
                     Contender::Request => "quinn request",

@@ -196,7 +196,7 @@ async fn serve(connection: Connection, contender: Contender) -> Result<(), Failu
         Contender::Ordered => ordered::serve(&connection).await,
         Contender::Streams => single::serve_streams(&connection).await,
         Contender::Request => single::serve_requests(&connection).await,
-        Contender::Ours => Ok(()),
+        Contender::Ours | Contender::Flight | Contender::File => Ok(()),
     }
 }
 
