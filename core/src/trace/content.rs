@@ -1,10 +1,13 @@
 //! What a trace keeps of payloads.
 
 use alloc::vec;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
+
+use super::record::encode;
 
 /// What a trace keeps of payloads. Whatever it keeps, it replays exactly: no machine looks inside
 /// one.
@@ -43,16 +46,20 @@ pub enum Content {
 }
 
 impl Content {
-    /// What is to be kept of this payload.
-    pub(super) fn of(payload: &Bytes, payloads: Payloads) -> Self {
-        let bytes = payload.len() as u64;
+    /// Appends what is to be kept of this payload, as a `Content` is encoded.
+    pub(super) fn encode(payload: &[u8], payloads: Payloads, out: &mut Vec<u8>) {
+        const WHOLE: u32 = 0;
+        const DIGEST: u32 = 1;
+        const LENGTH: u32 = 2;
         match payloads {
-            Payloads::Length => Self::Length(bytes),
-            Payloads::Whole if payload.len() <= WHOLE_MAX => Self::Whole(payload.clone()),
-            Payloads::Whole | Payloads::Digest => Self::Digest {
-                bytes,
-                digest: xxh3_64(payload),
-            },
+            Payloads::Length => encode(&(LENGTH, payload.len()), out),
+            Payloads::Whole if payload.len() <= WHOLE_MAX => {
+                encode(&(WHOLE, payload.len()), out);
+                out.extend_from_slice(payload);
+            }
+            Payloads::Whole | Payloads::Digest => {
+                encode(&(DIGEST, payload.len(), xxh3_64(payload)), out);
+            }
         }
     }
 

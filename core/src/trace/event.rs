@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::content::{Content, Payloads, Zeros};
+use super::record::encode;
 use super::runs::{Piece, Runs};
 use crate::{
     Attempt, Event, Lane, LinkError, MessageId, MessageOptions, RefuseCode, StopMode, StreamId,
@@ -76,72 +77,54 @@ pub enum TraceEvent {
 }
 
 impl TraceEvent {
-    /// What is kept of an event. Received bytes are taken for payload.
-    pub(super) fn of(event: &Event, payloads: Payloads) -> Self {
+    /// Appends what is kept of an event, as a `TraceEvent` is encoded.
+    pub(super) fn encode(event: &Event, payloads: Payloads, runs: &mut Runs, out: &mut Vec<u8>) {
         match *event {
             Event::MessageQueued {
                 id,
                 lane,
                 ref payload,
                 options: MessageOptions { expires_at },
-            } => Self::MessageQueued {
-                id,
-                lane,
-                payload: Content::of(payload, payloads),
-                expires_at,
-            },
-            Event::Cancel { id } => Self::Cancel { id },
-            Event::AddressesChanged { ref addresses } => Self::AddressesChanged {
-                addresses: addresses.clone(),
-            },
-            Event::Wake { reason } => Self::Wake { reason },
-            Event::Connected { attempt } => Self::Connected { attempt },
-            Event::ConnectFailed { attempt, ref error } => Self::ConnectFailed {
-                attempt,
-                error: error.clone(),
-            },
-            Event::ConnectionLost { attempt, ref error } => Self::ConnectionLost {
-                attempt,
-                error: error.clone(),
-            },
-            Event::StreamOpened { attempt, stream } => Self::StreamOpened { attempt, stream },
+            } => {
+                encode(&(0_u32, id, lane), out);
+                Content::encode(payload, payloads, out);
+                encode(&expires_at, out);
+            }
+            Event::Cancel { id } => encode(&(1_u32, id), out),
+            Event::AddressesChanged { ref addresses } => encode(&(2_u32, addresses), out),
+            Event::Wake { reason } => encode(&(3_u32, reason), out),
+            Event::Connected { attempt } => encode(&(4_u32, attempt), out),
+            Event::ConnectFailed { attempt, ref error } => encode(&(5_u32, attempt, error), out),
+            Event::ConnectionLost { attempt, ref error } => encode(&(6_u32, attempt, error), out),
+            Event::StreamOpened { attempt, stream } => encode(&(7_u32, attempt, stream), out),
             Event::BytesReceived {
                 attempt,
                 stream,
                 ref bytes,
                 fin,
-            } => Self::BytesReceived {
-                attempt,
-                stream,
-                pieces: Runs::Unread.cut(bytes, payloads),
-                fin,
-            },
+            } => {
+                encode(&(8_u32, attempt, stream), out);
+                encode_pieces(bytes, payloads, runs, out);
+                encode(&fin, out);
+            }
             Event::StreamReset {
                 attempt,
                 stream,
                 code,
-            } => Self::StreamReset {
-                attempt,
-                stream,
-                code,
-            },
+            } => encode(&(9_u32, attempt, stream, code), out),
             Event::StreamStopped {
                 attempt,
                 stream,
                 code,
-            } => Self::StreamStopped {
-                attempt,
-                stream,
-                code,
-            },
-            Event::TransferFinished { transfer } => Self::TransferFinished { transfer },
+            } => encode(&(10_u32, attempt, stream, code), out),
+            Event::TransferFinished { transfer } => encode(&(11_u32, transfer), out),
             Event::StreamAcknowledged { attempt, stream } => {
-                Self::StreamAcknowledged { attempt, stream }
+                encode(&(12_u32, attempt, stream), out);
             }
-            Event::Consumed { lane, below } => Self::Consumed { lane, below },
-            Event::Refused { lane, number, code } => Self::Refused { lane, number, code },
-            Event::Stop { mode } => Self::Stop { mode },
-            Event::TimerFired => Self::TimerFired,
+            Event::Consumed { lane, below } => encode(&(13_u32, lane, below), out),
+            Event::Refused { lane, number, code } => encode(&(14_u32, lane, number, code), out),
+            Event::Stop { mode } => encode(&(15_u32, mode), out),
+            Event::TimerFired => encode(&16_u32, out),
         }
     }
 
@@ -214,6 +197,24 @@ impl TraceEvent {
             Self::TimerFired => Event::TimerFired,
         })
     }
+}
+
+/// Appends a list of pieces. How many there are shows at the end, and stands at the beginning, mostly in
+/// one byte.
+fn encode_pieces(bytes: &[u8], payloads: Payloads, runs: &mut Runs, out: &mut Vec<u8>) {
+    let (at, mut count) = (out.len(), 0_u32);
+    out.push(0);
+    runs.cut(bytes, |run| {
+        count += 1;
+        run.encode(payloads, out);
+    });
+    if let (Ok(count @ 0..0x80), Some(byte)) = (u8::try_from(count), out.get_mut(at)) {
+        *byte = count;
+        return;
+    }
+    let mut list = Vec::new();
+    encode(&count, &mut list);
+    out.splice(at..=at, list);
 }
 
 /// The most bytes that one event may have brought: a node reads far less at once.

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -175,7 +176,27 @@ pub(super) fn checksum(bytes: &[u8]) -> [u8; 4] {
 
 /// Appends a value in the form of a trace (postcard's).
 pub(super) fn encode(value: &impl Serialize, out: &mut Vec<u8>) {
-    let whole = postcard::to_extend(value, core::mem::take(out));
-    // Nothing that is encoded here is of a length that is not known, which alone can fail.
-    *out = whole.unwrap_or_default();
+    // Only a value of unknown length can fail, and nothing that is encoded here is one.
+    let _ = postcard::serialize_with_flavor(value, Appending(out));
+}
+
+/// Where encoded bytes go.
+struct Appending<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Appending<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }

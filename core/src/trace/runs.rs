@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
 use super::content::{Content, Payloads};
+use super::record::encode;
 use crate::wire::{BODY_MAX, Gathered, Kind, at_most, read_head};
 
 /// Some bytes of a stream.
@@ -24,6 +25,31 @@ impl Piece {
         match self {
             Self::Frames(bytes) => bytes.len() as u64,
             Self::Payload(content) => content.bytes(),
+        }
+    }
+}
+
+/// Some bytes of a stream, where they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Run<'a> {
+    Frames(&'a [u8]),
+    Payload(&'a [u8]),
+}
+
+impl Run<'_> {
+    /// Appends the piece that is kept of it, as a [`Piece`] is encoded.
+    pub(super) fn encode(self, payloads: Payloads, out: &mut Vec<u8>) {
+        const FRAMES: u32 = 0;
+        const PAYLOAD: u32 = 1;
+        match self {
+            Self::Frames(bytes) => {
+                encode(&(FRAMES, bytes.len()), out);
+                out.extend_from_slice(bytes);
+            }
+            Self::Payload(bytes) => {
+                encode(&PAYLOAD, out);
+                Content::encode(bytes, payloads, out);
+            }
         }
     }
 }
@@ -49,35 +75,35 @@ impl Default for Runs {
 }
 
 impl Runs {
-    /// Cuts the stream's next bytes.
-    pub(super) fn cut(&mut self, bytes: &Bytes, payloads: Payloads) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        let mut rest = bytes.clone();
+    /// Cuts the stream's next bytes into runs of frames and of payload.
+    pub(super) fn cut<'a>(&mut self, bytes: &'a [u8], mut run: impl FnMut(Run<'a>)) {
+        let mut rest = bytes;
         while !rest.is_empty() {
             let payload = match self {
                 Self::Payload { remaining } => at_most(*remaining, rest.len()),
                 Self::Unread => rest.len(),
                 Self::Head(_) | Self::Body { .. } => 0,
             };
+            let behind = match payload {
+                0 => self.read_frames(rest),
+                _ => rest.get(payload..).unwrap_or_default(),
+            };
+            let passed = rest.get(..rest.len() - behind.len()).unwrap_or_default();
             if payload > 0 {
                 self.pass(payload);
-                let run = rest.split_to(payload);
-                pieces.push(Piece::Payload(Content::of(&run, payloads)));
+                run(Run::Payload(passed));
             } else {
-                let mut ahead = rest.clone();
-                self.read_frames(&mut ahead);
-                let frames = rest.split_to(rest.len() - ahead.len());
-                pieces.push(Piece::Frames(frames));
+                run(Run::Frames(passed));
             }
+            rest = behind;
         }
-        pieces
     }
 
-    /// Reads up to where a payload begins, or until the bytes are used up.
-    fn read_frames(&mut self, rest: &mut Bytes) {
+    /// Reads up to where a payload begins, or until the bytes are used up; returns what follows.
+    fn read_frames<'a>(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         while !rest.is_empty() {
             match self {
-                Self::Head(head) => match read_head(head, rest) {
+                Self::Head(head) => match read_head(head, &mut rest) {
                     Ok(Some((kind, length))) => *self = Self::behind_head(kind, length),
                     Ok(None) => {}
                     Err(_) => *self = Self::Unread,
@@ -87,9 +113,10 @@ impl Runs {
                     rest.advance(bytes);
                     self.pass(bytes);
                 }
-                Self::Payload { .. } | Self::Unread => return,
+                Self::Payload { .. } | Self::Unread => break,
             }
         }
+        rest
     }
 
     fn behind_head(kind: Option<Kind>, length: u64) -> Self {

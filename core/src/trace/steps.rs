@@ -3,7 +3,6 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::action::TraceAction;
@@ -11,7 +10,7 @@ use super::content::Payloads;
 use super::event::TraceEvent;
 use super::record::{Call, MachineConfig, MachineId, encode, frame};
 use super::recorder::RecorderConfig;
-use super::runs::{Piece, Runs};
+use super::runs::Runs;
 use super::watch::{Noticed, Watch};
 use crate::{Action, Attempt, Event, Protocol, SessionNews, StreamId, Time};
 
@@ -88,26 +87,27 @@ impl StepRecorder {
 
     /// The step's next event.
     pub fn event(&mut self, event: &Event) {
-        let kept = if let Event::BytesReceived {
+        let mut unread = Runs::Unread;
+        let (mut runs, mut ends) = (&mut unread, None);
+        if let Event::BytesReceived {
             attempt,
             stream,
-            ref bytes,
             fin,
+            ..
         } = *event
+            && self.protocol == Protocol::Lanes
         {
-            TraceEvent::BytesReceived {
-                attempt,
-                stream,
-                pieces: self.cut((attempt, stream), bytes, fin),
-                fin,
-            }
-        } else {
-            TraceEvent::of(event, self.payloads)
-        };
+            let place = (attempt, stream);
+            runs = self.streams.entry(place).or_default();
+            ends = fin.then_some(place);
+        }
+        TraceEvent::encode(event, self.payloads, runs, &mut self.events);
+        if let Some(place) = ends {
+            self.streams.remove(&place);
+        }
         if let Event::ConnectionLost { attempt, .. } = *event {
             self.forget_streams(attempt);
         }
-        encode(&kept, &mut self.events);
         self.events_count += 1;
         if self.events.len() > PART_BYTES {
             self.body.clear();
@@ -161,18 +161,6 @@ impl StepRecorder {
 
     pub(super) fn noticed(&self) -> Option<Noticed> {
         self.noticed
-    }
-
-    fn cut(&mut self, place: (Attempt, StreamId), bytes: &Bytes, fin: bool) -> Vec<Piece> {
-        if self.protocol == Protocol::Plain {
-            return Runs::Unread.cut(bytes, self.payloads);
-        }
-        let runs = self.streams.entry(place).or_default();
-        let pieces = runs.cut(bytes, self.payloads);
-        if fin {
-            self.streams.remove(&place);
-        }
-        pieces
     }
 
     fn forget_streams(&mut self, attempt: Attempt) {

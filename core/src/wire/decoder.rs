@@ -240,10 +240,10 @@ impl Gathered {
     }
 
     /// Takes bytes off `input` until there are `wanted`; whether there are.
-    fn fill(&mut self, wanted: usize, input: &mut Bytes) -> bool {
-        let taken = wanted.saturating_sub(self.count).min(input.len());
+    fn fill(&mut self, wanted: usize, input: &mut impl Buf) -> bool {
+        let taken = wanted.saturating_sub(self.count).min(input.remaining());
         let room = self.bytes.get_mut(self.count..self.count + taken);
-        if let (Some(room), Some(bytes)) = (room, input.get(..taken)) {
+        if let (Some(room), Some(bytes)) = (room, input.chunk().get(..taken)) {
             room.copy_from_slice(bytes);
             input.advance(taken);
             self.count += taken;
@@ -260,7 +260,7 @@ const _: () = assert!(
 /// The next frame's kind (none for an extension) and the length of its body, once they are there.
 pub(crate) fn read_head(
     head: &mut Gathered,
-    input: &mut Bytes,
+    input: &mut impl Buf,
 ) -> Result<Option<(Option<Kind>, u64)>, ProtocolError> {
     if !head.fill(1, input) {
         return Ok(None);
