@@ -43,6 +43,28 @@ fn main() {
                     BatchSize::LargeInput,
                 );
             });
+            #[cfg(feature = "trace")]
+            group.bench_function("sender, recorded", |bencher| {
+                let setup = || (sender(), conversation.sender.clone(), recorder());
+                bencher.iter_batched(
+                    setup,
+                    |(mut machine, steps, (mut recorder, mut recording))| {
+                        let mut actions = Vec::new();
+                        for events in steps {
+                            recording.begin();
+                            let events = events.into_iter().inspect(|it| recording.event(it));
+                            machine.handle(NOW, events, &mut actions);
+                            for action in actions.drain(..) {
+                                recording.action(&action);
+                            }
+                            recording.end(NOW, peer_sender_core::trace::Call::Handle);
+                            recorder.add(&recording);
+                        }
+                        (machine, recorder)
+                    },
+                    BatchSize::LargeInput,
+                );
+            });
             group.bench_function("receiver", |bencher| {
                 let setup = || (receiver(), conversation.receiver.clone());
                 bencher.iter_batched(
@@ -72,6 +94,26 @@ fn sender() -> PeerSenderMachine {
     let address = ([192, 0, 2, 1], 4433).into();
     let config = Config::new(address).expect("an address with a host and a port");
     PeerSenderMachine::new(config, [7; 32])
+}
+
+/// A flight recorder, as it stands beside a sender.
+#[cfg(feature = "trace")]
+fn recorder() -> (
+    peer_sender_core::trace::Recorder,
+    peer_sender_core::trace::StepRecorder,
+) {
+    use peer_sender_core::trace::{About, MachineConfig, Recorder, RecorderConfig};
+    let address = ([192, 0, 2, 1], 4433).into();
+    let config = Config::new(address).expect("an address with a host and a port");
+    let about = About {
+        name: String::new(),
+        key: None,
+        zero_unix_nanos: 0,
+    };
+    let mut recorder = Recorder::new(RecorderConfig::flight(16 << 20));
+    let config = MachineConfig::Sender(Box::new(config));
+    let steps = recorder.made(about, config, [7; 32]);
+    (recorder, steps)
 }
 
 fn receiver() -> Sessions {
