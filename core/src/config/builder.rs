@@ -204,6 +204,18 @@ impl ConfigBuilder {
     }
 }
 
+#[cfg(feature = "trace")]
+impl Config {
+    /// The same values, if a machine may have them.
+    pub(crate) fn checked(self) -> Result<Self, ConfigError> {
+        let builder = ConfigBuilder {
+            config: self,
+            priority_misplaced: false,
+        };
+        builder.build()
+    }
+}
+
 /// An address that can be dialled.
 pub(crate) fn check_address(address: SocketAddr) -> Result<(), ConfigError> {
     if address.port() == 0 {

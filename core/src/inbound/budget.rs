@@ -1,5 +1,7 @@
 //! The bytes of messages that may be held at once.
 
+#[cfg(feature = "trace")]
+use crate::config::ReceiveLimits;
 use crate::{LANES_MAX, Lane};
 
 /// What a held message costs beside its payload: the books kept of it here and in the layers
@@ -36,6 +38,7 @@ pub(crate) struct Budget {
 
 /// How much more a half may hold, beside its own limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Allowance {
     pub(crate) bytes: usize,
     /// The same for the first message: of any length where nobody holds anything.
@@ -113,6 +116,27 @@ impl Budget {
         self.total = self.total.saturating_sub(cost);
     }
 
+    /// Notes this much more of a lane as in use, whatever the limits; none if that cannot be counted.
+    #[cfg(feature = "trace")]
+    pub(super) fn occupy(&mut self, lane: Lane, cost: usize) -> Option<()> {
+        self.total = self.total.checked_add(cost)?;
+        *self.of_mut(lane)? += cost;
+        Some(())
+    }
+
+    /// How much more the node allows now.
+    #[cfg(feature = "trace")]
+    pub(super) fn allowance(&self) -> Allowance {
+        self.allowance
+    }
+
+    /// What the node allows, and the least that was refused for want of it, as they were.
+    #[cfg(feature = "trace")]
+    pub(super) fn restore_allowance(&mut self, allowance: Allowance, starved: Option<usize>) {
+        self.allowance = allowance;
+        self.starved = starved;
+    }
+
     /// What a lane may take where the node has no room.
     fn floor(&self, lane: Lane) -> usize {
         match (self.total, self.of(lane)) {
@@ -140,6 +164,19 @@ impl Budget {
     fn of_mut(&mut self, lane: Lane) -> Option<&mut usize> {
         self.used.get_mut(usize::from(lane.0))
     }
+}
+
+/// All of these costs, if each is that of a message that these limits allow.
+#[cfg(feature = "trace")]
+pub(super) fn sum_of(
+    mut costs: impl Iterator<Item = usize>,
+    limits: &ReceiveLimits,
+) -> Option<usize> {
+    let most = limits.message_bytes_max.saturating_add(MESSAGE_OVERHEAD);
+    costs.try_fold(0, |sum: usize, cost| match cost <= most {
+        true => sum.checked_add(cost),
+        false => None,
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! A whole receiving half: the lanes of the other end's sending half, or its messages without any,
 //! over all its connections.
 
+#[cfg(feature = "trace")]
+mod image;
 mod reads;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -361,7 +363,15 @@ impl Inbound {
     /// The invariants of its state, between steps.
     pub(crate) fn check(&self) -> Result<(), Violation> {
         let wrong = |id, what| Err(Violation { id, what });
-        self.lanes.iter().try_for_each(InboundLane::check)?;
+        let mut lanes = (0..).map(Lane).zip(&self.lanes);
+        lanes.try_for_each(|(number, lane)| lane.check(number))?;
+        let lanes_max = match self.other {
+            OtherHalf::Plain(_) => 0,
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => LANES_MAX,
+        };
+        if self.lanes.len() > usize::from(lanes_max) {
+            return wrong("I21", "more lanes than may be");
+        }
         let mut cost: usize = self.lanes.iter().map(InboundLane::cost).sum();
         if let OtherHalf::Plain(plain) = &self.other {
             plain.check()?;
@@ -382,8 +392,17 @@ impl Inbound {
             if lane.waits() && !reading.paused && !reading.fin {
                 return wrong("I21", "a message waits for room, and its stream is read");
             }
+            if !lane.awaits(reading.decoder.payload()) {
+                return wrong("I21", "another message is coming than room was found for");
+            }
         }
         if let OtherHalf::Plain(plain) = &self.other {
+            for place in plain.places() {
+                let connection = self.connections.get(&place.attempt);
+                if !connection.is_some_and(|it| it.streams.contains_key(&place.stream)) {
+                    return wrong("I10", "a message comes on a stream that is gone");
+                }
+            }
             for place in plain.waiting() {
                 let connection = self.connections.get(&place.attempt);
                 let reading = connection.and_then(|it| it.streams.get(&place.stream));

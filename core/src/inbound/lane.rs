@@ -5,6 +5,7 @@ mod stream;
 use alloc::vec::Vec;
 
 use self::stream::{Arrival, End, LaneStream, beyond};
+use super::budget::MESSAGE_OVERHEAD;
 use super::{Budget, Record};
 use crate::wire::{Frame, Open, Resume};
 use crate::{
@@ -17,6 +18,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// A stream among all connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Place {
     pub(crate) attempt: Attempt,
     pub(crate) stream: StreamId,
@@ -42,11 +44,13 @@ impl Place {
 
 /// The inbound half of one lane. It begins with the lane's first OPEN.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct InboundLane {
     known: Option<Known>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 struct Known {
     record: Record,
     /// The newest connection on which the lane was opened, whether or not it still stands: an
@@ -357,19 +361,38 @@ impl InboundLane {
 
     /// What this lane uses of the budget.
     pub(crate) fn cost(&self) -> usize {
-        let coming = match self.stream().map(|stream| stream.arrival) {
-            Some(Arrival::Coming { cost }) => cost,
-            Some(Arrival::Idle | Arrival::Waiting { .. }) | None => 0,
-        };
-        coming
-            + self
-                .known
-                .as_ref()
-                .map_or(0, |known| known.record.held_cost())
+        self.costs().sum()
     }
 
-    /// The record's own invariants, and the stream's place beside it.
-    pub(crate) fn check(&self) -> Result<(), Violation> {
+    /// What each message that is held or coming uses of the budget.
+    pub(crate) fn costs(&self) -> impl Iterator<Item = usize> + '_ {
+        let coming = match self.stream().map(|stream| stream.arrival) {
+            Some(Arrival::Coming { cost }) => Some(cost),
+            Some(Arrival::Idle | Arrival::Waiting { .. }) | None => None,
+        };
+        let held = self.known.iter().flat_map(|known| known.record.costs());
+        held.chain(coming)
+    }
+
+    /// Whether this is the message that its stream's bytes say is coming, of so many bytes of which
+    /// so many are here.
+    pub(crate) fn awaits(&self, payload: Option<(u64, usize)>) -> bool {
+        let arrival = self.stream().map_or(Arrival::Idle, |it| it.arrival);
+        match (arrival, payload) {
+            (Arrival::Idle, None) => true,
+            (Arrival::Waiting { length }, Some((coming, here))) => {
+                here == 0 && length as u64 == coming
+            }
+            (Arrival::Coming { cost }, Some((coming, _))) => {
+                cost as u64 == coming.saturating_add(MESSAGE_OVERHEAD as u64)
+            }
+            (Arrival::Idle, Some(_)) => false,
+            (Arrival::Waiting { .. } | Arrival::Coming { .. }, None) => false,
+        }
+    }
+
+    /// The record's own invariants, and the stream's place beside it. `lane`: which one it is.
+    pub(crate) fn check(&self, lane: Lane) -> Result<(), Violation> {
         let Some(Known {
             record,
             newest,
@@ -379,8 +402,11 @@ impl InboundLane {
             return Ok(());
         };
         record.check()?;
-        let Some(stream) = stream else { return Ok(()) };
         let wrong = |id, what| Err(Violation { id, what });
+        if record.lane() != lane {
+            return wrong("I10", "a lane has the record of another");
+        }
+        let Some(stream) = stream else { return Ok(()) };
         if stream.place.attempt != *newest {
             return wrong(
                 "I10",

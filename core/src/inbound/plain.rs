@@ -1,5 +1,8 @@
 //! Messages that come one a stream, with nothing around them (`docs/wire.md`, plain).
 
+#[cfg(feature = "trace")]
+mod image;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
@@ -48,6 +51,7 @@ struct Arriving {
 
 /// The room for a message that is arriving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 enum Room {
     /// So little has come of it that none is set aside yet.
     #[default]
@@ -260,6 +264,12 @@ impl PlainInbound {
 
     pub(super) fn check(&self) -> Result<(), Violation> {
         let late: usize = self.late.iter().map(|it| late_cost(it)).sum();
+        if self.late_cost > LATE_BYTES_MAX {
+            return Err(Violation {
+                id: "I21",
+                what: "more was kept than connections may leave behind",
+            });
+        }
         if self.held_cost != self.record.held_cost() || self.late_cost != late {
             return Err(Violation {
                 id: "I21",
@@ -269,7 +279,8 @@ impl PlainInbound {
         self.record.check()
     }
 
-    fn places(&self) -> impl Iterator<Item = Place> {
+    /// Streams whose message is coming.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
         self.arriving.keys().copied()
     }
 }

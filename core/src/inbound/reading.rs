@@ -1,5 +1,8 @@
 //! The bytes of one stream that nobody has taken yet.
 
+#[cfg(feature = "trace")]
+mod image;
+
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;

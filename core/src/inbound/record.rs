@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 
 use super::Budget;
+use crate::wire::VARINT_MAX;
 use crate::{Lane, RefuseCode, Violation};
 
 /// Refusals that are remembered before the connection is closed with 6.
@@ -10,6 +11,7 @@ pub(super) const REFUSALS_MAX: usize = 1_024;
 
 /// One lane's memory, from its first OPEN until the session is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Record {
     lane: Lane,
     number: u64,
@@ -23,6 +25,7 @@ pub(super) struct Record {
 
 /// A message that is whole in memory and that the application has not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 struct Held {
     number: u64,
     cost: usize,
@@ -160,11 +163,19 @@ impl Record {
 
     /// What its held messages cost the budget.
     pub(super) fn held_cost(&self) -> usize {
-        self.held.iter().map(|held| held.cost).sum()
+        self.costs().sum()
+    }
+
+    /// What each held message costs the budget.
+    pub(super) fn costs(&self) -> impl Iterator<Item = usize> + '_ {
+        self.held.iter().map(|held| held.cost)
     }
 
     pub(super) fn check(&self) -> Result<(), Violation> {
         let wrong = |id, what| Err(Violation { id, what });
+        if self.next > VARINT_MAX {
+            return wrong("I7", "a lane has numbers that cannot be written");
+        }
         let mut below = self.next;
         for held in self.held.iter().rev() {
             if held.number >= below {

@@ -4,7 +4,7 @@ use super::OutboundLane;
 use crate::{LANES_MAX, Lane, Priority, SendPolicy};
 
 /// Of so many writes in a row, one goes out in the lowest class ([`Priority`]).
-const YIELDS_EVERY: u8 = 16;
+pub(super) const YIELDS_EVERY: u8 = 16;
 
 /// The lanes that may have more to send than QUIC takes, each a bit.
 #[derive(Clone, Copy, Debug)]

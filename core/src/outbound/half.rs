@@ -20,24 +20,24 @@ use crate::{
 /// messages have a stream each ([`Protocol::Plain`]).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Outbound {
-    limits: SendLimits,
-    protocol: Protocol,
-    session: SessionId,
+    pub(super) limits: SendLimits,
+    pub(super) protocol: Protocol,
+    pub(super) session: SessionId,
     /// Lane by lane, as far as any was used.
-    lanes: Vec<OutboundLane>,
-    carrier: Option<Carrier>,
+    pub(super) lanes: Vec<OutboundLane>,
+    pub(super) carrier: Option<Carrier>,
     /// The highest id that was offered.
-    last_id: Option<MessageId>,
+    pub(super) last_id: Option<MessageId>,
 }
 
 /// The connection that carries the lanes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Carrier {
-    attempt: Attempt,
+pub(super) struct Carrier {
+    pub(super) attempt: Attempt,
     /// In the order in which they were opened: a stream's place is its index.
-    streams: Vec<LaneStream>,
+    pub(super) streams: Vec<LaneStream>,
     /// The streams under the plain protocol, instead.
-    messages: PlainStreams,
+    pub(super) messages: PlainStreams,
 }
 
 /// What may be written.
@@ -603,7 +603,37 @@ impl Outbound {
     pub(crate) fn check(&self) -> Result<(), Violation> {
         self.lanes
             .iter()
-            .try_for_each(|lane| lane.check(&self.limits))
+            .try_for_each(|lane| lane.check(&self.limits))?;
+        let wrong = |id, what| Err(Violation { id, what });
+        if self.lanes.len() > usize::from(self.limits.lanes) {
+            return wrong("I21", "more lanes than may be");
+        }
+        let newest = self.lanes.iter().filter_map(OutboundLane::newest).max();
+        if newest > self.last_id {
+            return wrong("I7", "a message has an id that was never offered");
+        }
+        let Some(carrier) = &self.carrier else {
+            return Ok(());
+        };
+        let of_protocol = match self.protocol {
+            Protocol::Lanes => carrier.messages == PlainStreams::default(),
+            Protocol::Plain => carrier.streams.is_empty(),
+        };
+        if !of_protocol {
+            return wrong("I9", "streams of another protocol");
+        }
+        let mut lanes: Vec<Lane> = Vec::new();
+        for stream in &carrier.streams {
+            let Some(lane) = self.lanes.get(usize::from(stream.lane.0)) else {
+                return wrong("I9", "a stream without its lane");
+            };
+            if lanes.contains(&stream.lane) {
+                return wrong("I9", "two streams of one lane");
+            }
+            lanes.push(stream.lane);
+            stream.check(lane)?;
+        }
+        carrier.messages.check()
     }
 
     /// The lowest class of a lane that has something to send. One that only awaits its answers counts

@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::classes::YIELDS_EVERY;
 use super::due::Due;
 use super::message::{Begun, Evidence, GivenUp, Message, Slot, Why};
+use crate::wire::VARINT_MAX;
 use crate::{
     Capacity, Epoch, FailReason, MessageId, Outcome, Redelivery, SendLimits, Time, UnknownReason,
     Violation, WhenFull,
@@ -36,7 +38,7 @@ pub(super) struct OutboundLane {
     /// Outcomes of this step.
     pub(super) decided: Vec<(MessageId, Outcome)>,
     /// Messages that failed in this step because the lane was abandoned.
-    unsent: Vec<(MessageId, Bytes)>,
+    pub(super) unsent: Vec<(MessageId, Bytes)>,
     /// Messages left the queue in this step.
     pub(super) room_made: bool,
 }
@@ -115,6 +117,12 @@ impl OutboundLane {
 
     pub(super) fn in_flight(&self) -> (usize, usize) {
         (self.in_flight, self.in_flight_bytes)
+    }
+
+    /// The message that was accepted last of those that are kept.
+    pub(super) fn newest(&self) -> Option<MessageId> {
+        let begun = self.flight.back().map(Slot::message_id);
+        self.queue.back().map(|message| message.id).or(begun)
     }
 
     /// Whether every accepted message has its outcome.
@@ -334,6 +342,19 @@ impl OutboundLane {
 
     /// Whether the books agree with what they count.
     pub(super) fn check(&self, limits: &SendLimits) -> Result<(), Violation> {
+        let next = self.first.checked_add(self.flight.len() as u64);
+        if next.is_none_or(|next| next > VARINT_MAX) {
+            return Err(Violation {
+                id: "I7",
+                what: "a lane has numbers that cannot be written",
+            });
+        }
+        if self.unyielding >= YIELDS_EVERY {
+            return Err(Violation {
+                id: "I21",
+                what: "a lane has not yielded in its turn",
+            });
+        }
         let queued: usize = self.queue.iter().map(|queued| queued.payload.len()).sum();
         let open = self.flight.iter().filter_map(Slot::begun);
         let begun = open.clone().map(|begun| &begun.message);

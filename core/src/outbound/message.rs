@@ -33,6 +33,7 @@ pub(super) struct Begun {
 
 /// What RESUMEs have shown of a message that was written on an earlier connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Evidence {
     /// Nothing: its fate is open.
     None,
@@ -45,6 +46,7 @@ pub(super) enum Evidence {
 
 /// A message that nobody wants to be sent any more, too late for it not to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct GivenUp {
     pub(super) why: Why,
     pub(super) since: Time,
@@ -52,6 +54,7 @@ pub(super) struct GivenUp {
 
 /// Why a message is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Why {
     /// The user took it back.
     Cancelled,

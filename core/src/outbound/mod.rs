@@ -13,6 +13,8 @@ mod classes;
 mod compose;
 mod due;
 mod half;
+#[cfg(feature = "trace")]
+mod image;
 mod judge;
 mod lane;
 mod message;

@@ -10,6 +10,7 @@ use super::message::{Evidence, Slot};
 use super::{Flow, OutboundLane, Written};
 use crate::{
     Level, MessageId, Outcome, Redelivery, RefuseCode, SendLimits, TransferId, UnknownReason,
+    Violation,
 };
 
 /// The streams of one connection whose messages have no outcome. Dropped with it.
@@ -19,23 +20,23 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct PlainStreams {
     /// By place among the connection's streams.
-    open: BTreeMap<u64, PlainStream>,
+    pub(super) open: BTreeMap<u64, PlainStream>,
     /// Their messages.
-    carried: BTreeSet<MessageId>,
+    pub(super) carried: BTreeSet<MessageId>,
     /// Places by the writes that QUIC has not taken whole yet; the FIN comes behind each.
-    writing: BTreeMap<TransferId, u64>,
+    pub(super) writing: BTreeMap<TransferId, u64>,
     /// How many streams were opened.
-    opened: u64,
+    pub(super) opened: u64,
     /// The message that was written last on this connection: those behind it in the flight come
     /// next.
-    last: Option<MessageId>,
+    pub(super) last: Option<MessageId>,
 }
 
 /// A stream, and the message that it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct PlainStream {
-    id: MessageId,
-    transfer: TransferId,
+pub(super) struct PlainStream {
+    pub(super) id: MessageId,
+    pub(super) transfer: TransferId,
 }
 
 /// A message that begins on a stream.
@@ -160,6 +161,26 @@ impl PlainStreams {
     /// Whether a message is on a stream.
     pub(super) fn carries(&self, id: MessageId) -> bool {
         self.carried.contains(&id)
+    }
+
+    /// Whether the books agree with the streams.
+    pub(super) fn check(&self) -> Result<(), Violation> {
+        let wrong = |what| Err(Violation { id: "I9", what });
+        let last = self.open.last_key_value();
+        if last.is_some_and(|(&index, _)| index >= self.opened) {
+            return wrong("a stream that was never opened");
+        }
+        if self.carried.len() != self.open.len() {
+            return wrong("a message is not on one stream");
+        }
+        let open = |(transfer, index): (&TransferId, &u64)| {
+            let stream = self.open.get(index);
+            stream.is_some_and(|stream| stream.transfer == *transfer)
+        };
+        match self.writing.iter().all(open) {
+            true => Ok(()),
+            false => wrong("a write without its stream"),
+        }
     }
 
     /// Names everything by its order, for states to be compared across histories. `ids`: those in

@@ -6,6 +6,7 @@ use super::{OutboundLane, PIPELINED_BYTES_MAX};
 use crate::wire::{Decoder, Frame, Item, Open, Resume, VARINT_MAX};
 use crate::{
     Lane, Level, Outcome, ProtocolError, Redelivery, RefuseCode, SessionId, Time, TransferId,
+    Violation,
 };
 
 /// One lane's stream. Dropped with its connection.
@@ -15,7 +16,7 @@ pub(super) struct LaneStream {
     pub(super) open: Open,
     pub(super) open_written: bool,
     /// When the answer to OPEN is overdue.
-    resume_due: Time,
+    pub(super) resume_due: Time,
     /// The receiver's answer to OPEN, once it has come.
     pub(super) resume: Option<Resume>,
     /// Numbers below it were written on earlier connections, so that RESUME judges them.
@@ -25,12 +26,12 @@ pub(super) struct LaneStream {
     /// What the last RESUME or RECEIPT of this connection said.
     pub(super) taken: u64,
     /// The write that QUIC has not taken whole yet.
-    transfer: Option<TransferId>,
-    fin_written: bool,
+    pub(super) transfer: Option<TransferId>,
+    pub(super) fin_written: bool,
     /// The way back has ended, or was cut: nothing more is written or heard.
-    over: bool,
-    way_back: Decoder,
-    redelivery: Redelivery,
+    pub(super) over: bool,
+    pub(super) way_back: Decoder,
+    pub(super) redelivery: Redelivery,
 }
 
 /// How the way back ended.
@@ -256,6 +257,26 @@ impl LaneStream {
             Some(_) => Ok(()),
             None => Err(ProtocolError::Unexpected { frame }),
         }
+    }
+
+    /// Whether its numbers are those of its lane.
+    pub(super) fn check(&self, lane: &OutboundLane) -> Result<(), Violation> {
+        let wrong = |what| Err(Violation { id: "I7", what });
+        let (base, next) = (self.open.base, lane.next_number());
+        if !(base..=next).contains(&self.position) {
+            return wrong("a stream stands where its lane has no number");
+        }
+        if !(base..=next).contains(&self.judged_below) {
+            return wrong("numbers are judged that a lane does not have");
+        }
+        let resumed = |resume: Resume| (base..=self.judged_below).contains(&resume.next);
+        if !self.resume.is_none_or(resumed) {
+            return wrong("a stream is resumed where its lane has no number");
+        }
+        if self.taken > self.sent_below() {
+            return wrong("more is taken than was sent");
+        }
+        Ok(())
     }
 
     /// The lowest number that the stream speaks of.

@@ -1,5 +1,7 @@
 //! One session of one peer.
 
+#[cfg(feature = "trace")]
+mod image;
 mod settle;
 
 use alloc::vec::Vec;
@@ -79,6 +81,7 @@ pub struct PeerReceiverMachine {
 
 /// Counters, and when the standing changed last.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 struct Tally {
     stats: Stats,
     since: Time,
@@ -284,6 +287,9 @@ impl PeerReceiverMachine {
         }
         if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
             return wrong("I9", "replies go out on a connection that is gone");
+        }
+        if self.outbound.resume_due().is_some_and(|at| at < Time::MAX) {
+            return wrong("I15", "a dialler is given time to answer");
         }
         if self.phase == Phase::Closed
             && (self.remembers() || self.connections() > 0 || !self.outbound.is_settled())

@@ -4,6 +4,7 @@ use crate::Time;
 
 /// The life of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Phase {
     /// It takes what comes.
     Running,

@@ -2,6 +2,8 @@
 
 mod canonical;
 mod check;
+#[cfg(feature = "trace")]
+mod image;
 mod room;
 mod table;
 

@@ -1,5 +1,8 @@
 //! A connection before its first OPEN.
 
+#[cfg(feature = "trace")]
+mod image;
+
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 

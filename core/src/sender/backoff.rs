@@ -6,6 +6,7 @@ use crate::{Config, ErrorClass, Time};
 
 /// Failures in a row, since the peer last proved healthy, by class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Backoff {
     transient: u32,
     permanent: u32,

@@ -43,13 +43,27 @@ impl PeerSenderMachine {
             "a step left something undecided",
             self.state.news == News::default(),
         )?;
+        let connection = self.state.link.connection().map(|it| it.attempt);
         require("I9", "a stream without its connection", {
-            let carrier = self.state.outbound.carrier();
-            carrier.is_none_or(|attempt| Some(attempt) == self.state.link.attempt())
+            self.state.outbound.carrier() == connection
         })?;
         require("I9", "the peer's lanes come by another connection", {
-            let mut attempts = self.state.inbound.attempts();
-            attempts.all(|attempt| Some(attempt) == self.state.link.attempt())
+            self.state.inbound.attempts().eq(connection)
+        })?;
+        require("I10", "a connection has a name that was not given out", {
+            let attempt = self.state.link.attempt();
+            attempt.is_none_or(|attempt| attempt.0 < self.state.next_attempt)
+        })?;
+        require("I30", "it drains, and was not told to stop", {
+            !matches!(self.state.link, Link::Draining(_))
+                || matches!(self.state.phase, Phase::Stopping { .. })
+        })?;
+        let (turn, places) = (self.state.turn, self.state.addresses.len());
+        require("L3", "the turn of an address that there is not", {
+            turn < places.max(1)
+        })?;
+        require("L3", "it waits to dial, and knows no address", {
+            places > 0 || !matches!(self.state.link, Link::Backoff { .. })
         })?;
         require("I28", "a drained sender goes on", {
             !matches!(self.state.phase, Phase::Stopping { .. })

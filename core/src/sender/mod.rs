@@ -8,6 +8,8 @@ mod apply;
 mod backoff;
 mod canonical;
 mod check;
+#[cfg(feature = "trace")]
+mod image;
 mod linking;
 mod settle;
 mod snapshot;

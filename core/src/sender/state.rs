@@ -16,6 +16,7 @@ use crate::{
 
 /// The connection to the peer. Each variant holds its own deadline and attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Link {
     /// Not dialled: made just now, or no address is known.
     Down,
@@ -50,6 +51,7 @@ pub enum Link {
 
 /// A connection that stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Established {
     /// Its name.
     pub attempt: Attempt,
@@ -67,6 +69,7 @@ pub struct Established {
 
 /// The sender's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Phase {
     /// Messages are accepted.
     Running,
@@ -83,6 +86,7 @@ pub enum Phase {
 
 /// How the end of a sender was asked for; of several the last in this order counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub enum Ending {
     /// What can be finished is finished.
     Drain,

@@ -10,6 +10,7 @@
 mod action;
 mod content;
 mod event;
+pub(crate) mod image;
 mod reader;
 mod record;
 mod recorder;
@@ -23,6 +24,7 @@ pub(crate) mod word;
 pub use self::action::{TraceAction, TraceMessage, TraceUnsent};
 pub use self::content::{Content, Payloads};
 pub use self::event::TraceEvent;
+pub use self::image::{Image, ImageError, RESTORED_BYTES_MAX};
 pub use self::reader::{Damage, TraceError, TraceReader};
 pub use self::record::{
     About, Call, FORMAT, Header, MAGIC, MachineConfig, MachineId, RECORD_BYTES_MAX, Record,

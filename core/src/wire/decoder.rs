@@ -1,5 +1,8 @@
 //! Cuts a stream of bytes into frames, whatever pieces it comes in.
 
+#[cfg(feature = "trace")]
+mod image;
+
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -91,6 +94,14 @@ impl Decoder {
             State::Head(_) | State::Body { .. } | State::Payload { .. } | State::Passing { .. } => {
                 Err(ProtocolError::Truncated)
             }
+        }
+    }
+
+    /// The payload that is coming: how long it is, and how much of it is here.
+    pub(crate) fn payload(&self) -> Option<(u64, usize)> {
+        match &self.state {
+            State::Payload { length, buffer } => Some((*length, buffer.len())),
+            State::Head(_) | State::Body { .. } | State::Passing { .. } | State::Lost(_) => None,
         }
     }
 

@@ -19,6 +19,7 @@ const FLAG_FRESH: u64 = 1;
 
 /// The opener's first frame on a stream (0x01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Open {
     /// Whether this is the first OPEN ever of the lane.
     pub fresh: bool,
@@ -32,6 +33,7 @@ pub struct Open {
 
 /// What the other end knows of a lane: the first frame on the way back (0x02).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Resume {
     /// The receiving process.
     pub epoch: Epoch,

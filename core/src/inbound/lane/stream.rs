@@ -7,6 +7,7 @@ use crate::{Lane, ProtocolError, TransferId};
 
 /// The stream that holds the lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct LaneStream {
     pub(super) place: Place,
     /// The number of its next message, never above the record's `next`.
@@ -23,6 +24,7 @@ pub(super) struct LaneStream {
 
 /// The message whose head was read last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Arrival {
     /// None is coming.
     Idle,
@@ -34,6 +36,7 @@ pub(super) enum Arrival {
 
 /// How far the stream's graceful end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum End {
     /// The opener may send more.
     Open,

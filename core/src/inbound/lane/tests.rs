@@ -56,7 +56,7 @@ fn a_lane_that_was_never_opened_takes_nothing() {
         (None, None)
     );
     assert!(!lane.refuse(0, RefuseCode::Dropped, &mut budget));
-    assert_eq!(lane.check(), Ok(()));
+    assert_eq!(lane.check(NAMES.lane), Ok(()));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn the_loss_of_another_stream_changes_nothing() {
 fn check_sees_what_is_wrong() {
     let (mut lane, mut budget) = opened(0);
     take(&mut lane, &mut budget, 10);
-    assert_eq!(lane.check(), Ok(()));
+    assert_eq!(lane.check(NAMES.lane), Ok(()));
     type Break = fn(&mut Known, &mut LaneStream);
     let broken: [(&str, Break); 4] = [
         ("I10", |known, _| known.newest = Attempt(6)),
@@ -119,7 +119,7 @@ fn check_sees_what_is_wrong() {
         break_it(&mut known, &mut stream);
         known.stream = Some(stream);
         lane.known = Some(known);
-        assert_eq!(lane.check().unwrap_err().id, id);
+        assert_eq!(lane.check(NAMES.lane).unwrap_err().id, id);
     }
 }
 

@@ -14,6 +14,14 @@ impl Sessions {
         if self.sessions.len() > self.config.sessions_max {
             return wrong("I21", "more sessions than may be");
         }
+        let newest = self.sessions.last_key_value().map(|(handle, _)| handle.0);
+        if newest.is_some_and(|newest| newest >= self.next_handle) {
+            return wrong("I10", "a session has a name that was not given out");
+        }
+        let newest = self.connections.last_key_value().map(|(&it, _)| it);
+        if newest > self.newest {
+            return wrong("I10", "a connection was never accepted");
+        }
         if self.by_name.len() != self.sessions.len() {
             return wrong("I21", "sessions and their names differ in number");
         }

@@ -1,5 +1,8 @@
 //! What all sessions together, and those of one key, may hold.
 
+#[cfg(feature = "trace")]
+mod image;
+
 use alloc::collections::BTreeMap;
 use core::ops::Bound;
 

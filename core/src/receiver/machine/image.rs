@@ -1,0 +1,59 @@
+//! A session's machine in the image of its table.
+
+use alloc::vec::Vec;
+
+use super::{PeerReceiverMachine, Tally};
+use crate::ReceiverConfig;
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+use crate::stats::Aside;
+use crate::trace::image::{ImageError, Reader, Writer, is_count};
+
+impl PeerReceiverMachine {
+    /// Its protocol and its limits are those of the table.
+    pub(in crate::receiver) fn save(&self, out: &mut Writer<'_>) {
+        let Self {
+            protocol: _,
+            now,
+            phase,
+            inbound,
+            outbound,
+            transfers,
+            tally: Aside(tally),
+            // Empty between steps.
+            stop_by: _,
+            rejected: _,
+            broken: _,
+        } = self;
+        out.value(&(now, phase, transfers, tally));
+        inbound.save(out);
+        outbound.save(out);
+    }
+
+    pub(in crate::receiver) fn restore(
+        image: &mut Reader<'_>,
+        config: &ReceiverConfig,
+    ) -> Result<Self, ImageError> {
+        let (now, phase, transfers, tally): (_, _, _, Tally) = image.value()?;
+        let inbound = Inbound::restore(image, &config.receive)?;
+        if !inbound.suits(config.protocol, true) {
+            return Err(image.wrong("a session of another protocol"));
+        }
+        let machine = Self {
+            protocol: config.protocol,
+            now,
+            phase,
+            stop_by: None,
+            inbound,
+            outbound: Outbound::restore(image, &config.send, config.protocol)?,
+            rejected: Vec::new(),
+            broken: Vec::new(),
+            transfers,
+            tally: Aside(tally),
+        };
+        match machine.reply_stats().are_counts() && is_count(transfers) {
+            true => Ok(machine),
+            false => Err(image.wrong("counters of replies that cannot be")),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A connection before its first OPEN, in the image of its table.
+
+use alloc::collections::BTreeMap;
+
+use super::{Unbound, first_open};
+use crate::trace::image::{ImageError, Reader, Writer};
+use crate::{Protocol, StreamId};
+
+impl Unbound {
+    /// Its protocol is that of the table.
+    pub(in crate::receiver) fn save(&self, out: &mut Writer<'_>) {
+        let Self {
+            key,
+            protocol: _,
+            streams,
+        } = self;
+        out.value(key);
+        out.each(streams.iter(), |out, (stream, kept)| {
+            out.value(stream);
+            out.bytes(kept);
+        });
+    }
+
+    pub(in crate::receiver) fn restore(
+        image: &mut Reader<'_>,
+        protocol: Protocol,
+    ) -> Result<Self, ImageError> {
+        let key = image.value()?;
+        let streams: BTreeMap<StreamId, _> = image.each(|image| {
+            let stream = image.value()?;
+            let kept = image.bytes()?;
+            match first_open(kept, &[]) {
+                Ok(None) => Ok((stream, kept.to_vec())),
+                Ok(Some(_)) | Err(_) => Err(image.wrong("not half an OPEN")),
+            }
+        })?;
+        Ok(Self {
+            key,
+            protocol,
+            streams,
+        })
+    }
+}

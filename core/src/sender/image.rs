@@ -1,0 +1,112 @@
+//! A sender's image.
+
+use alloc::vec::Vec;
+
+use super::PeerSenderMachine;
+use super::state::{News, State};
+use crate::Config;
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+use crate::trace::image::{self, Image, ImageError, Kind, Reader, Writer, is_count};
+
+impl Image for PeerSenderMachine {
+    fn save(&self, out: &mut Vec<u8>) {
+        let Self {
+            config,
+            seed,
+            state,
+            since,
+            last_error,
+            stats,
+            visits,
+        } = self;
+        image::write(Kind::Sender, out, |out| {
+            out.value(&(config, seed, since, last_error, stats));
+            out.each(visits.iter(), |out, &taken| out.number(taken));
+            state.save(out);
+        });
+    }
+
+    fn restore(bytes: &[u8]) -> Result<Self, ImageError> {
+        let machine = image::read(Kind::Sender, bytes, |image| {
+            let config: Config = image.value()?;
+            let config = config.checked()?;
+            let (seed, since, last_error, stats) = image.value()?;
+            let visits: Vec<u64> = image.each(Reader::number)?;
+            let counted = visits.iter().all(|&taken| is_count(taken));
+            let (Ok(visits), true) = (visits.try_into(), counted) else {
+                return Err(image.wrong("transitions that cannot be"));
+            };
+            let machine = Self {
+                state: State::restore(image, &config)?,
+                config,
+                seed,
+                since,
+                last_error,
+                stats,
+                visits,
+            };
+            match machine.stats().are_counts() {
+                true => Ok(machine),
+                false => Err(image.wrong("counters that cannot be")),
+            }
+        })?;
+        machine.check()?;
+        Ok(machine)
+    }
+}
+
+impl State {
+    fn save(&self, out: &mut Writer<'_>) {
+        let Self {
+            now,
+            phase,
+            link,
+            addresses,
+            turn,
+            dial_after,
+            backoff,
+            outbound,
+            inbound,
+            recall,
+            slow,
+            next_attempt,
+            transfers,
+            // Empty between steps.
+            news: _,
+        } = self;
+        out.value(&(now, phase, link, addresses, turn, dial_after, backoff));
+        out.value(&(recall, slow, next_attempt, transfers));
+        outbound.save(out);
+        inbound.save(out);
+    }
+
+    fn restore(image: &mut Reader<'_>, config: &Config) -> Result<Self, ImageError> {
+        let (now, phase, link, addresses, turn, dial_after, backoff) = image.value()?;
+        let (recall, slow, next_attempt, transfers) = image.value()?;
+        if !is_count(next_attempt) || !is_count(transfers) {
+            return Err(image.wrong("names that cannot be"));
+        }
+        let outbound = Outbound::restore(image, &config.send, config.protocol)?;
+        let inbound = Inbound::restore(image, &config.receive)?;
+        if !inbound.suits(config.protocol, false) {
+            return Err(image.wrong("the peer speaks another protocol"));
+        }
+        Ok(Self {
+            now,
+            phase,
+            link,
+            addresses,
+            turn,
+            dial_after,
+            backoff,
+            outbound,
+            inbound,
+            recall,
+            slow,
+            next_attempt,
+            transfers,
+            news: News::default(),
+        })
+    }
+}
