@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Event, Sessions, StopMode};
+use peer_sender_core::{Event, Protocol, Sessions, StopMode};
 
 use crate::clock::Clock;
 use crate::faults::IDLE;
@@ -10,6 +10,7 @@ use crate::happening::Happening;
 use crate::log;
 use crate::receiving::Stepped;
 use crate::transport::{End, Path, Stand};
+use crate::twin::Table;
 use crate::world::World;
 
 impl World {
@@ -85,7 +86,8 @@ impl World {
         self.incarnation += 1;
         self.taken_over += self.sessions.stats().taken_over;
         let seed = self.rng.array();
-        self.sessions = Sessions::new(self.plan.sessions.clone(), seed);
+        let sessions = Sessions::new(self.plan.sessions.clone(), seed);
+        self.sessions = Table::new(sessions, Protocol::Lanes, self.plan.followed);
         self.application.forget(|half| half.end == End::Acceptor);
         self.carriers.clear();
         self.names.clear();

@@ -45,6 +45,8 @@ mod slow;
 mod stale;
 mod strangers;
 mod transport;
+#[path = "../twin/mod.rs"]
+mod twin;
 mod verdicts;
 mod waits;
 mod witness;
@@ -209,6 +211,18 @@ fn step_boundaries_change_no_outcome() {
         merged.iter().all(order),
         "I7 the order is that of acceptance"
     );
+}
+
+/// I18: machines that are made again from their images at any step go on exactly alike.
+#[cfg(feature = "trace")]
+#[test]
+fn restored_machines_go_on_exactly_alike() {
+    let followed = |seed| Plan {
+        followed: true,
+        ..Plan::draw(seed)
+    };
+    let reports = run_all(0..200, &followed);
+    assert!(reports.iter().any(|report| report.replies[0] > 0));
 }
 
 /// I28: a stop is legal after every single step of a run.

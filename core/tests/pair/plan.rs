@@ -14,6 +14,8 @@ use crate::rng::Rng;
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
+    /// Whether machines are followed by twins that are made again from images.
+    pub(crate) followed: bool,
     pub(crate) config: Config,
     /// Where the peer is at first, and may be; the last of them are dead.
     pub(crate) addresses: Vec<SocketAddr>,
@@ -127,6 +129,7 @@ impl Plan {
         let delay_max = ms(rng.scale(1_500));
         let mut plan = Self {
             seed,
+            followed: false,
             config: limits.config(&first),
             addresses,
             first,

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use peer_sender_core::{
-    Attempt, Event, PeerKey, PeerSenderMachine, SessionHandle, SessionId, Sessions, Time,
+    Attempt, Event, PeerKey, PeerSenderMachine, Protocol, SessionHandle, SessionId, Sessions, Time,
     TransferId,
 };
 
@@ -21,6 +21,7 @@ use crate::rng::Rng;
 use crate::slow::Slow;
 use crate::strangers::Strangers;
 use crate::transport::{Conn, Connection, End};
+use crate::twin::{Sender, Table};
 
 /// No seed needs as many happenings; more of them go round in circles.
 const HAPPENINGS_MAX: u64 = 600_000;
@@ -36,7 +37,7 @@ pub(crate) struct World {
     pub(crate) healed: bool,
     pub(crate) connections: Vec<Connection>,
 
-    pub(crate) sender: PeerSenderMachine,
+    pub(crate) sender: Sender,
     pub(crate) sender_clock: Clock,
     sender_alarm: Alarm,
     pub(crate) sender_inbox: Vec<(Option<Conn>, Notice)>,
@@ -45,7 +46,7 @@ pub(crate) struct World {
     pub(crate) next_id: u64,
     pub(crate) old_transfers: Vec<TransferId>,
 
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: Table,
     pub(crate) receiver_clock: Clock,
     receiver_alarm: Alarm,
     pub(crate) receiver_inbox: Vec<(Conn, Notice)>,
@@ -100,7 +101,7 @@ impl World {
             sequence: 0,
             healed: false,
             connections: Vec::new(),
-            sender,
+            sender: Sender::new(sender, Protocol::Lanes, plan.followed),
             sender_clock: Clock::default(),
             sender_alarm: Alarm::default(),
             sender_inbox: Vec::new(),
@@ -108,7 +109,7 @@ impl World {
             offered: 0,
             next_id: 0,
             old_transfers: Vec::new(),
-            sessions,
+            sessions: Table::new(sessions, Protocol::Lanes, plan.followed),
             receiver_clock: Clock::default(),
             receiver_alarm: Alarm::default(),
             receiver_inbox: Vec::new(),

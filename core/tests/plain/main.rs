@@ -12,6 +12,8 @@
 
 mod oracle;
 mod rng;
+#[path = "../twin/mod.rs"]
+mod twin;
 mod wire;
 mod world;
 

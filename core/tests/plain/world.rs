@@ -12,6 +12,7 @@ use peer_sender_core::{
 
 use crate::oracle::{Count, Oracle};
 use crate::rng::Rng;
+use crate::twin::{Sender, Table};
 use crate::wire::{Connection, Stream};
 
 const LARGEST: usize = 50_000;
@@ -19,8 +20,8 @@ const LARGEST: usize = 50_000;
 pub(crate) struct World {
     rng: Rng,
     now: Time,
-    sender: PeerSenderMachine,
-    listener: Sessions,
+    sender: Sender,
+    listener: Table,
     link: Option<Connection>,
     dialling: Option<Attempt>,
     accepted: u64,
@@ -58,10 +59,14 @@ impl World {
             sessions_max: 10_000,
             ..SessionsConfig::default()
         };
+        let sender = PeerSenderMachine::new(config.build().unwrap(), [1; 32]);
+        let listener = Sessions::new(listener, [2; 32]);
+        // With images at hand, some have machines that are made again from theirs.
+        let followed = seed % 4 == 0 && cfg!(feature = "trace");
         Self {
             now: Time::from_secs(1),
-            sender: PeerSenderMachine::new(config.build().unwrap(), [1; 32]),
-            listener: Sessions::new(listener, [2; 32]),
+            sender: Sender::new(sender, Protocol::Plain, followed),
+            listener: Table::new(listener, Protocol::Plain, followed),
             link: None,
             dialling: None,
             accepted: 0,
