@@ -383,6 +383,14 @@ impl Inbound {
         if !self.touched.is_empty() {
             return wrong("I18", "facts of a step were left undecided");
         }
+        for (&attempt, connection) in &self.connections {
+            for (&stream, reading) in &connection.streams {
+                let place = Place { attempt, stream };
+                if reading.decoder.payload().is_some() && self.lane_at(place).is_none() {
+                    return wrong("I21", "a message is coming that is of no lane");
+                }
+            }
+        }
         for lane in &self.lanes {
             let Some(place) = lane.place() else { continue };
             let connection = self.connections.get(&place.attempt);

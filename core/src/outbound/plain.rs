@@ -173,6 +173,10 @@ impl PlainStreams {
         if self.carried.len() != self.open.len() {
             return wrong("a message is not on one stream");
         }
+        let ids = self.open.values().map(|stream| Some(stream.id));
+        if !ids.chain([self.last]).is_sorted() {
+            return wrong("messages are not written in their order");
+        }
         let open = |(transfer, index): (&TransferId, &u64)| {
             let stream = self.open.get(index);
             stream.is_some_and(|stream| stream.transfer == *transfer)

@@ -13,6 +13,8 @@
 mod broken;
 mod cuts;
 mod draw;
+#[cfg(feature = "trace")]
+mod images;
 mod kept;
 mod lanes;
 mod relations;

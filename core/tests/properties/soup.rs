@@ -26,7 +26,7 @@ fn number() -> BoxedStrategy<u64> {
 
 const VARINT_MAX: u64 = wire::VARINT_MAX;
 
-fn time() -> BoxedStrategy<Duration> {
+pub(crate) fn time() -> BoxedStrategy<Duration> {
     prop_oneof![
         8 => (0..3_000_u64).prop_map(Duration::from_millis),
         1 => Just(Duration::ZERO),
@@ -115,7 +115,7 @@ fn stops() -> BoxedStrategy<StopMode> {
 }
 
 /// Any event whatever; those that a machine can make sense of more often.
-fn event() -> BoxedStrategy<Event> {
+pub(crate) fn event() -> BoxedStrategy<Event> {
     let attempt = || prop_oneof![9 => 0..4_u64, 1 => any::<u64>()].prop_map(Attempt);
     let lane = || prop_oneof![9 => 0..4_u8, 1 => any::<u8>()].prop_map(Lane);
     let options = proptest::option::of(number()).prop_map(|at| MessageOptions {
@@ -179,7 +179,7 @@ fn event() -> BoxedStrategy<Event> {
     .boxed()
 }
 
-fn sound(what: &str, holds: Result<(), Violation>) -> Result<(), TestCaseError> {
+pub(crate) fn sound(what: &str, holds: Result<(), Violation>) -> Result<(), TestCaseError> {
     holds.map_err(|violation| TestCaseError::fail(format!("{what}: {violation}")))
 }
 
@@ -229,7 +229,7 @@ fn nothing_that_a_sender_is_told_breaks_it() {
 
 /// What a table of sessions is told.
 #[derive(Clone, Debug)]
-enum Told {
+pub(crate) enum Told {
     Accepted(u64, u8),
     Connection(u64, Vec<Event>),
     Session(u64, Vec<Event>),
@@ -237,7 +237,7 @@ enum Told {
     Stop(StopMode),
 }
 
-fn told() -> BoxedStrategy<Told> {
+pub(crate) fn told() -> BoxedStrategy<Told> {
     let attempt = || prop_oneof![9 => 0..4_u64, 1 => any::<u64>()];
     prop_oneof![
         4 => (attempt(), 0..3_u8).prop_map(|(attempt, key)| Told::Accepted(attempt, key)),
@@ -275,27 +275,32 @@ fn nothing_that_a_table_of_sessions_is_told_breaks_it() {
         for (after, told) in steps {
             now = now + after;
             let mut actions = Vec::new();
-            match told {
-                Told::Accepted(attempt, key) => {
-                    table.accepted(now, Attempt(attempt), PeerKey([key; 32]), &mut actions);
-                }
-                Told::Connection(attempt, events) => {
-                    let attempt = Attempt(attempt);
-                    let events = events.into_iter().map(|event| renamed(event, attempt));
-                    table.handle_connection(now, attempt, events, &mut actions);
-                }
-                Told::Session(session, events) => {
-                    table.handle_session(now, SessionHandle(session), events, &mut actions);
-                }
-                Told::Timeout => table.handle_timeout(now, &mut actions),
-                Told::Stop(mode) => table.stop(now, mode, &mut actions),
-            }
+            tell(&mut table, now, told, &mut actions);
             sound("the table", table.check())?;
             while table.poll_news().is_some() {}
         }
         Ok(())
     });
     crate::ended(result);
+}
+
+/// One step of a table.
+pub(crate) fn tell(table: &mut Sessions, now: Time, told: Told, actions: &mut Vec<Action>) {
+    match told {
+        Told::Accepted(attempt, key) => {
+            table.accepted(now, Attempt(attempt), PeerKey([key; 32]), actions);
+        }
+        Told::Connection(attempt, events) => {
+            let attempt = Attempt(attempt);
+            let events = events.into_iter().map(|event| renamed(event, attempt));
+            table.handle_connection(now, attempt, events, actions);
+        }
+        Told::Session(session, events) => {
+            table.handle_session(now, SessionHandle(session), events, actions);
+        }
+        Told::Timeout => table.handle_timeout(now, actions),
+        Told::Stop(mode) => table.stop(now, mode, actions),
+    }
 }
 
 /// Most of what is said of a connection names it.

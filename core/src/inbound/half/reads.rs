@@ -336,7 +336,7 @@ impl Inbound {
     }
 
     /// The lane that this stream holds.
-    fn lane_at(&self, place: Place) -> Option<(Lane, &InboundLane)> {
+    pub(super) fn lane_at(&self, place: Place) -> Option<(Lane, &InboundLane)> {
         let mut lanes = (0..).map(Lane).zip(&self.lanes);
         lanes.find(|(_, lane)| lane.place() == Some(place))
     }
