@@ -530,6 +530,20 @@ impl Inbound {
         self.touched.insert(attempt);
     }
 
+    /// As many lanes, of which none is opened but those that were.
+    pub(crate) fn break_lanes(&mut self, count: usize) {
+        self.lanes.resize_with(count, InboundLane::default);
+        if count == 0 {
+            self.break_budget();
+        }
+    }
+
+    pub(crate) fn break_payload(&mut self, attempt: Attempt, stream: StreamId) {
+        let connection = self.connections.get_mut(&attempt).unwrap();
+        let reading = connection.streams.get_mut(&stream).unwrap();
+        reading.decoder.discard_message();
+    }
+
     pub(crate) fn break_connections(&mut self) {
         self.connections.clear();
     }

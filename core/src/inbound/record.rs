@@ -300,7 +300,11 @@ mod tests {
         both.refused.insert(1, RefuseCode::Dropped);
         let mut beyond = record.clone();
         beyond.refused.insert(3, RefuseCode::Dropped);
-        for wrong in [swapped, ahead, both, beyond] {
+        let mut last = record.clone();
+        last.next = VARINT_MAX;
+        assert_eq!(last.check(), Ok(()));
+        last.next += 1;
+        for wrong in [swapped, ahead, both, beyond, last] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }
     }

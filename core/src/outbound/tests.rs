@@ -9,7 +9,11 @@ use bytes::Bytes;
 use super::message::{GivenUp, Message, Why};
 use super::plain::PlainStreams;
 use super::*;
-use crate::{MessageId, Outcome, Priority, SendLimits, Time};
+use crate::wire::{Resume, VARINT_MAX};
+use crate::{
+    Attempt, Epoch, Lane, MessageId, MessageOptions, Outcome, Priority, Protocol, SendLimits,
+    SessionId, Time, TransferId,
+};
 
 /// A lane of messages of ten bytes, of which as many have begun.
 fn lane(messages: u64, begun: usize) -> OutboundLane {
@@ -32,7 +36,7 @@ fn lane(messages: u64, begun: usize) -> OutboundLane {
 #[test]
 fn check_sees_what_is_wrong() {
     type Break = fn(&mut OutboundLane, &mut SendLimits);
-    let broken: [(&str, Break); 11] = [
+    let broken: [(&str, Break); 14] = [
         ("I2", |lane, _| lane.queued_bytes += 1),
         ("I2", |lane, _| lane.in_flight += 1),
         ("I2", |lane, _| lane.in_flight_bytes += 1),
@@ -48,6 +52,9 @@ fn check_sees_what_is_wrong() {
         ("I21", |_, limits| limits.flight_bytes_max = 19),
         ("I7", |lane, _| lane.queue[1].id = lane.queue[0].id),
         ("I7", |lane, _| lane.queue.swap(0, 1)),
+        ("I7", |lane, _| lane.first = VARINT_MAX - 1),
+        ("I7", |lane, _| lane.first = u64::MAX),
+        ("I21", |lane, _| lane.unyielding = 16),
     ];
     for (id, break_it) in broken {
         let (mut lane, mut limits) = (lane(4, 2), SendLimits::default());
@@ -60,6 +67,118 @@ fn check_sees_what_is_wrong() {
         ..SendLimits::default()
     };
     assert_eq!(lane(2, 1).check(&limits), Ok(()), "a large one goes alone");
+    let mut last = lane(4, 2);
+    (last.first, last.unyielding) = (VARINT_MAX - 2, 15);
+    assert_eq!(last.check(&SendLimits::default()), Ok(()));
+}
+
+/// Two lanes on a connection, with one message each that has begun, and the writes of both.
+fn carried() -> Outbound {
+    let limits = SendLimits {
+        lanes: 2,
+        ..SendLimits::default()
+    };
+    let mut outbound = Outbound::new(limits, SessionId([1; 16]));
+    outbound.attach(Attempt(0), Time::ZERO);
+    for lane in 0..2 {
+        let (id, options) = (MessageId(u64::from(lane)), MessageOptions::default());
+        let payload = Bytes::from_static(b"payload");
+        let queued = outbound.queue(Time::ZERO, id, Lane(lane), payload, options);
+        assert_eq!(queued, Ok(()));
+    }
+    outbound.open_lanes(false, Time::MAX);
+    outbound.write(Flow::Running, &mut 0, &mut Vec::new());
+    outbound
+}
+
+#[test]
+fn check_sees_what_is_wrong_with_a_connection() {
+    let stream_of = |outbound: &mut Outbound, change: fn(&mut LaneStream)| {
+        let carrier = outbound.carrier.as_mut().unwrap();
+        change(&mut carrier.streams[1]);
+    };
+    let resume = |next: u64| Resume {
+        epoch: Epoch([2; 16]),
+        record: 0,
+        taken: 0,
+        next,
+        message_bytes_max: 10,
+    };
+    let sound = |outbound: &Outbound| assert_eq!(outbound.check(), Ok(()));
+    let wrong = |outbound: &Outbound, id: &str| assert_eq!(outbound.check().unwrap_err().id, id);
+    sound(&carried());
+    let numbers: [fn(&mut LaneStream); 6] = [
+        |stream| stream.position = 2,
+        |stream| stream.judged_below = 2,
+        |stream| stream.taken = 2,
+        |stream| stream.open.base = 2,
+        |stream| (stream.open.base, stream.position) = (1, 1),
+        |stream| stream.lane = Lane(0),
+    ];
+    for (change, id) in numbers
+        .into_iter()
+        .zip(["I7", "I7", "I7", "I7", "I7", "I9"])
+    {
+        let mut outbound = carried();
+        stream_of(&mut outbound, change);
+        wrong(&outbound, id);
+    }
+    for (judged_below, next, holds) in [(1, 1, true), (1, 0, true), (0, 1, false), (1, 2, false)] {
+        let mut outbound = carried();
+        let stream = &mut outbound.carrier.as_mut().unwrap().streams[0];
+        stream.judged_below = judged_below;
+        stream.resume = Some(resume(next));
+        assert_eq!(outbound.check().is_ok(), holds);
+    }
+    let mut beyond = carried();
+    stream_of(&mut beyond, |stream| stream.lane = Lane(2));
+    wrong(&beyond, "I9");
+    let mut many = carried();
+    many.limits.lanes = 1;
+    wrong(&many, "I21");
+    let mut never = carried();
+    never.last_id = Some(MessageId(0));
+    wrong(&never, "I7");
+    let mut other = carried();
+    other.carrier.as_mut().unwrap().messages.opened = 1;
+    wrong(&other, "I9");
+    let mut other = carried();
+    other.protocol = Protocol::Plain;
+    wrong(&other, "I9");
+    other.carrier.as_mut().unwrap().streams.clear();
+    sound(&other);
+}
+
+#[test]
+fn check_sees_what_is_wrong_with_messages_on_streams() {
+    let mut streams = PlainStreams::default();
+    streams.write(
+        &mut lane(3, 0),
+        &SendLimits::default(),
+        Flow::Running,
+        &mut 7,
+    );
+    assert_eq!(streams.check(), Ok(()));
+    let broken: [fn(&mut PlainStreams); 7] = [
+        |it| it.opened = 2,
+        |it| it.carried.clear(),
+        |it| it.last = Some(MessageId(11)),
+        |it| it.open.get_mut(&1).unwrap().id = MessageId(9),
+        |it| {
+            it.writing.insert(TransferId(7), 9);
+        },
+        |it| {
+            it.writing.insert(TransferId(7), 1);
+        },
+        |it| {
+            it.open.remove(&1);
+        },
+    ];
+    for break_it in broken {
+        let mut wrong = streams.clone();
+        break_it(&mut wrong);
+        assert_eq!(wrong.check().unwrap_err().id, "I9");
+    }
 }
 
 #[test]

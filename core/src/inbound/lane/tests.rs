@@ -112,6 +112,7 @@ fn check_sees_what_is_wrong() {
         ("I3", |_, stream| stream.told = 1),
         ("I3", |_, stream| stream.end = End::Finished),
     ];
+    assert_eq!(lane.check(Lane(1)).unwrap_err().id, "I10");
     for (id, break_it) in broken {
         let mut lane = lane.clone();
         let mut known = lane.known.take().unwrap();
@@ -121,6 +122,23 @@ fn check_sees_what_is_wrong() {
         lane.known = Some(known);
         assert_eq!(lane.check(NAMES.lane).unwrap_err().id, id);
     }
+}
+
+#[test]
+fn a_lane_awaits_the_message_whose_head_was_read() {
+    let (mut lane, mut budget) = opened(0);
+    assert!(InboundLane::default().awaits(None));
+    assert!(lane.awaits(None) && !lane.awaits(Some((10, 0))));
+    assert_eq!(lane.begin(10, 100, &mut budget), Ok(Begun::Taken));
+    assert!(lane.awaits(Some((10, 0))) && lane.awaits(Some((10, 9))));
+    assert!(!lane.awaits(Some((11, 0))) && !lane.awaits(None));
+    assert!(!lane.awaits(Some((u64::MAX, 0))));
+    lane.hold();
+    budget.allow(crate::inbound::Allowance { bytes: 0, first: 0 });
+    assert_eq!(lane.begin(20, 100, &mut budget), Ok(Begun::Waits));
+    assert!(lane.awaits(Some((20, 0))));
+    assert!(!lane.awaits(Some((20, 1))) && !lane.awaits(Some((21, 0))));
+    assert!(!lane.awaits(None));
 }
 
 #[test]

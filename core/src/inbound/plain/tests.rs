@@ -267,7 +267,14 @@ fn check_sees_what_is_wrong() {
     held.held_cost += 1;
     let mut late = bench.plain.clone();
     late.late_cost += 1;
-    for wrong in [held, late] {
+    let mut kept = bench.plain.clone();
+    kept.late
+        .push_back(alloc::vec![0; LATE_BYTES_MAX - MESSAGE_OVERHEAD]);
+    kept.late_cost = LATE_BYTES_MAX;
+    assert_eq!(kept.check(), Ok(()));
+    kept.late = VecDeque::from([alloc::vec![0; LATE_BYTES_MAX - MESSAGE_OVERHEAD + 1]]);
+    kept.late_cost += 1;
+    for wrong in [held, late, kept] {
         assert_eq!(wrong.check().unwrap_err().id, "I21");
     }
 }

@@ -1,5 +1,8 @@
 //! What waits on a stream, in an image: frames' own bytes as they are, and how much lies between them.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -15,7 +18,8 @@ impl Reading {
         let Self {
             decoder,
             input,
-            waiting,
+            // As many as there are in `input`.
+            waiting: _,
             // What it says of the buffers of `input` is no part of the state: these are new ones.
             borrowed: _,
             begun,
@@ -25,7 +29,7 @@ impl Reading {
         } = self;
         decoder.save(out);
         out.value(&(begun, fin, cut, paused));
-        out.size(*waiting);
+        out.size(input.iter().map(Bytes::len).sum());
         let mut runs = Runs::behind(decoder, protocol, out);
         input.iter().for_each(|chunk| runs.take(chunk.clone()));
         runs.end();

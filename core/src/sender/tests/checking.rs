@@ -15,7 +15,7 @@ fn check_sees_what_is_wrong() {
     bench.queue(3);
     bench.hear(&[resume(0, 0), Frame::Refuse { number: 1, code: 2 }]);
     type Break = fn(&mut PeerSenderMachine);
-    let broken: [(&str, Break); 8] = [
+    let broken: [(&str, Break); 13] = [
         ("I2", |machine| machine.stats.accepted += 1),
         ("I27", |machine| machine.state.phase = Phase::Closed),
         ("I30", |machine| machine.state.news.consumed = true),
@@ -24,6 +24,14 @@ fn check_sees_what_is_wrong() {
             machine.state.outbound.attach(Attempt(7), Time::ZERO)
         }),
         ("I9", |machine| machine.state.inbound.connected(Attempt(7))),
+        ("I9", |machine| machine.state.outbound.detach(Time::ZERO)),
+        ("I9", |machine| machine.state.inbound.part_from(Attempt(0))),
+        ("I10", |machine| machine.state.next_attempt = 0),
+        ("I30", |machine| {
+            let connection = machine.state.link.connection().copied();
+            machine.state.link = Link::Draining(connection.unwrap());
+        }),
+        ("L3", |machine| machine.state.turn = 1),
         ("I18", |machine| {
             machine.state.inbound.break_touched(Attempt(0))
         }),
@@ -55,6 +63,11 @@ fn check_sees_what_a_sender_at_rest_has_forgotten() {
     let mut late = bench.machine.clone();
     late.state.now = Time::MAX;
     assert_eq!(late.check().unwrap_err().id, "I15");
+    let mut waits = Bench::up();
+    waits.lose();
+    assert!(matches!(waits.machine.state.link, Link::Backoff { .. }));
+    waits.machine.state.addresses.clear();
+    assert_eq!(waits.machine.check().unwrap_err().id, "L3");
     let nowhere = Event::AddressesChanged { addresses: vec![] };
     let mut bench = Bench::new();
     bench.step([nowhere]);

@@ -11,6 +11,8 @@ mod checking;
 mod composing;
 mod connecting;
 mod giving_up;
+#[cfg(feature = "trace")]
+mod image;
 mod lanes;
 mod moving;
 mod plain;

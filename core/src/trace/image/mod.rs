@@ -10,6 +10,8 @@
 
 mod codec;
 mod counts;
+#[cfg(test)]
+mod tests;
 
 use alloc::vec::Vec;
 
@@ -113,6 +115,17 @@ impl Kind {
             Self::Sessions => "a table of sessions",
         }
     }
+}
+
+/// What is made of what `save` writes, and the bytes of that.
+#[cfg(test)]
+pub(crate) fn copied<T>(
+    save: impl FnOnce(&mut Writer<'_>),
+    restore: impl FnOnce(&mut Reader<'_>) -> Result<T, ImageError>,
+) -> (Result<T, ImageError>, Vec<u8>) {
+    let mut image = Vec::new();
+    write(Kind::Sender, &mut image, save);
+    (read(Kind::Sender, &image, restore), image)
 }
 
 /// Appends an image that `save` writes.

@@ -193,7 +193,7 @@ fn check_sees_what_is_wrong() {
     let mut rig = Rig::with(ReceiverConfig::new(1_000, of_one_lane(1_000)).unwrap());
     rig.connect(1, Frames::fresh().message(&[0; 800]).message(&[0; 800]));
     type Break = fn(&mut PeerReceiverMachine);
-    let broken: [(&str, Break); 8] = [
+    let broken: [(&str, Break); 12] = [
         ("I21", |machine| machine.inbound.break_budget()),
         ("I18", |machine| machine.inbound.break_touched(Attempt(1))),
         ("I18", |machine| machine.stop_by = Some(Time::ZERO)),
@@ -208,6 +208,20 @@ fn check_sees_what_is_wrong() {
         ("I10", |machine| machine.inbound.break_connections()),
         ("I21", |machine| {
             machine.inbound.break_pause(Attempt(1), remote(0))
+        }),
+        ("I21", |machine| machine.inbound.break_lanes(0)),
+        ("I21", |machine| machine.inbound.break_lanes(9)),
+        ("I21", |machine| {
+            machine.inbound.break_payload(Attempt(1), remote(0))
+        }),
+        ("I15", |machine| {
+            let (id, options) = (MessageId(7), MessageOptions::default());
+            let payload = Bytes::new();
+            let queued = machine
+                .outbound
+                .queue(machine.now, id, LANE, payload, options);
+            machine.tally.0.stats.accepted += u64::from(queued.is_ok());
+            machine.outbound.open_lanes(false, Time::ZERO);
         }),
         ("I27", |machine| machine.phase = Phase::Closed),
     ];

@@ -7,6 +7,16 @@ use super::{Room, Waiting};
 use crate::receiver::sessions::{Session, SessionHandle, SessionsConfig};
 use crate::trace::image::{ImageError, Reader, Writer, is_count};
 
+#[cfg(test)]
+impl Room {
+    /// Gives the one who waits another ticket, and the next one this.
+    pub(in crate::receiver::sessions) fn wait_at(&mut self, ticket: u64, next_ticket: u64) {
+        let (_, waiting) = self.waiting.pop_first().unwrap();
+        self.waiting.insert(ticket, waiting);
+        self.next_ticket = next_ticket;
+    }
+}
+
 impl Room {
     pub(in crate::receiver::sessions) fn save(&self, out: &mut Writer<'_>) {
         let Self {

@@ -118,6 +118,14 @@ fn check_sees_what_is_wrong() {
     table.sessions.connections = BTreeMap::from([(Attempt(1), Owner::Session(standing))]);
     assert_eq!(table.sessions.check(), Ok(()));
 
+    let newest = table.sessions.newest.replace(Attempt(0));
+    sees(&table, "I10");
+    table.sessions.newest = newest;
+    table.sessions.next_handle = 1;
+    sees(&table, "I10");
+    table.sessions.next_handle = 2;
+    assert_eq!(table.sessions.check(), Ok(()));
+
     table.sessions.config.sessions_max = 1;
     sees(&table, "I21");
     table.sessions.config.sessions_max = 2;

@@ -1,6 +1,8 @@
 mod binding;
 mod canonical;
 mod ending;
+#[cfg(feature = "trace")]
+mod image;
 mod room;
 mod telling;
 
