@@ -22,6 +22,8 @@ const NOW: Time = Time::ZERO;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
+    #[cfg(feature = "trace")]
+    images(&mut criterion);
     for (name, size) in [("100 B", 100), ("1 KiB", 1_024)] {
         for lanes in [1, 8] {
             let conversation = Conversation::record(size, lanes);
@@ -283,6 +285,42 @@ impl Ends {
         }
         facts
     }
+}
+
+/// The image of a sender whose messages wait, each handed over at its own time.
+#[cfg(feature = "trace")]
+fn images(criterion: &mut Criterion) {
+    use peer_sender_core::trace::Image;
+
+    const WAITING: u64 = 65_536;
+    let config = Config::builder("192.0.2.1:4433".parse().expect("an address"))
+        .queue_messages_max(WAITING as usize)
+        .build();
+    let mut machine = PeerSenderMachine::new(config.expect("usable limits"), [1; 32]);
+    for id in 0..WAITING {
+        let message = Event::MessageQueued {
+            id: MessageId(id),
+            lane: Lane(0),
+            payload: Bytes::from_static(&[7; 100]),
+            options: MessageOptions::default(),
+        };
+        machine.handle(Time::from_nanos(id * 1_500), [message], &mut Vec::new());
+    }
+    let mut image = Vec::new();
+    machine.save(&mut image);
+    println!("{WAITING} messages that wait: {} bytes", image.len());
+    let mut group = criterion.benchmark_group("image");
+    group.throughput(Throughput::Elements(WAITING));
+    group.bench_function("save", |bencher| {
+        bencher.iter(|| {
+            image.clear();
+            machine.save(&mut image);
+            black_box(&image);
+        });
+    });
+    group.bench_function("restore", |bencher| {
+        bencher.iter(|| PeerSenderMachine::restore(&image));
+    });
 }
 
 /// The last answer of each lane, as a driver gives it.

@@ -33,5 +33,6 @@ pub use self::record::{
 pub use self::recorder::{Recorder, RecorderConfig};
 pub use self::replay::{Divergence, MachineState, Played, Replay, ReplayError, Summary};
 pub use self::runs::Piece;
+pub(crate) use self::runs::{Run, Runs};
 pub use self::steps::StepRecorder;
 pub use self::watch::{Notice, Noticed, Watch};

@@ -31,7 +31,7 @@ impl Piece {
 
 /// Some bytes of a stream, where they are.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Run<'a> {
+pub(crate) enum Run<'a> {
     Frames(&'a [u8]),
     Payload(&'a [u8]),
 }
@@ -56,7 +56,7 @@ impl Run<'_> {
 
 /// Where one stream stands.
 #[derive(Debug)]
-pub(super) enum Runs {
+pub(crate) enum Runs {
     /// In a frame's kind and length.
     Head(Gathered),
     /// In a frame's body.
@@ -75,8 +75,16 @@ impl Default for Runs {
 }
 
 impl Runs {
+    /// So far from the end of a payload.
+    pub(crate) fn payload(remaining: u64) -> Self {
+        match remaining {
+            0 => Self::default(),
+            _ => Self::Payload { remaining },
+        }
+    }
+
     /// Cuts the stream's next bytes into runs of frames and of payload.
-    pub(super) fn cut<'a>(&mut self, bytes: &'a [u8], mut run: impl FnMut(Run<'a>)) {
+    pub(crate) fn cut<'a>(&mut self, bytes: &'a [u8], mut run: impl FnMut(Run<'a>)) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let payload = match self {

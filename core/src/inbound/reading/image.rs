@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use bytes::Bytes;
 use super::Reading;
 use crate::Protocol;
 use crate::trace::image::{ImageError, Reader, Writer};
+use crate::trace::{Run, Runs};
 use crate::wire::Decoder;
 
 impl Reading {
@@ -29,10 +29,26 @@ impl Reading {
         } = self;
         decoder.save(out);
         out.value(&(begun, fin, cut, paused));
-        out.size(input.iter().map(Bytes::len).sum());
-        let mut runs = Runs::behind(decoder, protocol, out);
-        input.iter().for_each(|chunk| runs.take(chunk.clone()));
-        runs.end();
+        // There is one chunk at most between two steps, of a stream that is read.
+        let input = match input.front() {
+            Some(chunk) if input.len() == 1 => chunk.clone(),
+            _ => Bytes::from(input.iter().flatten().copied().collect::<Vec<u8>>()),
+        };
+        let mut runs = match protocol {
+            Protocol::Lanes => decoder.runs(),
+            Protocol::Plain => Runs::Unread,
+        };
+        out.size(input.len());
+        runs.cut(&input, |run| match run {
+            Run::Frames(frames) => {
+                out.size(0);
+                out.bytes(frames);
+            }
+            Run::Payload(payload) => {
+                out.size(payload.len());
+                out.bytes(&[]);
+            }
+        });
     }
 
     pub(crate) fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
@@ -65,73 +81,5 @@ impl Reading {
             cut,
             paused,
         })
-    }
-}
-
-/// Tells the bytes of frames from those of payloads: how many are passed over, then a row of bytes
-/// that are not, and so on.
-struct Runs<'a, 'b> {
-    /// None under the plain protocol: every byte is of a payload.
-    outline: Option<Decoder>,
-    passed: usize,
-    frame: Vec<u8>,
-    out: &'a mut Writer<'b>,
-}
-
-impl<'a, 'b> Runs<'a, 'b> {
-    fn behind(decoder: &Decoder, protocol: Protocol, out: &'a mut Writer<'b>) -> Self {
-        Self {
-            outline: match protocol {
-                Protocol::Lanes => Some(decoder.outline()),
-                Protocol::Plain => None,
-            },
-            passed: 0,
-            frame: vec![],
-            out,
-        }
-    }
-
-    fn take(&mut self, mut chunk: Bytes) {
-        while !chunk.is_empty() {
-            let passes = self.outline.as_ref().map_or(u64::MAX, Decoder::passes);
-            let passed = usize::try_from(passes).map_or(chunk.len(), |it| it.min(chunk.len()));
-            if passed > 0 {
-                self.pass(chunk.split_to(passed));
-            } else {
-                self.keep(chunk.split_to(1));
-            }
-        }
-    }
-
-    fn pass(&mut self, run: Bytes) {
-        if !self.frame.is_empty() {
-            self.end();
-        }
-        self.passed += run.len();
-        self.follow(run);
-    }
-
-    fn keep(&mut self, bytes: Bytes) {
-        self.frame.extend_from_slice(&bytes);
-        self.follow(bytes);
-    }
-
-    /// Whoever reads the stream may take a message or not: its bytes are as many.
-    fn follow(&mut self, mut run: Bytes) {
-        let Some(outline) = &mut self.outline else {
-            return;
-        };
-        while let Ok(Some(_)) = outline.next(&mut run) {
-            outline.discard_message();
-        }
-    }
-
-    fn end(&mut self) {
-        if self.passed > 0 || !self.frame.is_empty() {
-            self.out.size(self.passed);
-            self.out.bytes(&self.frame);
-            self.passed = 0;
-            self.frame.clear();
-        }
     }
 }

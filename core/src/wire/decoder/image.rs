@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::{BODY_MAX, Decoder, State};
+use crate::trace::Runs;
 use crate::trace::image::{ImageError, Reader, Writer};
 
 /// Half a frame has at most a kind, a length and half a body.
@@ -81,26 +82,18 @@ impl Decoder {
         Err(image.wrong("not half a frame"))
     }
 
-    /// The same place, where payloads are passed over instead of kept.
-    pub(crate) fn outline(&self) -> Self {
+    /// How the stream's next bytes are told from payloads.
+    pub(crate) fn runs(&self) -> Runs {
         match &self.state {
-            State::Payload { length, buffer } => {
-                let remaining = length - buffer.len() as u64;
-                let state = State::Passing { remaining };
-                Self { state }
-            }
-            State::Head(_) | State::Body { .. } | State::Passing { .. } | State::Lost(_) => {
-                self.clone()
-            }
-        }
-    }
-
-    /// How many of the next bytes are of a payload or an extension, or will never be looked at.
-    pub(crate) fn passes(&self) -> u64 {
-        match self.state {
-            State::Passing { remaining } => remaining,
-            State::Lost(_) => u64::MAX,
-            State::Head(_) | State::Body { .. } | State::Payload { .. } => 0,
+            State::Head(head) => Runs::Head(head.clone()),
+            State::Body {
+                length, gathered, ..
+            } => Runs::Body {
+                remaining: length.saturating_sub(gathered.filled().len()) as u64,
+            },
+            State::Payload { length, buffer } => Runs::payload(length - buffer.len() as u64),
+            State::Passing { remaining } => Runs::payload(*remaining),
+            State::Lost(_) => Runs::Unread,
         }
     }
 }
