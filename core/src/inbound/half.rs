@@ -391,8 +391,11 @@ impl Inbound {
                 }
             }
         }
-        for lane in &self.lanes {
+        for (number, lane) in (0..).map(Lane).zip(&self.lanes) {
             let Some(place) = lane.place() else { continue };
+            if self.lane_at(place).is_none_or(|(first, _)| first != number) {
+                return wrong("I10", "one stream holds two lanes");
+            }
             let connection = self.connections.get(&place.attempt);
             let Some(reading) = connection.and_then(|it| it.streams.get(&place.stream)) else {
                 return wrong("I10", "a lane is held by a stream that is gone");
@@ -536,6 +539,15 @@ impl Inbound {
         if count == 0 {
             self.break_budget();
         }
+    }
+
+    /// The second lane is held by the first one's stream.
+    pub(crate) fn break_places(&mut self) {
+        self.lanes.resize_with(2, InboundLane::default);
+        let [first, second] = &mut self.lanes[..] else {
+            panic!("two lanes")
+        };
+        second.share(first);
     }
 
     pub(crate) fn break_payload(&mut self, attempt: Attempt, stream: StreamId) {

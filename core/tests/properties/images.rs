@@ -12,7 +12,7 @@ use proptest::sample::select;
 
 use crate::case::SEED;
 use crate::draw::shapes;
-use crate::soup::{Told, event, sound, tell, time, told};
+use crate::soup::{Told, event, tell, time, told};
 
 /// How many bytes of an image are changed before it is restored, and how often.
 const DAMAGES: usize = 40;
@@ -207,7 +207,6 @@ fn nothing_breaks_a_sender_of_a_damaged_image() {
             for (wait, events) in &after {
                 now = now + *wait;
                 machine.handle(now, events.clone(), &mut Vec::new());
-                sound("the sender", machine.check())?;
                 machine.canonical();
                 machine.canonical_joint();
                 machine.snapshot();
@@ -278,7 +277,6 @@ fn nothing_breaks_a_table_of_a_damaged_image() {
             for (wait, told) in &after {
                 now = now + *wait;
                 tell(&mut table, now, told.clone(), &mut Vec::new());
-                sound("the table", table.check())?;
                 while table.poll_news().is_some() {}
                 table.canonical();
                 table.stats();

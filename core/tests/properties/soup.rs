@@ -179,7 +179,7 @@ pub(crate) fn event() -> BoxedStrategy<Event> {
     .boxed()
 }
 
-pub(crate) fn sound(what: &str, holds: Result<(), Violation>) -> Result<(), TestCaseError> {
+fn sound(what: &str, holds: Result<(), Violation>) -> Result<(), TestCaseError> {
     holds.map_err(|violation| TestCaseError::fail(format!("{what}: {violation}")))
 }
 

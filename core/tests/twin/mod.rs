@@ -25,6 +25,8 @@ struct Pair<M> {
 
 struct Twin<M> {
     machine: M,
+    /// One of a damaged image, which is told the same and must stand it (I25).
+    stray: Option<M>,
     protocol: Protocol,
     /// What the next steps are drawn from.
     random: u64,
@@ -104,6 +106,8 @@ impl Table {
 
     pub(crate) fn poll_news(&mut self) -> Option<SessionNews> {
         let news = self.0.machine.poll_news();
+        let stray = self.0.twin.as_mut().and_then(|twin| twin.stray.as_mut());
+        stray.map(|stray| while stray.poll_news().is_some() {});
         if let Some(twin) = &mut self.0.twin {
             let of_twin = twin.machine.poll_news();
             assert_eq!(
@@ -119,6 +123,7 @@ impl<M: Clone + Followed> Pair<M> {
     fn new(machine: M, protocol: Protocol, followed: bool) -> Self {
         let twin = Twin {
             machine: machine.clone(),
+            stray: None,
             protocol,
             random: 1,
         };
@@ -131,9 +136,11 @@ impl<M: Clone + Followed> Pair<M> {
     fn step(&mut self, actions: &mut Vec<Action>, step: impl Fn(&mut M, &mut Vec<Action>)) {
         let before = actions.len();
         if let Some(twin) = &mut self.twin
-            && twin.chance()
+            && twin.below(3) == 0
         {
             twin.machine = twin.machine.restored(&self.machine);
+            let stray = self.machine.damaged(&mut |bound| twin.below(bound));
+            twin.stray = stray.or(twin.stray.take());
         }
         step(&mut self.machine, actions);
         if let Some(twin) = &mut self.twin {
@@ -144,27 +151,60 @@ impl<M: Clone + Followed> Pair<M> {
                 each.map(|action| outline(action, twin.protocol)).collect()
             };
             assert_eq!(done(&of_twin), done(&actions[before..]), "I18");
+            if let Some(stray) = &mut twin.stray {
+                step(stray, &mut Vec::new());
+                stray.look();
+            }
         }
     }
 }
 
 impl<M> Twin<M> {
-    /// One step in three.
-    fn chance(&mut self) -> bool {
+    fn below(&mut self, bound: u64) -> u64 {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005);
         self.random = self.random.wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33).is_multiple_of(3)
+        (self.random >> 33) % bound
     }
 }
 
 /// A machine that can be made again from its image.
-pub(crate) trait Followed {
+pub(crate) trait Followed: Sized {
     /// The machine of its image, which is that of the `straight` one too.
     fn restored(&self, straight: &Self) -> Self;
+
+    /// A machine of its image in which something was changed, if that is one.
+    fn damaged(&self, draw: &mut dyn FnMut(u64) -> u64) -> Option<Self>;
+
+    /// Looks at all of it: nothing may make that panic.
+    fn look(&self);
+}
+
+/// A machine that can be asked for all that it says of itself.
+#[cfg(feature = "trace")]
+pub(crate) trait Asked {
+    fn ask(&self);
 }
 
 #[cfg(feature = "trace")]
-impl<M: Image> Followed for M {
+impl Asked for PeerSenderMachine {
+    fn ask(&self) {
+        self.canonical();
+        self.snapshot();
+        self.next_deadline();
+    }
+}
+
+#[cfg(feature = "trace")]
+impl Asked for Sessions {
+    fn ask(&self) {
+        self.canonical();
+        self.stats();
+        self.next_deadline();
+    }
+}
+
+#[cfg(feature = "trace")]
+impl<M: Image + Asked> Followed for M {
     fn restored(&self, straight: &Self) -> Self {
         let (mut image, mut of_straight) = (Vec::new(), Vec::new());
         self.save(&mut image);
@@ -179,6 +219,29 @@ impl<M: Image> Followed for M {
         );
         restored
     }
+
+    fn damaged(&self, draw: &mut dyn FnMut(u64) -> u64) -> Option<Self> {
+        const TRIES: u64 = 4;
+        let mut image = Vec::new();
+        self.save(&mut image);
+        (0..TRIES).find_map(|_| {
+            let mut image = image.clone();
+            for _ in 0..=draw(2) {
+                let at = 2 + draw(image.len() as u64 - 2) as usize;
+                image[at] = match draw(4) {
+                    0 => image[at].wrapping_add(1),
+                    1 => image[at].wrapping_sub(1),
+                    2 => image[at] ^ 1 << draw(8),
+                    _ => draw(256) as u8,
+                };
+            }
+            Self::restore(&image).ok()
+        })
+    }
+
+    fn look(&self) {
+        self.ask();
+    }
 }
 
 #[cfg(not(feature = "trace"))]
@@ -186,6 +249,12 @@ impl<M: Clone> Followed for M {
     fn restored(&self, _: &Self) -> Self {
         self.clone()
     }
+
+    fn damaged(&self, _: &mut dyn FnMut(u64) -> u64) -> Option<Self> {
+        None
+    }
+
+    fn look(&self) {}
 }
 
 impl Deref for Sender {

@@ -193,7 +193,7 @@ fn check_sees_what_is_wrong() {
     let mut rig = Rig::with(ReceiverConfig::new(1_000, of_one_lane(1_000)).unwrap());
     rig.connect(1, Frames::fresh().message(&[0; 800]).message(&[0; 800]));
     type Break = fn(&mut PeerReceiverMachine);
-    let broken: [(&str, Break); 12] = [
+    let broken: [(&str, Break); 13] = [
         ("I21", |machine| machine.inbound.break_budget()),
         ("I18", |machine| machine.inbound.break_touched(Attempt(1))),
         ("I18", |machine| machine.stop_by = Some(Time::ZERO)),
@@ -209,6 +209,7 @@ fn check_sees_what_is_wrong() {
         ("I21", |machine| {
             machine.inbound.break_pause(Attempt(1), remote(0))
         }),
+        ("I10", |machine| machine.inbound.break_places()),
         ("I21", |machine| machine.inbound.break_lanes(0)),
         ("I21", |machine| machine.inbound.break_lanes(9)),
         ("I21", |machine| {
