@@ -13,7 +13,6 @@ use crate::{
     Action, Attempt, Capacity, CloseCode, Deadline, FailReason, Holdup, Lane, Level, MessageId,
     MessageOptions, Outcome, Priority, Protocol, ProtocolError, RejectReason, SendLimits,
     SendPolicy, SessionId, Side, StreamId, Time, Timer, TransferId, UnknownReason, Unsent,
-    Violation,
 };
 
 /// The lanes that this end sends, under one session at a time; or one lane without order, whose
@@ -597,43 +596,6 @@ impl Outbound {
                 stream.renumber(origin);
             }
         }
-    }
-
-    /// Whether the books agree with what they count.
-    pub(crate) fn check(&self) -> Result<(), Violation> {
-        self.lanes
-            .iter()
-            .try_for_each(|lane| lane.check(&self.limits))?;
-        let wrong = |id, what| Err(Violation { id, what });
-        if self.lanes.len() > usize::from(self.limits.lanes) {
-            return wrong("I21", "more lanes than may be");
-        }
-        let newest = self.lanes.iter().filter_map(OutboundLane::newest).max();
-        if newest > self.last_id {
-            return wrong("I7", "a message has an id that was never offered");
-        }
-        let Some(carrier) = &self.carrier else {
-            return Ok(());
-        };
-        let of_protocol = match self.protocol {
-            Protocol::Lanes => carrier.messages == PlainStreams::default(),
-            Protocol::Plain => carrier.streams.is_empty(),
-        };
-        if !of_protocol {
-            return wrong("I9", "streams of another protocol");
-        }
-        let mut lanes: Vec<Lane> = Vec::new();
-        for stream in &carrier.streams {
-            let Some(lane) = self.lanes.get(usize::from(stream.lane.0)) else {
-                return wrong("I9", "a stream without its lane");
-            };
-            if lanes.contains(&stream.lane) {
-                return wrong("I9", "two streams of one lane");
-            }
-            lanes.push(stream.lane);
-            stream.check(lane)?;
-        }
-        carrier.messages.check()
     }
 
     /// The lowest class of a lane that has something to send. One that only awaits its answers counts

@@ -62,7 +62,7 @@ impl World {
         let sender = PeerSenderMachine::new(config.build().unwrap(), [1; 32]);
         let listener = Sessions::new(listener, [2; 32]);
         // With images at hand, some have machines that are made again from theirs.
-        let followed = seed % 4 == 0 && cfg!(feature = "trace");
+        let followed = seed.is_multiple_of(4) && cfg!(feature = "trace");
         Self {
             now: Time::from_secs(1),
             sender: Sender::new(sender, Protocol::Plain, followed),

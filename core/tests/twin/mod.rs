@@ -106,8 +106,9 @@ impl Table {
 
     pub(crate) fn poll_news(&mut self) -> Option<SessionNews> {
         let news = self.0.machine.poll_news();
-        let stray = self.0.twin.as_mut().and_then(|twin| twin.stray.as_mut());
-        stray.map(|stray| while stray.poll_news().is_some() {});
+        if let Some(stray) = self.0.twin.as_mut().and_then(|it| it.stray.as_mut()) {
+            while stray.poll_news().is_some() {}
+        }
         if let Some(twin) = &mut self.0.twin {
             let of_twin = twin.machine.poll_news();
             assert_eq!(
