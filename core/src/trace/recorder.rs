@@ -77,8 +77,9 @@ pub struct Recorder {
     machines: BTreeMap<MachineId, About>,
     next_machine: u64,
     sink: Sink,
-    /// Bytes since the machines were last asked for their state.
+    /// Bytes of steps since the machines were last asked for their state, and of their states.
     since_image: usize,
+    image_bytes: usize,
     /// Machines whose state was written since then.
     imaged: BTreeSet<MachineId>,
     /// Nothing is written down any more.
@@ -108,6 +109,7 @@ impl Recorder {
             next_machine: 0,
             sink,
             since_image: 0,
+            image_bytes: 0,
             imaged: BTreeSet::new(),
             stopped: false,
             noticed: None,
@@ -146,8 +148,11 @@ impl Recorder {
 
     /// Whether the machine's state is to be written down before its next step.
     pub fn wants_image(&mut self, machine: MachineId) -> bool {
-        if self.since_image >= self.config.image_every.max(IMAGE_EVERY_MIN) {
+        // States that are long are written the more rarely, so that they are half of a trace at most.
+        let every = self.config.image_every.max(IMAGE_EVERY_MIN);
+        if self.since_image >= every.max(self.image_bytes) {
             self.since_image = 0;
+            self.image_bytes = 0;
             self.imaged.clear();
             if let Sink::Ring(ring) = &mut self.sink {
                 ring.turn();
@@ -162,6 +167,7 @@ impl Recorder {
         let Some(about) = self.machines.get(&machine).cloned() else {
             return;
         };
+        self.image_bytes += image.len();
         let parts = image.len().div_ceil(PART_BYTES);
         for (index, part) in image.chunks(PART_BYTES).enumerate() {
             self.record(&Record::Image {
@@ -258,7 +264,6 @@ impl Recorder {
         encode(record, &mut self.scratch);
         let mut framed = Vec::new();
         frame(&self.scratch, &mut framed);
-        self.since_image += framed.len();
         match &mut self.sink {
             Sink::Ready(bytes) => bytes.extend_from_slice(&framed),
             Sink::Ring(ring) => ring.push(&framed),

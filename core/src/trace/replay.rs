@@ -10,11 +10,15 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::action::TraceAction;
 use super::content::Zeros;
 use super::event::TraceEvent;
+use super::image::{Image, ImageError};
 use super::record::{About, Call, MachineConfig, MachineId, Record, StepResult, encode};
-use crate::{Action, Event, PeerSenderMachine, SessionNews, Sessions, Time};
+use crate::{Action, ConfigError, Event, PeerSenderMachine, SessionNews, Sessions, Time};
 
 /// The most machines that a trace may have at once.
 const MACHINES_MAX: usize = 1 << 20;
+
+/// The most bytes of an image.
+const IMAGE_BYTES_MAX: usize = 256 << 20;
 
 /// Has fresh machines go through the records of a trace, and compares what comes of each step with
 /// what came of it when it was recorded.
@@ -26,6 +30,8 @@ pub struct Replay {
     machines: BTreeMap<MachineId, Machine>,
     /// Events of steps whose last part has not come.
     parts: BTreeMap<MachineId, Vec<TraceEvent>>,
+    /// Images whose last part has not come.
+    images: BTreeMap<MachineId, Vec<u8>>,
     zeros: Zeros,
     actions: Vec<Action>,
     news: Vec<SessionNews>,
@@ -91,6 +97,22 @@ pub enum ReplayError {
     /// The same step has led to something else.
     #[error(transparent)]
     Diverged(Box<Divergence>),
+    /// No machine may have such a configuration.
+    #[error("machine {}: {error}", machine.0)]
+    Config {
+        /// The machine.
+        machine: MachineId,
+        /// What is wrong with its configuration.
+        error: ConfigError,
+    },
+    /// A machine cannot be made again from how it stood.
+    #[error("machine {}: {error}", machine.0)]
+    Image {
+        /// The machine.
+        machine: MachineId,
+        /// What is wrong with its image.
+        error: ImageError,
+    },
     /// A record says what cannot be.
     #[error("machine {}: {problem}", machine.0)]
     Impossible {
@@ -163,23 +185,24 @@ impl Replay {
                 config,
                 seed,
             } => {
-                let state = match config {
-                    MachineConfig::Sender(config) => {
-                        MachineState::Sender(Box::new(PeerSenderMachine::new(*config, seed)))
-                    }
-                    MachineConfig::Sessions(config) => {
-                        MachineState::Sessions(Box::new(Sessions::new(*config, seed)))
-                    }
-                };
+                let state = MachineState::new(config, seed)
+                    .map_err(|error| ReplayError::Config { machine, error })?;
                 self.join(machine, Machine { about, state })?;
             }
-            Record::Image { .. } | Record::Header(_) | Record::Mark { .. } => {}
+            Record::Image {
+                machine,
+                about,
+                last,
+                bytes,
+            } => self.image(machine, about, last, &bytes)?,
+            Record::Header(_) | Record::Mark { .. } => {}
             Record::Events { machine, events } => {
                 self.parts.entry(machine).or_default().extend(events);
             }
             Record::Gone { machine } => {
                 self.machines.remove(&machine);
                 self.parts.remove(&machine);
+                self.images.remove(&machine);
             }
             Record::Step {
                 machine,
@@ -190,6 +213,33 @@ impl Replay {
             } => return self.step(machine, now, call, events, result),
         }
         Ok(None)
+    }
+
+    /// A machine joins by its image, unless it takes part already.
+    fn image(
+        &mut self,
+        machine: MachineId,
+        about: About,
+        last: bool,
+        bytes: &[u8],
+    ) -> Result<(), ReplayError> {
+        if self.machines.contains_key(&machine) {
+            return Ok(());
+        }
+        let image = self.images.entry(machine).or_default();
+        image.extend_from_slice(bytes);
+        if image.len() > IMAGE_BYTES_MAX {
+            self.images.remove(&machine);
+            let problem = "its image is longer than any may be";
+            return Err(ReplayError::Impossible { machine, problem });
+        }
+        if !last {
+            return Ok(());
+        }
+        let image = self.images.remove(&machine).unwrap_or_default();
+        let state =
+            MachineState::restore(&image).map_err(|error| ReplayError::Image { machine, error })?;
+        self.join(machine, Machine { about, state })
     }
 
     fn join(&mut self, id: MachineId, machine: Machine) -> Result<(), ReplayError> {
@@ -320,6 +370,26 @@ enum Failed {
 }
 
 impl MachineState {
+    fn new(config: MachineConfig, seed: [u8; 32]) -> Result<Self, ConfigError> {
+        Ok(match config {
+            MachineConfig::Sender(config) => {
+                Self::Sender(Box::new(PeerSenderMachine::new(config.checked()?, seed)))
+            }
+            MachineConfig::Sessions(config) => {
+                Self::Sessions(Box::new(Sessions::new(config.checked()?, seed)))
+            }
+        })
+    }
+
+    /// The machine of this image, whichever it is of.
+    fn restore(image: &[u8]) -> Result<Self, ImageError> {
+        match PeerSenderMachine::restore(image) {
+            Ok(machine) => Ok(Self::Sender(Box::new(machine))),
+            Err(ImageError::Kind { .. }) => Ok(Self::Sessions(Box::new(Sessions::restore(image)?))),
+            Err(error) => Err(error),
+        }
+    }
+
     fn step(
         &mut self,
         now: Time,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::trace::{
-    About, Call, MachineConfig, Record, Recorder, RecorderConfig, StepRecorder, TraceReader,
+    About, Call, Image, MachineConfig, Record, Recorder, RecorderConfig, StepRecorder, TraceReader,
 };
 use peer_sender_core::wire::{Frame, Open, Resume, encode_message_head};
 use peer_sender_core::{
@@ -106,6 +106,11 @@ impl Night {
     /// A step of the sender.
     pub(crate) fn sender(&mut self, events: impl IntoIterator<Item = Event>) {
         let (machine, steps) = &mut self.sender;
+        if self.recorder.wants_image(steps.machine()) {
+            let mut image = Vec::new();
+            machine.save(&mut image);
+            self.recorder.image(steps.machine(), &image);
+        }
         steps.begin();
         let events = events.into_iter().inspect(|event| steps.event(event));
         machine.handle(self.now, events, &mut self.actions);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 
-use peer_sender_core::trace::{About, Call, MachineConfig, StepRecorder};
+use peer_sender_core::trace::{About, Call, Image, MachineConfig, StepRecorder};
 use peer_sender_core::{
     Action, Attempt, Config, Event, PeerKey, PeerSenderMachine, SessionHandle, SessionNews,
     Sessions, SessionsConfig, Time,
@@ -27,6 +27,16 @@ impl Recording {
             steps,
             ended: false,
         }
+    }
+
+    /// Writes the machine's state down if it is time to, so that the trace can be replayed from here on.
+    fn image(&mut self, machine: &impl Image) {
+        if self.ended || !self.trace.recorder().wants_image(self.steps.machine()) {
+            return;
+        }
+        let mut image = Vec::new();
+        machine.save(&mut image);
+        self.trace.recorder().image(self.steps.machine(), &image);
     }
 
     /// Records a step as it is done. The trace is not held in the meantime, so that it can be dumped
@@ -92,6 +102,7 @@ impl RecordedSender {
             return self.machine.handle(now, events, actions);
         };
         let machine = &mut self.machine;
+        recording.image(machine);
         recording.step(
             (now, Call::Handle),
             events.into_iter(),
@@ -215,6 +226,7 @@ impl RecordedSessions {
         let Some(recording) = &mut self.recording else {
             return step(table, &mut events, actions);
         };
+        recording.image(table);
         let news = recording.step(told, events, actions, |events, actions| {
             step(table, events, actions);
             std::iter::from_fn(|| table.poll_news()).collect()

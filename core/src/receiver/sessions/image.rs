@@ -56,8 +56,8 @@ impl Image for Sessions {
 
 impl Sessions {
     fn read(image: &mut Reader<'_>) -> Result<Self, ImageError> {
-        let (config, seed, epoch, now, stopping) = image.value()?;
-        let config = checked(config)?;
+        let (config, seed, epoch, now, stopping): (SessionsConfig, _, _, _, _) = image.value()?;
+        let config = config.checked()?;
         let (next_handle, next_record, newest, past) = image.value()?;
         let receiver = &config.receiver;
         let sessions = image.each(|image| {
@@ -146,16 +146,18 @@ impl Session {
     }
 }
 
-/// The same limits, if a table may have them.
-fn checked(config: SessionsConfig) -> Result<SessionsConfig, ConfigError> {
-    let ReceiverConfig {
-        protocol,
-        receive,
-        send,
-    } = config.receiver;
-    let receiver = ReceiverConfig::new(receive.message_bytes_max, receive.inbound_bytes_max)?;
-    Ok(SessionsConfig {
-        receiver: receiver.with_protocol(protocol)?.with_replies(send)?,
-        ..config
-    })
+impl SessionsConfig {
+    /// The same limits, if a table may have them.
+    pub(crate) fn checked(self) -> Result<Self, ConfigError> {
+        let ReceiverConfig {
+            protocol,
+            receive,
+            send,
+        } = self.receiver;
+        let receiver = ReceiverConfig::new(receive.message_bytes_max, receive.inbound_bytes_max)?;
+        Ok(Self {
+            receiver: receiver.with_protocol(protocol)?.with_replies(send)?,
+            ..self
+        })
+    }
 }
