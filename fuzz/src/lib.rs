@@ -5,7 +5,7 @@
 //! targets know nothing of a fuzzer: `fuzz/libfuzzer` runs them under libFuzzer (`.ci/fuzz`), and
 //! `fuzz/tests` replays `fuzz/corpus` under any compiler.
 //!
-//! All but the decoder's target read their bytes as a tape ([`peer_sender_sim::tape`]): a record is
+//! All but the targets of frames and of traces read their bytes as a tape ([`peer_sender_sim::tape`]): a record is
 //! one thing that happens, so that a byte more or less changes one of them and not all.
 #![expect(clippy::panic, reason = "a violation ends the run that finds it")]
 
@@ -21,6 +21,7 @@ mod model;
 mod quic;
 mod scenarios;
 mod sessions;
+mod trace;
 
 /// Something that bytes can be handed to.
 #[derive(Clone, Copy, Debug)]
@@ -68,5 +69,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "sessions",
         run: sessions::run,
+    },
+    Target {
+        name: "trace",
+        run: trace::run,
     },
 ];

@@ -128,6 +128,14 @@ impl TraceEvent {
         }
     }
 
+    /// How many bytes of a stream it has brought.
+    pub(super) fn received(&self) -> u64 {
+        let Self::BytesReceived { pieces, .. } = self else {
+            return 0;
+        };
+        pieces.iter().map(Piece::bytes).fold(0, u64::saturating_add)
+    }
+
     /// The event, with zeros for what the trace does not have. None if it names more payload than
     /// there may be.
     pub(super) fn event(&self, zeros: &mut Zeros) -> Option<Event> {
@@ -218,17 +226,18 @@ fn encode_pieces(bytes: &[u8], payloads: Payloads, runs: &mut Runs, out: &mut Ve
 }
 
 /// The most bytes that one event may have brought: a node reads far less at once.
-const RECEIVED_MAX: u64 = 64 << 20;
+const RECEIVED_MAX: u64 = 16 << 20;
 
 fn joined(pieces: &[Piece], zeros: &mut Zeros) -> Option<Bytes> {
     match pieces {
         [] => return Some(Bytes::new()),
         [Piece::Frames(bytes)] => return Some(bytes.clone()),
-        [Piece::Payload(content)] => return content.payload(zeros),
+        [Piece::Payload(content)] if content.bytes() <= RECEIVED_MAX => {
+            return content.payload(zeros);
+        }
         _ => {}
     }
-    let lengths = pieces.iter().map(Piece::bytes);
-    let length = lengths.fold(0, u64::saturating_add);
+    let length = pieces.iter().map(Piece::bytes).fold(0, u64::saturating_add);
     if length > RECEIVED_MAX {
         return None;
     }

@@ -10,6 +10,7 @@
 mod action;
 mod content;
 mod event;
+mod hold;
 pub(crate) mod image;
 mod reader;
 mod record;
@@ -28,7 +29,7 @@ pub use self::image::{Image, ImageError, RESTORED_BYTES_MAX};
 pub use self::reader::{Damage, TraceError, TraceReader};
 pub use self::record::{
     About, Call, FORMAT, Header, MAGIC, MachineConfig, MachineId, RECORD_BYTES_MAX, Record,
-    StepResult,
+    StepResult, frame,
 };
 pub use self::recorder::{Recorder, RecorderConfig};
 pub use self::replay::{Divergence, MachineState, Played, Replay, ReplayError, Summary};

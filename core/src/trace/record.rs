@@ -155,9 +155,9 @@ pub enum StepResult {
     Actions(Vec<TraceAction>),
 }
 
-/// Appends the bytes that a record has in a trace. False, and nothing is appended, if it is longer
-/// than a record may be.
-pub(super) fn frame(body: &[u8], out: &mut Vec<u8>) -> bool {
+/// Appends the bytes that a record of this body has in a trace. False, and nothing is appended, if it
+/// is longer than a record may be.
+pub fn frame(body: &[u8], out: &mut Vec<u8>) -> bool {
     if body.len() > RECORD_BYTES_MAX {
         return false;
     }

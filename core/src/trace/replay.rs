@@ -10,12 +10,15 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::action::TraceAction;
 use super::content::Zeros;
 use super::event::TraceEvent;
+use super::hold::Hold;
 use super::image::{Image, ImageError};
 use super::record::{About, Call, MachineConfig, MachineId, Record, StepResult, encode};
 use crate::{Action, ConfigError, Event, PeerSenderMachine, SessionNews, Sessions, Time};
 
 /// The most machines that a trace may have at once.
 const MACHINES_MAX: usize = 1 << 20;
+
+const HOLDS_TOO_MUCH: &str = "it holds more of received messages than a replay may hold";
 
 /// The most bytes of an image.
 const IMAGE_BYTES_MAX: usize = 256 << 20;
@@ -33,6 +36,7 @@ pub struct Replay {
     /// Images whose last part has not come.
     images: BTreeMap<MachineId, Vec<u8>>,
     zeros: Zeros,
+    hold: Hold,
     actions: Vec<Action>,
     news: Vec<SessionNews>,
     scratch: Vec<u8>,
@@ -201,6 +205,7 @@ impl Replay {
             }
             Record::Gone { machine } => {
                 self.machines.remove(&machine);
+                self.hold.leave(machine);
                 self.parts.remove(&machine);
                 self.images.remove(&machine);
             }
@@ -276,6 +281,7 @@ impl Replay {
         }
         if let Err(error) = self.play(id, now, call, &events, expected) {
             self.machines.remove(&id);
+            self.hold.leave(id);
             return Err(match error {
                 Failed::Diverged(mut divergence) => {
                     divergence.events = events;
@@ -318,6 +324,9 @@ impl Replay {
         };
         self.actions.clear();
         self.news.clear();
+        if !self.hold.receive(id, events) {
+            return Err(Failed::Impossible(HOLDS_TOO_MUCH));
+        }
         let mut whole = true;
         let zeros = &mut self.zeros;
         let told = events.iter().map_while(|event| {
@@ -330,6 +339,9 @@ impl Replay {
             return Err(Failed::Impossible(
                 "it was told of more payload than there may be",
             ));
+        }
+        if !self.hold.settle(id, &machine.state, events, &self.actions) {
+            return Err(Failed::Impossible(HOLDS_TOO_MUCH));
         }
         if let MachineState::Sessions(sessions) = &mut machine.state {
             self.news
@@ -370,6 +382,14 @@ enum Failed {
 }
 
 impl MachineState {
+    /// The bytes that it holds of received messages.
+    pub(super) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::Sender(machine) => machine.reply_stats().held_bytes,
+            Self::Sessions(table) => table.stats().held_bytes,
+        }
+    }
+
     fn new(config: MachineConfig, seed: [u8; 32]) -> Result<Self, ConfigError> {
         Ok(match config {
             MachineConfig::Sender(config) => {

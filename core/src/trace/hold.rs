@@ -1,0 +1,107 @@
+//! What a replay may hold of messages that were received.
+//!
+//! A trace names payloads by their lengths, so that few bytes of it may ask for very many. What machines
+//! hold is bounded by their configuration, which is the trace's as well, and by a node that does not read
+//! on where it was asked to pause. So a replay counts both, and ends where no node would have gone on.
+
+use alloc::collections::BTreeMap;
+
+use super::event::TraceEvent;
+use super::record::MachineId;
+use super::replay::MachineState;
+use crate::{Action, Attempt, StreamId};
+
+/// The most bytes of received messages that the machines of a replay may hold together.
+const HELD_MAX: u64 = 4 << 30;
+
+/// The most bytes that may have come of streams that were to be paused, all together.
+const PAUSED_MAX: u64 = 256 << 20;
+
+/// Steps that bring less than this cannot make much of a difference.
+const NOTED_MIN: u64 = 64 << 10;
+
+/// What the machines of a replay hold.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    held: BTreeMap<MachineId, u64>,
+    held_total: u64,
+    /// Streams that are to be paused, and what has come of them since.
+    paused: BTreeMap<(MachineId, Attempt, StreamId), u64>,
+    paused_total: u64,
+}
+
+impl Hold {
+    /// Counts what a step has brought, before it is done. False if it is too much.
+    pub(super) fn receive(&mut self, machine: MachineId, events: &[TraceEvent]) -> bool {
+        for event in events {
+            if let TraceEvent::BytesReceived {
+                attempt, stream, ..
+            } = *event
+                && let Some(came) = self.paused.get_mut(&(machine, attempt, stream))
+            {
+                let bytes = event.received();
+                *came = came.saturating_add(bytes);
+                self.paused_total = self.paused_total.saturating_add(bytes);
+            }
+            if let TraceEvent::ConnectionLost { attempt, .. } = *event {
+                self.forget(machine, attempt);
+            }
+        }
+        self.paused_total <= PAUSED_MAX
+    }
+
+    /// Looks at what the machine holds after a step. False if all hold too much.
+    pub(super) fn settle(
+        &mut self,
+        machine: MachineId,
+        state: &MachineState,
+        events: &[TraceEvent],
+        actions: &[Action],
+    ) -> bool {
+        for action in actions {
+            if let Action::PauseReading { attempt, stream } = *action {
+                self.paused.entry((machine, attempt, stream)).or_default();
+            } else if let Action::ResumeReading { attempt, stream } = *action {
+                self.resume((machine, attempt, stream));
+            } else if let Action::Close { attempt, .. } = *action {
+                self.forget(machine, attempt);
+            }
+        }
+        let brought = events.iter().map(TraceEvent::received);
+        if brought.fold(0, u64::saturating_add) >= NOTED_MIN {
+            let now = state.held_bytes();
+            let before = self.held.insert(machine, now).unwrap_or_default();
+            self.held_total = (self.held_total - before).saturating_add(now);
+        }
+        self.held_total <= HELD_MAX
+    }
+
+    /// The machine takes part no more.
+    pub(super) fn leave(&mut self, machine: MachineId) {
+        self.held_total -= self.held.remove(&machine).unwrap_or_default();
+        while let Some((&place, _)) = self
+            .paused
+            .range((machine, Attempt(0), StreamId::FIRST)..)
+            .next()
+            && place.0 == machine
+        {
+            self.resume(place);
+        }
+    }
+
+    fn forget(&mut self, machine: MachineId, attempt: Attempt) {
+        while let Some((&place, _)) = self
+            .paused
+            .range((machine, attempt, StreamId::FIRST)..)
+            .next()
+            && (place.0, place.1) == (machine, attempt)
+        {
+            self.resume(place);
+        }
+    }
+
+    fn resume(&mut self, place: (MachineId, Attempt, StreamId)) {
+        let came = self.paused.remove(&place).unwrap_or_default();
+        self.paused_total = self.paused_total.saturating_sub(came);
+    }
+}
