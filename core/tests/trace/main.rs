@@ -1,10 +1,6 @@
 //! Traces, from recording to replay: what is written is read, and what is damaged is refused.
 #![cfg(feature = "trace")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "what cannot be ends the test"
-)]
+#![expect(clippy::unwrap_used, reason = "what cannot be ends the test")]
 
 mod damage;
 mod golden;
