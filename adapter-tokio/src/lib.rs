@@ -303,6 +303,9 @@
 //!   error, the next attempt, the queue, the round trip and the loss.
 //! - [`PeerSender::stats`], [`Node::stats`]: counters, for metrics.
 //! - [`Node::turned_away`]: who dialled and was not let in.
+//! - [`TraceFile`] and [`FlightRecorder`] record all that a node is told and does, into a file or into
+//!   memory until something happens ([`NodeConfigBuilder::trace`]); `peer-sender trace` explains,
+//!   replays and draws it, and [`trace`] is what it is made of.
 //! - The same news go to [`tracing`](https://docs.rs/tracing), at level debug and without payloads
 //!   or secrets.
 //!
