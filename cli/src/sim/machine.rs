@@ -36,10 +36,10 @@ impl Layer for Machine {
             report,
             mut violation,
         } = swarm::run_seed(seed, &self.faults);
-        let mut stops = 0;
+        let mut stops = self.stops.then_some(0);
         if self.stops && violation.is_none() {
             match swarm::stop_everywhere(&scenario) {
-                Ok(count) => stops = count,
+                Ok(count) => stops = Some(count),
                 Err(failed) => violation = Some(failed.1),
             }
         }

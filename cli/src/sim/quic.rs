@@ -90,7 +90,7 @@ pub(super) fn tally(report: &Report) -> Tally {
         faults: report.faults.total(),
         inputs: report.datagrams,
         steps: report.steps,
-        stops: 0,
+        stops: None,
         simulated: report.simulated,
         digest: report.digest,
         drawn: drawn.into_iter().collect(),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::figures::{plural, thousands};
 
 /// What one run, or many, have come to.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Tally {
     pub(super) seeds: u64,
     /// Messages that were accepted.
@@ -20,11 +20,14 @@ pub(super) struct Tally {
     pub(super) inputs: u64,
     /// Steps that they led to.
     pub(super) steps: u64,
-    /// How often the sender was stopped after a single thing.
-    pub(super) stops: u64,
+    /// How often the sender was stopped after a single thing, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stops: Option<u64>,
     /// Virtual time that passed.
+    #[serde(rename = "simulated_hours", serialize_with = "in_hours")]
     pub(super) simulated: Duration,
-    /// Of all that happened; of many runs, whatever their order.
+    /// Of all that happened; of many runs, whatever their order. Told in hexadecimal.
+    #[serde(serialize_with = "in_hexadecimal")]
     pub(super) digest: u64,
     /// How often something of each class happened.
     pub(super) drawn: BTreeMap<&'static str, u64>,
@@ -47,7 +50,10 @@ impl Tally {
         self.faults += other.faults;
         self.inputs += other.inputs;
         self.steps += other.steps;
-        self.stops += other.stops;
+        self.stops = match (self.stops, other.stops) {
+            (None, None) => None,
+            (own, its) => Some(own.unwrap_or(0) + its.unwrap_or(0)),
+        };
         self.simulated += other.simulated;
         // In whichever order the threads bring them; the multiplier keeps two that differ by the
         // same bits from cancelling each other out.
@@ -56,10 +62,6 @@ impl Tally {
         for (class, count) in &other.drawn {
             *self.drawn.entry(class).or_default() += count;
         }
-    }
-
-    pub(super) fn simulated_hours(&self) -> f64 {
-        self.simulated.as_secs_f64() / 3_600.0
     }
 
     /// Some lines.
@@ -72,7 +74,7 @@ impl Tally {
             thousands(self.messages),
             thousands(self.steps),
             thousands(self.faults),
-            figure(self.simulated_hours()),
+            figure(hours(self.simulated)),
         );
         let drawn: Vec<_> = self.drawn.iter().filter(|it| *it.1 > 0).collect();
         for some in drawn.chunks(4) {
@@ -86,6 +88,18 @@ impl Tally {
     }
 }
 
+fn hours(time: Duration) -> f64 {
+    time.as_secs_f64() / 3_600.0
+}
+
+fn in_hours<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(hours(*time))
+}
+
+fn in_hexadecimal<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("{number:016x}"))
+}
+
 /// Two digits, or more where it is large.
 fn figure(number: f64) -> String {
     match number < 10.0 {
@@ -97,26 +111,14 @@ fn figure(number: f64) -> String {
 /// All that is told at the end.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Told {
-    #[serde(skip)]
+    #[serde(flatten)]
     pub(super) tally: Tally,
     pub(super) layer: &'static str,
     pub(super) profile: String,
-    pub(super) seeds: u64,
     pub(super) violations: u64,
-    pub(super) messages: u64,
-    pub(super) delivered: u64,
-    pub(super) faults: u64,
-    pub(super) inputs: u64,
-    pub(super) steps: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) stops: Option<u64>,
-    pub(super) simulated_hours: f64,
     /// None where the system does not tell.
     pub(super) cpu_seconds: Option<f64>,
     pub(super) seconds: f64,
-    /// In hexadecimal.
-    pub(super) digest: String,
-    pub(super) drawn: BTreeMap<&'static str, u64>,
     /// Seeds that were run again in another process, and those of them that came out otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) again: Option<Again>,
@@ -143,7 +145,7 @@ impl Told {
     pub(super) fn page(&self) -> String {
         let mut text = format!(
             "{} of the layer {}, faults {}, in {:.1} s\n",
-            plural(self.seeds, "seed"),
+            plural(self.tally.seeds, "seed"),
             self.layer,
             self.profile,
             self.seconds,
@@ -153,13 +155,13 @@ impl Told {
             let _ = writeln!(text, "{words}");
         };
         if let Some(cpu) = self.cpu_seconds.filter(|it| *it > 0.0) {
-            let hours = self.simulated_hours * 60.0 / cpu;
+            let each_minute = hours(self.tally.simulated) * 60.0 / cpu;
             line(format!(
                 "{} h simulated per minute of processor time",
-                figure(hours)
+                figure(each_minute)
             ));
         }
-        if let Some(stops) = self.stops {
+        if let Some(stops) = self.tally.stops {
             line(format!(
                 "{} stops, one after each thing that happened in each of five ways",
                 thousands(stops)
@@ -179,7 +181,7 @@ impl Told {
             Some(broken) => line(format!(
                 "\n{} of {} seeds break an invariant; seed {}: {} does not hold: {}",
                 thousands(self.violations),
-                thousands(self.seeds),
+                thousands(self.tally.seeds),
                 broken.seed,
                 broken.invariant,
                 broken.what
