@@ -32,6 +32,7 @@
 mod books;
 mod clock;
 mod draw;
+mod due;
 mod heal;
 mod hear;
 mod host;
@@ -50,6 +51,7 @@ mod share;
 mod smaller;
 mod things;
 mod waits;
+mod wire;
 mod world;
 
 pub use op::{Burst, Op, Place, Reader};

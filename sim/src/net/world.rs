@@ -2,72 +2,26 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use peer_sender_core::Time;
-use peer_sender_quic::{DatagramMeta, Output, Transmit};
+use peer_sender_quic::{DatagramMeta, Output};
 
 use super::books::Amplification;
+use super::due::{Due, Entry};
 use super::host::{Host, Setup};
 use super::link::{Datagram, Link, below};
 use super::op::{Place, Reader};
 use super::oracle::{Broken, Oracle, broken};
-use super::report::{Fault, Report, mix, mix_bytes};
-use super::run::{Capture, Captured};
+use super::report::{Fault, Report, mix};
+use super::run::Capture;
 use super::scenario::Scenario;
 use super::settings::BadSettings;
 use crate::tape::Rng;
 
 /// The port that nodes begin with.
 const PORT: u16 = 4_433;
-
-/// What is due at a moment.
-#[derive(Debug)]
-pub(super) enum Due {
-    /// An operation of the scenario.
-    Op(usize),
-    Arrival(Datagram),
-    /// A node's timer, unless it was moved.
-    Wake(Place),
-    /// An application takes its next message, unless it reads otherwise now.
-    Read(Place),
-    /// A node hears that a port of this host is closed.
-    Closed(Place, IpAddr),
-}
-
-#[derive(Debug)]
-struct Entry {
-    at: Time,
-    seq: u64,
-    due: Due,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-impl Entry {
-    fn key(&self) -> (Time, u64) {
-        (self.at, self.seq)
-    }
-}
 
 /// Nodes, the network between them, and what is known of all.
 pub(super) struct World<'a> {
@@ -80,7 +34,7 @@ pub(super) struct World<'a> {
     pub(super) links: BTreeMap<(Place, Place), Link>,
     pub(super) names: BTreeMap<SocketAddr, Place>,
     /// Whoever has ever stood there.
-    owners: BTreeMap<SocketAddr, Place>,
+    pub(super) owners: BTreeMap<SocketAddr, Place>,
     addresses_given: u16,
     dirty: BTreeSet<Place>,
     pub(super) oracle: Oracle,
@@ -387,89 +341,6 @@ impl<'a> World<'a> {
         self.look_at_books(place)?;
         self.set_alarm(place);
         Ok(())
-    }
-
-    fn send(&mut self, place: Place, transmit: &Transmit, buffer: &[u8]) -> Result<(), Broken> {
-        let size = transmit.segment_size.unwrap_or(transmit.size).max(1);
-        let bytes = buffer.get(..transmit.size).unwrap_or(buffer);
-        let count = bytes.len().div_ceil(size);
-        let host = &self.hosts[usize::from(place)];
-        let mut kept = count;
-        if count > 1 && host.batch.hits(&mut self.rng) {
-            kept = self.rng.below(count as u64) as usize;
-            self.report.faults.count(Fault::Batch);
-        }
-        for (number, bytes) in bytes.chunks(size).enumerate() {
-            self.note(place, transmit, bytes)?;
-            if number < kept {
-                self.post(place, transmit, bytes);
-            } else {
-                self.capture
-                    .iter_mut()
-                    .for_each(|it| it.befell(&[Fault::Batch]));
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes down that a node sent a datagram.
-    fn note(&mut self, place: Place, transmit: &Transmit, bytes: &[u8]) -> Result<(), Broken> {
-        let from = self.hosts[usize::from(place)].address;
-        let to = transmit.destination;
-        let mut shape = mix(self.report.shape, self.now.as_nanos());
-        shape = mix(shape, u64::from(place) << 16 | u64::from(to.port()));
-        if let IpAddr::V4(ip) = to.ip() {
-            shape = mix(shape, u64::from(u32::from(ip)));
-        }
-        shape = mix(shape, transmit.ecn.map_or(0, |mark| mark as u64 + 1));
-        shape = mix(shape, bytes.len() as u64);
-        self.report.shape = shape;
-        self.report.digest = mix_bytes(mix(self.report.digest, shape), bytes);
-        self.report.datagrams += 1;
-        self.report.bytes += bytes.len() as u64;
-        if let Some(capture) = &mut self.capture {
-            capture.datagrams.push(Captured {
-                at: self.now,
-                from,
-                to,
-                ecn: transmit.ecn,
-                fates: Vec::new(),
-                bytes: bytes.to_vec(),
-            });
-        }
-        let host = &self.hosts[usize::from(place)];
-        // Whoever dials may say as much as it likes.
-        let owner = self.owners.get(&to);
-        match owner.is_some_and(|owner| host.dialled.contains_key(owner)) {
-            true => Ok(()),
-            false => self.amplification.sent(place, to, bytes),
-        }
-    }
-
-    /// Gives a datagram to the network.
-    fn post(&mut self, place: Place, transmit: &Transmit, bytes: &[u8]) {
-        let Some(&to) = self.names.get(&transmit.destination) else {
-            return;
-        };
-        let Some(link) = self.links.get_mut(&(place, to)) else {
-            return;
-        };
-        let datagram = Datagram {
-            from: self.hosts[usize::from(place)].address,
-            to: transmit.destination,
-            ecn: transmit.ecn,
-            bytes: bytes.to_vec().into(),
-        };
-        let (now, mut arrivals) = (self.now, Vec::new());
-        link.carry(now, datagram, &mut self.report.faults, |at, it| {
-            arrivals.push((at, it));
-        });
-        if let (Some(capture), false) = (&mut self.capture, link.fates.is_empty()) {
-            capture.befell(&link.fates);
-        }
-        for (at, datagram) in arrivals {
-            self.push(at, Due::Arrival(datagram));
-        }
     }
 
     /// Has an application take its next message in time, if one waits for that.

@@ -1,0 +1,103 @@
+//! What nodes send: written down, judged, and given to the network.
+
+use std::net::IpAddr;
+
+use peer_sender_quic::Transmit;
+
+use super::due::Due;
+use super::link::Datagram;
+use super::op::Place;
+use super::oracle::Broken;
+use super::report::{Fault, mix, mix_bytes};
+use super::run::Captured;
+use super::world::World;
+
+impl World<'_> {
+    pub(super) fn send(
+        &mut self,
+        place: Place,
+        transmit: &Transmit,
+        buffer: &[u8],
+    ) -> Result<(), Broken> {
+        let size = transmit.segment_size.unwrap_or(transmit.size).max(1);
+        let bytes = buffer.get(..transmit.size).unwrap_or(buffer);
+        let count = bytes.len().div_ceil(size);
+        let host = &self.hosts[usize::from(place)];
+        let mut kept = count;
+        if count > 1 && host.batch.hits(&mut self.rng) {
+            kept = self.rng.below(count as u64) as usize;
+            self.report.faults.count(Fault::Batch);
+        }
+        for (number, bytes) in bytes.chunks(size).enumerate() {
+            self.note(place, transmit, bytes)?;
+            if number < kept {
+                self.post(place, transmit, bytes);
+            } else {
+                self.capture
+                    .iter_mut()
+                    .for_each(|it| it.befell(&[Fault::Batch]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down that a node sent a datagram.
+    fn note(&mut self, place: Place, transmit: &Transmit, bytes: &[u8]) -> Result<(), Broken> {
+        let from = self.hosts[usize::from(place)].address;
+        let to = transmit.destination;
+        let mut shape = mix(self.report.shape, self.now.as_nanos());
+        shape = mix(shape, u64::from(place) << 16 | u64::from(to.port()));
+        if let IpAddr::V4(ip) = to.ip() {
+            shape = mix(shape, u64::from(u32::from(ip)));
+        }
+        shape = mix(shape, transmit.ecn.map_or(0, |mark| mark as u64 + 1));
+        shape = mix(shape, bytes.len() as u64);
+        self.report.shape = shape;
+        self.report.digest = mix_bytes(mix(self.report.digest, shape), bytes);
+        self.report.datagrams += 1;
+        self.report.bytes += bytes.len() as u64;
+        if let Some(capture) = &mut self.capture {
+            capture.datagrams.push(Captured {
+                at: self.now,
+                from,
+                to,
+                ecn: transmit.ecn,
+                fates: Vec::new(),
+                bytes: bytes.to_vec(),
+            });
+        }
+        let host = &self.hosts[usize::from(place)];
+        // Whoever dials may say as much as it likes.
+        let owner = self.owners.get(&to);
+        match owner.is_some_and(|owner| host.dialled.contains_key(owner)) {
+            true => Ok(()),
+            false => self.amplification.sent(place, to, bytes),
+        }
+    }
+
+    /// Gives a datagram to the network.
+    fn post(&mut self, place: Place, transmit: &Transmit, bytes: &[u8]) {
+        let Some(&to) = self.names.get(&transmit.destination) else {
+            return;
+        };
+        let Some(link) = self.links.get_mut(&(place, to)) else {
+            return;
+        };
+        let datagram = Datagram {
+            from: self.hosts[usize::from(place)].address,
+            to: transmit.destination,
+            ecn: transmit.ecn,
+            bytes: bytes.to_vec().into(),
+        };
+        let (now, mut arrivals) = (self.now, Vec::new());
+        link.carry(now, datagram, &mut self.report.faults, |at, it| {
+            arrivals.push((at, it));
+        });
+        if let (Some(capture), false) = (&mut self.capture, link.fates.is_empty()) {
+            capture.befell(&link.fates);
+        }
+        for (at, datagram) in arrivals {
+            self.push(at, Due::Arrival(datagram));
+        }
+    }
+}
