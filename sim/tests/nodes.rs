@@ -51,7 +51,7 @@ fn a_listener_that_is_killed_and_comes_back_gets_everything() {
     assert_eq!(report.faults.of(Fault::Crash), 1);
 }
 
-/// Checks: I1, I2, I3, I4, I5, I6, I7, I8, I9, I15, I21, I24, I27, I28, L1, L2, L7, L9
+/// Checks: I1, I2, I3, I4, I5, I6, I7, I8, I9, I11, I15, I21, I22, I24, I27, I28, L1, L2, L3, L7, L9
 #[test]
 fn whatever_befalls_nodes_and_networks_every_promise_is_kept() {
     let mut whole = Report::default();

@@ -27,15 +27,18 @@ themselves; a test fails when it is stale. The invariants are those of
 - **exploration**: every reachable state within bounds, and random runs of thousands of inputs
   (`sim/src/swarm`), judged by `sim/src/oracle` and by the machines' own `check()`
 - **harness**: random seeds of both machines over a model of QUIC, `core/tests/pair`
+- **nodes**: random seeds of whole nodes with real QUIC over a virtual network, `sim/src/net` and
+  `sim/tests/nodes.rs`
 - **scenarios**: situations told step by step, `tests/scenarios`
 - **broken variants**: faults put into the machines on purpose that were found as a breach of this
   invariant, `tests/broken.txt`
 ";
 
-const COLUMNS: [&str; 5] = [
+const COLUMNS: [&str; 6] = [
     "properties",
     "exploration",
     "harness",
+    "nodes",
     "scenarios",
     "broken variants",
 ];
@@ -62,6 +65,13 @@ const EMPTY: &[(&str, &[&str], &str)] = &[
         &["L9"],
         "what is too large is among what is sent, judged as L1",
     ),
+    ("nodes", &["I10", "I30"], "of machines: `check()`"),
+    ("nodes", &["I12"], "follows from I9 and I11"),
+    ("nodes", &["I13"], "its waits are judged as I11"),
+    ("nodes", &["I14"], "clocks leap in it; judged as I15"),
+    ("nodes", &["I18"], "of machines: properties"),
+    ("nodes", &["I25"], "a panic ends it"),
+    ("nodes", &["L4"], "of machines: harness"),
     ("scenarios", &["I16"], "the compiler: `no_std`"),
     ("scenarios", &["I17"], "each comes out as it says"),
     (
@@ -137,6 +147,7 @@ fn page() -> String {
         modelled(),
         explored(),
         named_in("core/tests/pair"),
+        of_nodes(),
         scenarios(),
         broken(),
     ];
@@ -230,6 +241,15 @@ fn explored() -> Found {
     found
 }
 
+/// What is demanded of whole nodes, and what the test says that runs their seeds.
+fn of_nodes() -> Found {
+    let mut found = named_in("sim/src/net");
+    for (id, places) in named_in("sim/tests/nodes.rs") {
+        found.entry(id).or_default().extend(places);
+    }
+    found
+}
+
 fn scenarios() -> Found {
     let mut found = Found::new();
     for file in files(&root().join("tests/scenarios"), "txt") {
@@ -263,10 +283,15 @@ fn broken() -> Found {
     found
 }
 
-/// The ids that strings in the code of this folder name, unit tests aside.
+/// The ids that strings in the code of this folder or file name, unit tests aside.
 fn named_in(folder: &str) -> Found {
     let mut found = Found::new();
-    for file in files(&root().join(folder), "rs") {
+    let path = root().join(folder);
+    let code = match path.is_file() {
+        true => vec![path],
+        false => files(&path, "rs"),
+    };
+    for file in code {
         let unit_tests =
             folder == "core/src" && file.iter().any(|it| it == "tests" || it == "tests.rs");
         if unit_tests {
