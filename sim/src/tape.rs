@@ -13,8 +13,10 @@
 
 use std::time::Duration;
 
-/// The version of the format, the first byte of every tape.
-pub const VERSION: u8 = 1;
+/// The version of the format, the first byte of every tape that is written. Tapes of the layer of
+/// nodes have a record of their own for its surroundings, and more kinds of records, since version 2;
+/// older ones mean what they did.
+pub const VERSION: u8 = 2;
 
 /// What a tape's scenario runs on, its second byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,13 +43,14 @@ pub enum BadTape {
     #[error("a tape has a version and a layer, and this has {0} bytes")]
     Short(usize),
     /// It is of a version that this crate does not know.
-    #[error("the tape is of version {0}, and only version {VERSION} is known")]
+    #[error("the tape is of version {0}, and versions 1 to {VERSION} are known")]
     Version(u8),
 }
 
 /// A tape that is being read, record by record.
 #[derive(Clone, Copy, Debug)]
 pub struct Tape<'a> {
+    version: u8,
     layer: Layer,
     rest: &'a [u8],
 }
@@ -60,13 +63,19 @@ impl<'a> Tape<'a> {
     /// They are too few, or of another version.
     pub fn read(bytes: &'a [u8]) -> Result<Self, BadTape> {
         match bytes {
-            [VERSION, layer, rest @ ..] => Ok(Self {
+            [version @ 1..=VERSION, layer, rest @ ..] => Ok(Self {
+                version: *version,
                 layer: Layer::from_byte(*layer),
                 rest,
             }),
             [version, _, ..] => Err(BadTape::Version(*version)),
             few => Err(BadTape::Short(few.len())),
         }
+    }
+
+    /// The version of the format that it is written in.
+    pub fn version(&self) -> u8 {
+        self.version
     }
 
     /// What its scenario runs on.
@@ -225,6 +234,8 @@ mod tests {
     fn what_is_no_tape_is_said() {
         assert_eq!(Tape::read(&[]).unwrap_err(), BadTape::Short(0));
         assert_eq!(Tape::read(&[9, 0]).unwrap_err(), BadTape::Version(9));
+        assert_eq!(Tape::read(&[0, 0]).unwrap_err(), BadTape::Version(0));
+        assert!(Tape::read(&[1, 0]).is_ok(), "old tapes are kept");
     }
 
     #[test]

@@ -30,6 +30,21 @@ at 1s batch 1 50.00%
 at 1s send 1>0 lane 0 count 20 bytes 60000
 ";
 
+const FLOODED: &str = "
+set layer quic
+set nodes 3
+set listen 0
+set dial 1>0
+set dial 2>0
+set handshakes_max 8
+set end 20s
+at 1s stranger 0 first-packets count 200 every 1ms
+at 1010ms send 1>0 lane 0 count 100 bytes 1000
+at 1050ms crash 2
+at 1060ms restart 2
+at 1070ms send 2>0 lane 0 count 100 bytes 1000
+";
+
 /// Runs the scenario of each seed, and says all that came of them.
 #[expect(clippy::panic, reason = "a helper of tests")]
 fn run(profile: Profile, seeds: impl IntoIterator<Item = u64>, crypto: Crypto) -> Report {
@@ -51,7 +66,18 @@ fn a_listener_that_is_killed_and_comes_back_gets_everything() {
     assert_eq!(report.faults.of(Fault::Crash), 1);
 }
 
-/// Checks: I1, I2, I3, I4, I5, I6, I7, I8, I9, I11, I15, I21, I22, I24, I27, I28, L1, L2, L3, L7, L9
+/// Checks: I24, I26
+#[test]
+fn who_is_flooded_asks_for_proof_and_serves_its_peers() {
+    let scenario: Scenario = FLOODED.parse().unwrap();
+    let report = scenario.run().unwrap();
+    assert_eq!(report.faults.of(Fault::FirstPacket), 200);
+    // A handful of the spoofed handshakes waits until its time is up.
+    assert!(report.faults.of(Fault::Retry) >= 190, "{report:?}");
+    assert_eq!(report.outcomes.delivered, report.messages);
+}
+
+/// Checks: I1, I2, I3, I4, I5, I6, I7, I8, I9, I11, I15, I21, I22, I24, I26, I27, I28, L1, L2, L3, L7, L9
 #[test]
 fn whatever_befalls_nodes_and_networks_every_promise_is_kept() {
     let mut whole = Report::default();

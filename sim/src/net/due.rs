@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use peer_sender_core::Time;
 
 use super::link::Datagram;
-use super::op::Place;
+use super::op::{Junk, Place};
 
 /// What is due at a moment.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) enum Due {
     Wake(Place),
     /// An application takes its next message, unless it reads otherwise now.
     Read(Place),
+    /// Somebody who is no node sends one a datagram.
+    Stranger(Place, Junk),
     /// A node hears that a port of this host is closed.
     Closed(Place, IpAddr),
 }

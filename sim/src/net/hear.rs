@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Lane, Outcome, PeerEvent, RefuseCode, Time};
+use peer_sender_core::{CloseCode, Lane, LinkError, Outcome, PeerEvent, RefuseCode, Time};
 use peer_sender_quic::{NodeEvent, PeerHandle, Source, Target};
 
 use super::host::Waiting;
@@ -46,7 +46,17 @@ impl World<'_> {
                 }
                 Ok(())
             }
-            NodeEvent::Room { .. } | NodeEvent::InboundRejected { .. } => Ok(()),
+            NodeEvent::InboundRejected { error, .. } => {
+                let full = match error {
+                    LinkError::Closed { code, .. } => code == CloseCode::ExcessiveLoad,
+                    other => other == LinkError::Busy,
+                };
+                if full {
+                    self.report.faults.count(Fault::NoRoom);
+                }
+                Ok(())
+            }
+            NodeEvent::Room { .. } => Ok(()),
             NodeEvent::Peer { peer, event } => self.hear_of_peer(place, now, peer, &event),
             NodeEvent::Incoming {
                 source,
@@ -77,6 +87,7 @@ impl World<'_> {
             NodeEvent::Forgotten { source } => {
                 host.waiting.retain(|(from, _), _| *from != source);
                 if let Source::Session(session) = source {
+                    host.forgot = Some(self.now);
                     host.sessions.retain(|_, it| *it != session);
                     if let Some(channel) = self.oracle.find(place, life, Target::Session(session)) {
                         self.oracle.end(channel);

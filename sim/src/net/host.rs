@@ -208,6 +208,11 @@ impl Setup {
             .security(security)
             .message_bytes_max(it.taken_bytes_max as usize)
             .inbound_bytes_max(it.inbound_bytes_max as usize)
+            .inbound_bytes_total_max(it.inbound_bytes_total_max as usize)
+            .connections_max(it.connections_max as usize)
+            .handshakes_max(it.handshakes_max as usize)
+            .sessions_max(it.sessions_max as usize)
+            .sessions_per_key_max(it.sessions_per_key_max as usize)
             .idle_timeout(it.idle_timeout)
             .keep_alive(it.idle_timeout * 2 / 5)
             .replies(replies);
@@ -219,6 +224,37 @@ impl Setup {
         }
         config.build()
     }
+}
+
+/// A node that is nobody's, with the randomness of its TLS.
+pub(super) fn stranger(
+    setup: &Setup,
+    chance: u64,
+) -> Result<(NodeMachine<u64>, Option<Seeded>), ConfigError> {
+    let (security, seeded) = security(setup, chance);
+    let mut config = NodeConfig::builder(Identity::from_secret([0xee; 32])).security(security);
+    if setup.settings.plain {
+        config = config.plain(PLAIN);
+    }
+    Ok((machine(setup, config.build()?, chance), seeded))
+}
+
+fn security(setup: &Setup, chance: u64) -> (Security, Option<Seeded>) {
+    match setup.settings.crypto {
+        Crypto::Tls => {
+            let seeded = Seeded::new(chance);
+            (seeded.security(), Some(seeded))
+        }
+        Crypto::Stock => (Security::default(), None),
+        Crypto::Null => (Security::null(), None),
+    }
+}
+
+fn machine(setup: &Setup, config: NodeConfig, chance: u64) -> NodeMachine<u64> {
+    let mut seed = [0; 32];
+    crate::tape::Rng::new(chance).fill(&mut seed);
+    let date = SystemTime::UNIX_EPOCH + NOT_LONG_AGO;
+    NodeMachine::new(config, seed, setup.base, date)
 }
 
 impl Host {
@@ -259,21 +295,10 @@ impl Host {
         self.other_key = other_key;
         let own = u64::from(self.place) << 32 | u64::from(self.life);
         let chance = mix(mix(setup.settings.seed, 0x6e6f_6465), own);
-        let security = match setup.settings.crypto {
-            Crypto::Tls => {
-                let seeded = Seeded::new(chance);
-                let security = seeded.security();
-                self.seeded = Some(seeded);
-                security
-            }
-            Crypto::Stock => Security::default(),
-            Crypto::Null => Security::null(),
-        };
+        let (security, seeded) = security(setup, chance);
+        self.seeded = seeded;
         let config = setup.node(self.place, other_key, self.listens, self.trusts, security)?;
-        let mut seed = [0; 32];
-        crate::tape::Rng::new(chance).fill(&mut seed);
-        let date = SystemTime::UNIX_EPOCH + NOT_LONG_AGO;
-        let mut node = NodeMachine::new(config, seed, setup.base, date);
+        let mut node = machine(setup, config, chance);
         node.set_segments_max(usize::from(setup.settings.segments));
         self.node = Some(node);
         Ok(())

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use peer_sender_core::Time;
 use peer_sender_quic::Ecn;
 
+use super::op::Place;
 use super::path::Path;
 use super::report::{Fault, Faults};
 use super::share::Share;
@@ -22,6 +23,8 @@ const LOSS_IN_BURSTS: u64 = 8_000;
 /// A datagram on its way.
 #[derive(Clone, Debug)]
 pub(super) struct Datagram {
+    /// The node that sent it, and in which of its lives; none if nobody of the world did.
+    pub(super) sender: Option<(Place, u32)>,
     /// Where the network says that it comes from.
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
@@ -245,6 +248,7 @@ mod tests {
     fn datagram(bytes: usize) -> Datagram {
         let address = SocketAddr::from(([10, 0, 0, 1], 1));
         Datagram {
+            sender: None,
             from: address,
             to: address,
             ecn: Some(Ecn::Ect0),

@@ -29,6 +29,7 @@
 //! assert_eq!(report.outcomes.delivered, report.messages);
 //! ```
 
+mod amplification;
 mod books;
 mod clock;
 mod draw;
@@ -49,12 +50,13 @@ mod scenario;
 mod settings;
 mod share;
 mod smaller;
+mod stranger;
 mod things;
 mod waits;
 mod wire;
 mod world;
 
-pub use op::{Burst, Op, Place, Reader};
+pub use op::{Burst, Junk, Op, Place, Reader};
 pub use oracle::Broken;
 pub use path::{Path, PathChange};
 pub use profile::{BadProfile, Profile};

@@ -102,6 +102,32 @@ pub enum Op {
     CutAccepted(Place),
     /// A node is told that its network has changed.
     Changed(Place),
+    /// Somebody who is no node sends one so many datagrams, one each so often.
+    Stranger {
+        /// To whom.
+        to: Place,
+        /// Of which kind.
+        what: Junk,
+        /// How many.
+        count: u32,
+        /// How often.
+        every: Duration,
+    },
+}
+
+/// What somebody sends who is no node, and has no secret of any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Junk {
+    /// First packets of connections, each from an address that is not the sender's.
+    FirstPackets,
+    /// Random bytes, some of them as if from another node.
+    Random,
+    /// What nodes have sent it before, from an address of the stranger's.
+    Replays,
+    /// What looks like version negotiation, or asks for it.
+    Versions,
+    /// What looks like a stateless reset.
+    Resets,
 }
 
 /// Messages that are handed over at once.

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use super::op::{Burst, Op, Place, Reader};
+use super::op::{Burst, Junk, Op, Place, Reader};
 use super::path::PathChange;
 use super::share::Share;
 use crate::text::{BadLine, Words, bad, duration};
@@ -53,6 +53,15 @@ impl Display for Op {
             Self::Batch(node, share) => write!(f, "batch {node} {share}"),
             Self::CutAccepted(node) => write!(f, "cut-accepted {node}"),
             Self::Changed(node) => write!(f, "changed {node}"),
+            Self::Stranger {
+                to,
+                what,
+                count,
+                every,
+            } => {
+                let (what, every) = (what.name(), duration(*every));
+                write!(f, "stranger {to} {what} count {count} every {every}")
+            }
         }
     }
 }
@@ -169,8 +178,43 @@ impl Op {
             }
             "cut-accepted" => Self::CutAccepted(read_place(words)?),
             "changed" => Self::Changed(read_place(words)?),
+            "stranger" => Self::Stranger {
+                to: read_place(words)?,
+                what: Junk::read(words)?,
+                count: read_named(words, "count")?,
+                every: match words.word("every")? {
+                    "every" => words.duration()?,
+                    other => return Err(bad(other, "every")),
+                },
+            },
             other => return Err(bad(other, "anything that happens")),
         })
+    }
+}
+
+impl Junk {
+    const ALL: [Self; 5] = [
+        Self::FirstPackets,
+        Self::Random,
+        Self::Replays,
+        Self::Versions,
+        Self::Resets,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::FirstPackets => "first-packets",
+            Self::Random => "random",
+            Self::Replays => "replays",
+            Self::Versions => "versions",
+            Self::Resets => "resets",
+        }
+    }
+
+    fn read(words: &mut Words<'_>) -> Result<Self, BadLine> {
+        let word = words.word("what a stranger sends")?;
+        let found = Self::ALL.into_iter().find(|it| it.name() == word);
+        found.ok_or_else(|| bad(word, "anything that a stranger sends"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use super::draw::Kind;
+use super::draw::{Kind, TIGHT};
 use super::op::Op;
 use super::report::Report;
 use super::run::Failure;
@@ -33,17 +33,20 @@ pub enum Profile {
     Nodes,
     /// What befalls clocks.
     Clocks,
+    /// What strangers send.
+    Strangers,
 }
 
 impl Profile {
     /// Each of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::All,
         Self::Calm,
         Self::Datagrams,
         Self::Paths,
         Self::Nodes,
         Self::Clocks,
+        Self::Strangers,
     ];
 
     fn name(self) -> &'static str {
@@ -54,6 +57,7 @@ impl Profile {
             Self::Paths => "paths",
             Self::Nodes => "nodes",
             Self::Clocks => "clocks",
+            Self::Strangers => "strangers",
         }
     }
 
@@ -66,6 +70,11 @@ impl Profile {
         let faults: Vec<Kind> = self.faults().filter(|_| rng.below(2) == 0).collect();
         let mut writer = Writer::new(Layer::Quic);
         writer.record(&random(&mut rng));
+        let mut surroundings = random(&mut rng);
+        if let Some(first) = surroundings.first_mut() {
+            *first &= self.surroundings();
+        }
+        writer.record(&surroundings);
         let records = 15 + rng.below(35);
         for _ in 0..records {
             let kinds = match faults.is_empty() || rng.below(100) < 55 {
@@ -106,14 +115,23 @@ impl Profile {
             .map_err(|failure| Box::new((failure, scenario)))
     }
 
+    /// What may surround the nodes: of this, too, each seed has about half.
+    fn surroundings(self) -> u8 {
+        match self {
+            Self::All | Self::Nodes | Self::Strangers => TIGHT,
+            Self::Calm | Self::Datagrams | Self::Paths | Self::Clocks => 0,
+        }
+    }
+
     fn faults(self) -> impl Iterator<Item = Kind> {
         let (first, last) = match self {
-            Self::All => (Kind::Loss, Kind::Changed),
+            Self::All => (Kind::Loss, Kind::Resets),
             Self::Calm => (Kind::Reader, Kind::Refuse),
             Self::Datagrams => (Kind::Loss, Kind::Ecn),
             Self::Paths => (Kind::Bandwidth, Kind::NoAddress),
             Self::Nodes => (Kind::Crash, Kind::Stop),
             Self::Clocks => (Kind::Tick, Kind::Jump),
+            Self::Strangers => (Kind::FirstPackets, Kind::Resets),
         };
         Kind::ALL
             .into_iter()
@@ -159,7 +177,7 @@ fn messages(tape: Tape<'_>) -> u64 {
 
 /// A name that is no profile's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is none of swarm, none, datagrams, paths, nodes and clocks")]
+#[error("{0:?} is none of swarm, none, datagrams, paths, nodes, clocks and strangers")]
 pub struct BadProfile(String);
 
 impl FromStr for Profile {

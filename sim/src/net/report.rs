@@ -36,11 +36,18 @@ pub enum Fault {
     Cancel,
     Stop,
     Unreachable,
+    FirstPacket,
+    Random,
+    Stray,
+    Versions,
+    Reset,
+    Retry,
+    NoRoom,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 36] = [
         Self::Loss,
         Self::Burst,
         Self::Duplicate,
@@ -70,6 +77,13 @@ impl Fault {
         Self::Cancel,
         Self::Stop,
         Self::Unreachable,
+        Self::FirstPacket,
+        Self::Random,
+        Self::Stray,
+        Self::Versions,
+        Self::Reset,
+        Self::Retry,
+        Self::NoRoom,
     ];
 
     /// In words.
@@ -104,6 +118,13 @@ impl Fault {
             Self::Cancel => "messages cancelled",
             Self::Stop => "peers stopped",
             Self::Unreachable => "ports reported unreachable",
+            Self::FirstPacket => "first packets of strangers",
+            Self::Random => "random datagrams",
+            Self::Stray => "datagrams again from a stranger",
+            Self::Versions => "datagrams like version negotiation",
+            Self::Reset => "datagrams like stateless resets",
+            Self::Retry => "addresses told to prove themselves",
+            Self::NoRoom => "dialled in vain for want of room",
         }
     }
 }

@@ -105,6 +105,7 @@ set dial 1>0
 set dial 2>0
 set crypto null
 set disconnect_after 0s
+set connections_max 3
 
 at 1s send 1>0 lane 2 count 3 bytes 0 ttl 5ms
 at 1500ms reply 0>1 lane 0 count 1 bytes 9
@@ -117,13 +118,14 @@ at 3s stop 1>0 drain 2s
 at 3s stop 1>0 abort
 at 3s cancel 1>0 skip 2 count 3
 at 4s batch 1 3.00%
+at 4s stranger 0 first-packets count 100 every 1ms
 ";
 
     #[test]
     fn a_text_is_read_as_it_is_written() {
         assert!(Scenario::is_of(TEXT));
         let scenario: Scenario = TEXT.parse().unwrap();
-        assert_eq!(scenario.ops.len(), 11);
+        assert_eq!(scenario.ops.len(), 12);
         assert_eq!(scenario.settings.dials, [(1, 0), (2, 0)]);
         assert_eq!(scenario.settings.disconnect_after, None);
         assert_eq!(scenario.to_string().parse(), Ok(scenario));
@@ -141,6 +143,7 @@ at 4s batch 1 3.00%
             ("at 1s crash 0 0", "nothing may follow"),
             ("at 1s path 0-1 cut", "0-1"),
             ("at 1s send *>0 lane 0 count 1 bytes 1", "two nodes"),
+            ("at 1s stranger 0 gifts count 1 every 1s", "gifts"),
             ("crash 0", "at a time"),
         ] {
             let error = format!("\n{wrong}").parse::<Scenario>().unwrap_err();

@@ -63,6 +63,17 @@ pub struct Settings {
     /// The most bytes that a listener holds for its application of one key; at least the largest
     /// that it takes.
     pub inbound_bytes_max: u32,
+    /// The most bytes that a listener holds for its application of everybody; at least those of one
+    /// key.
+    pub inbound_bytes_total_max: u32,
+    /// The most connections that a listener lets in.
+    pub connections_max: u32,
+    /// The most of them whose handshake is under way.
+    pub handshakes_max: u32,
+    /// The most sessions that a listener remembers.
+    pub sessions_max: u32,
+    /// The most of them of one key.
+    pub sessions_per_key_max: u32,
     /// The longest wait before another attempt.
     pub backoff_max: Duration,
     /// The longest wait after a permanent error.
@@ -101,6 +112,11 @@ impl Default for Settings {
             message_bytes_max: 1 << 20,
             taken_bytes_max: 1 << 20,
             inbound_bytes_max: 4 << 20,
+            inbound_bytes_total_max: 512 << 20,
+            connections_max: 4_096,
+            handshakes_max: 64,
+            sessions_max: 4_096,
+            sessions_per_key_max: 16,
             backoff_max: Duration::from_secs(30),
             refusal_backoff_max: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(10),
@@ -126,6 +142,15 @@ pub struct BadSettings {
 }
 
 impl Settings {
+    /// Whether somebody may be turned away for want of room, with nothing wrong.
+    pub(super) fn is_tight(&self) -> bool {
+        let roomy = Self::default();
+        self.connections_max < roomy.connections_max
+            || self.handshakes_max < roomy.handshakes_max
+            || self.sessions_max < roomy.sessions_max
+            || self.sessions_per_key_max < roomy.sessions_per_key_max
+    }
+
     /// Checks what the nodes' own configurations do not.
     pub(super) fn check(&self) -> Result<(), BadSettings> {
         let refuse = |field, problem: &str| {
@@ -176,6 +201,11 @@ impl Settings {
             "message_bytes_max" => self.message_bytes_max = read_count(words)?,
             "taken_bytes_max" => self.taken_bytes_max = read_count(words)?,
             "inbound_bytes_max" => self.inbound_bytes_max = read_count(words)?,
+            "inbound_bytes_total_max" => self.inbound_bytes_total_max = read_count(words)?,
+            "connections_max" => self.connections_max = read_count(words)?,
+            "handshakes_max" => self.handshakes_max = read_count(words)?,
+            "sessions_max" => self.sessions_max = read_count(words)?,
+            "sessions_per_key_max" => self.sessions_per_key_max = read_count(words)?,
             "backoff_max" => self.backoff_max = words.duration()?,
             "refusal_backoff_max" => self.refusal_backoff_max = words.duration()?,
             "idle_timeout" => self.idle_timeout = words.duration()?,
@@ -233,6 +263,11 @@ impl Display for Settings {
             ("message_bytes_max", self.message_bytes_max),
             ("taken_bytes_max", self.taken_bytes_max),
             ("inbound_bytes_max", self.inbound_bytes_max),
+            ("inbound_bytes_total_max", self.inbound_bytes_total_max),
+            ("connections_max", self.connections_max),
+            ("handshakes_max", self.handshakes_max),
+            ("sessions_max", self.sessions_max),
+            ("sessions_per_key_max", self.sessions_per_key_max),
             ("segments", u32::from(self.segments)),
             ("socket", self.socket),
         ];

@@ -6,7 +6,7 @@ use peer_sender_core::{Lane, MessageOptions, StopMode};
 use peer_sender_quic::{OutgoingMessage, Target};
 
 use super::host::Dialled;
-use super::op::{Burst, Op, Place};
+use super::op::{Burst, Junk, Op, Place};
 use super::oracle::Broken;
 use super::report::Fault;
 use super::settings::BadSettings;
@@ -88,6 +88,12 @@ impl World<'_> {
                     let _ = self.dial(from, to);
                 }
             }
+            Op::Stranger {
+                to,
+                what,
+                count,
+                every,
+            } => self.strange_again(to, what, count, every),
             Op::Reader(..)
             | Op::Refuse(..)
             | Op::Tick(..)
@@ -135,6 +141,7 @@ impl World<'_> {
                 self.report.faults.count(Fault::ClockLate);
             }
             Op::Jump(_, ahead) => {
+                self.amplification.forgot_handshakes(place);
                 host.clock.ahead += ahead;
                 host.forgot = Some(self.now);
                 host.thawed = self.now;
@@ -147,6 +154,7 @@ impl World<'_> {
             Op::CutAccepted(_) => {
                 if let (false, Some(node)) = (host.frozen, &mut host.node) {
                     node.cut_accepted(now);
+                    self.amplification.forgot_handshakes(place);
                     host.forgot = Some(self.now);
                     self.report.faults.count(Fault::ConnectionsCut);
                     self.touch(place);
@@ -384,6 +392,12 @@ fn disturbs(op: &Op) -> bool {
         | Op::Stop { .. }
         | Op::Dial { .. }
         | Op::Changed(_) => false,
+        // A handshake may find no room, what is genuine may move a connection, and whoever has just
+        // dialled believes that its peer speaks another version.
+        Op::Stranger { what, .. } => match what {
+            Junk::FirstPackets | Junk::Replays | Junk::Versions => true,
+            Junk::Random | Junk::Resets => false,
+        },
         Op::Path { .. }
         | Op::Crash(_)
         | Op::Restart { .. }

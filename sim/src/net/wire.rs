@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use peer_sender_quic::Transmit;
 
+use super::amplification::is_retry;
 use super::due::Due;
 use super::link::Datagram;
 use super::op::Place;
@@ -56,6 +57,9 @@ impl World<'_> {
         self.report.digest = mix_bytes(mix(self.report.digest, shape), bytes);
         self.report.datagrams += 1;
         self.report.bytes += bytes.len() as u64;
+        if is_retry(bytes) {
+            self.report.faults.count(Fault::Retry);
+        }
         if let Some(capture) = &mut self.capture {
             capture.datagrams.push(Captured {
                 at: self.now,
@@ -71,7 +75,11 @@ impl World<'_> {
         let owner = self.owners.get(&to);
         match owner.is_some_and(|owner| host.dialled.contains_key(owner)) {
             true => Ok(()),
-            false => self.amplification.sent(place, to, bytes),
+            false => {
+                let now = host.clock.shows(self.now);
+                let stranger = owner.is_none();
+                self.amplification.sent(now, place, (to, stranger), bytes)
+            }
         }
     }
 
@@ -83,12 +91,17 @@ impl World<'_> {
         let Some(link) = self.links.get_mut(&(place, to)) else {
             return;
         };
+        let host = &self.hosts[usize::from(place)];
         let datagram = Datagram {
-            from: self.hosts[usize::from(place)].address,
+            sender: Some((place, host.life)),
+            from: host.address,
             to: transmit.destination,
             ecn: transmit.ecn,
             bytes: bytes.to_vec().into(),
         };
+        if let Some(stranger) = &mut self.stranger {
+            stranger.see(&datagram);
+        }
         let (now, mut arrivals) = (self.now, Vec::new());
         link.carry(now, datagram, &mut self.report.faults, |at, it| {
             arrivals.push((at, it));

@@ -3,21 +3,23 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use peer_sender_core::Time;
 use peer_sender_quic::{DatagramMeta, Output};
 
-use super::books::Amplification;
+use super::amplification::Amplification;
 use super::due::{Due, Entry};
 use super::host::{Host, Setup};
 use super::link::{Datagram, Link, below};
-use super::op::{Place, Reader};
+use super::op::{Op, Place, Reader};
 use super::oracle::{Broken, Oracle, broken};
 use super::report::{Fault, Report, mix};
 use super::run::Capture;
 use super::scenario::Scenario;
 use super::settings::BadSettings;
+use super::stranger::Stranger;
 use crate::tape::Rng;
 
 /// The port that nodes begin with.
@@ -45,6 +47,8 @@ pub(super) struct World<'a> {
     pub(super) healed: bool,
     /// Something was done to the network, a node or a clock: connections may be lost.
     pub(super) disturbed: bool,
+    /// Somebody who is no node, where the scenario has one.
+    pub(super) stranger: Option<Stranger>,
     buffer: Vec<u8>,
 }
 
@@ -76,6 +80,10 @@ impl<'a> World<'a> {
                 links.insert((place, to), Link::new(mix(mix(seed, 0x6c69_6e6b), own)));
             }
         }
+        let strange = |(_, op): &(Duration, Op)| matches!(op, Op::Stranger { .. });
+        let strange = scenario.ops.iter().any(strange);
+        let tight = setup.settings.is_tight();
+        let amplification = Amplification::new(settings.handshakes_max as usize);
         let mut world = Self {
             scenario,
             setup,
@@ -89,13 +97,16 @@ impl<'a> World<'a> {
             addresses_given: 0,
             dirty: BTreeSet::new(),
             oracle,
-            amplification: Amplification::default(),
+            amplification,
             report: Report::default(),
             capture,
             rng: Rng::new(mix(seed, 0x776f_726c)),
             healed: false,
-            // Whoever is sent what it does not take ends the connection over it.
-            disturbed: scenario.settings.taken_bytes_max < scenario.settings.message_bytes_max,
+            // Whoever is sent what it does not take ends the connection over it, and so does whoever
+            // has no room.
+            disturbed: tight
+                || scenario.settings.taken_bytes_max < scenario.settings.message_bytes_max,
+            stranger: strange.then(|| Stranger::new(seed)),
             buffer: Vec::new(),
         };
         for place in 0..world.setup.settings.nodes {
@@ -193,6 +204,11 @@ impl<'a> World<'a> {
             Due::Arrival(datagram) => self.arrive(datagram),
             Due::Wake(place) => self.wake(place),
             Due::Read(place) => self.read_one(place),
+            Due::Stranger(place, what) => {
+                if !self.healed {
+                    self.strange(place, what);
+                }
+            }
             Due::Closed(place, host) => {
                 let own = &mut self.hosts[usize::from(place)];
                 if let (false, Some(node)) = (own.frozen, &mut own.node) {
