@@ -45,6 +45,21 @@ at 1060ms restart 2
 at 1070ms send 2>0 lane 0 count 100 bytes 1000
 ";
 
+const SWITCHED: &str = "
+set layer quic
+set nodes 2
+set listen 0
+set dial 1>0
+set v6 0
+set v6 1
+set end 60s
+at 1s send 1>0 lane 0 count 50 bytes 1000
+at 1010ms path *>* family-cut v6
+at 2s send 1>0 lane 0 count 50 bytes 1000
+at 30s path *>* family-cut v4
+at 31s send 1>0 lane 0 count 50 bytes 1000
+";
+
 /// Runs the scenario of each seed, and says all that came of them.
 #[expect(clippy::panic, reason = "a helper of tests")]
 fn run(profile: Profile, seeds: impl IntoIterator<Item = u64>, crypto: Crypto) -> Report {
@@ -64,6 +79,19 @@ fn a_listener_that_is_killed_and_comes_back_gets_everything() {
     let report = scenario.run().unwrap();
     assert_eq!(report.outcomes.delivered, report.messages);
     assert_eq!(report.faults.of(Fault::Crash), 1);
+}
+
+#[test]
+fn a_peer_is_reached_over_whichever_family_works() {
+    let scenario: Scenario = SWITCHED.parse().unwrap();
+    let (report, capture) = scenario.run_captured();
+    let report = report.unwrap();
+    assert_eq!(report.outcomes.delivered, report.messages);
+    assert!(report.faults.of(Fault::FamilyCut) > 0);
+    let families = capture.datagrams.iter().map(|it| it.to.is_ipv6());
+    let mut switches: Vec<_> = families.collect();
+    switches.dedup();
+    assert!(switches.len() > 2, "from one to the other, and back");
 }
 
 /// Checks: I24, I26

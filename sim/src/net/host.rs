@@ -57,6 +57,8 @@ pub(super) struct Host {
     pub(super) clock: Clock,
     /// Where others see it.
     pub(super) address: SocketAddr,
+    /// And where over IPv6, if it has that.
+    pub(super) address_v6: Option<SocketAddr>,
     pub(super) frozen: bool,
     /// Until when it was frozen last.
     pub(super) thawed: Time,
@@ -259,7 +261,12 @@ fn machine(setup: &Setup, config: NodeConfig, chance: u64) -> NodeMachine<u64> {
 
 impl Host {
     /// A node that is down.
-    pub(super) fn new(place: Place, address: SocketAddr, listens: bool) -> Self {
+    pub(super) fn new(
+        place: Place,
+        address: SocketAddr,
+        address_v6: Option<SocketAddr>,
+        listens: bool,
+    ) -> Self {
         Self {
             place,
             life: 0,
@@ -267,6 +274,7 @@ impl Host {
             other_key: false,
             clock: Clock::default(),
             address,
+            address_v6,
             frozen: false,
             thawed: Time::ZERO,
             forgot: None,
@@ -331,6 +339,20 @@ impl Host {
         const MOMENTS: Duration = Duration::from_secs(30);
         let thawed = self.clock.shows(self.thawed);
         self.thawed > Time::ZERO && now.saturating_since(thawed) < MOMENTS
+    }
+
+    /// Where it sends from to this address; none if it does not have its family.
+    pub(super) fn address_towards(&self, to: SocketAddr) -> Option<SocketAddr> {
+        match to.is_ipv6() {
+            true => self.address_v6,
+            false => Some(self.address),
+        }
+    }
+
+    /// Where this one reaches the other, the newer family first, as resolvers have it (RFC 6724).
+    pub(super) fn addresses_of(&self, other: &Self) -> Vec<SocketAddr> {
+        let v6 = other.address_v6.filter(|_| self.address_v6.is_some());
+        v6.into_iter().chain([other.address]).collect()
     }
 
     /// Whether it does anything.

@@ -9,7 +9,7 @@ use peer_sender_core::Time;
 use peer_sender_quic::Ecn;
 
 use super::op::Place;
-use super::path::Path;
+use super::path::{Family, Path};
 use super::report::{Fault, Faults};
 use super::share::Share;
 use crate::tape::Rng;
@@ -88,6 +88,9 @@ impl Link {
         self.replay(now, &datagram, arrives);
         if self.path.cut {
             return self.fates.push(Fault::Cut);
+        }
+        if self.path.family_cut == Some(Family::of(datagram.to)) {
+            return self.fates.push(Fault::FamilyCut);
         }
         if datagram.bytes.len() > usize::from(self.path.mtu) {
             return self.fates.push(Fault::Mtu);

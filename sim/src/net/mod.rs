@@ -58,7 +58,7 @@ mod world;
 
 pub use op::{Burst, Junk, Op, Place, Reader};
 pub use oracle::Broken;
-pub use path::{Path, PathChange};
+pub use path::{Family, Path, PathChange};
 pub use profile::{BadProfile, Profile};
 pub use report::{Fault, Faults, Outcomes, Report};
 pub use run::{Capture, Captured, Failure};

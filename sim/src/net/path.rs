@@ -1,6 +1,7 @@
 //! What may be wrong with the way from one node to another.
 
 use std::fmt::{self, Display, Formatter};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::share::Share;
@@ -43,6 +44,33 @@ pub struct Path {
     pub mtu: u16,
     /// Nothing comes through.
     pub cut: bool,
+    /// Nothing comes through of IPv4, or of IPv6.
+    pub family_cut: Option<Family>,
+}
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is its name")]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    /// That of an address.
+    pub fn of(address: SocketAddr) -> Self {
+        match address.is_ipv6() {
+            true => Self::V6,
+            false => Self::V4,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "v4",
+            Self::V6 => "v6",
+        }
+    }
 }
 
 impl Default for Path {
@@ -64,6 +92,7 @@ impl Default for Path {
             queue: 100,
             mtu: u16::MAX,
             cut: false,
+            family_cut: None,
         }
     }
 }
@@ -99,6 +128,8 @@ pub enum PathChange {
     Cut,
     /// No longer [`Path::cut`].
     Join,
+    /// [`Path::family_cut`]; none for neither.
+    CutFamily(Option<Family>),
 }
 
 impl PathChange {
@@ -118,6 +149,7 @@ impl PathChange {
             Self::Mtu(bytes) => path.mtu = bytes,
             Self::Cut => path.cut = true,
             Self::Join => path.cut = false,
+            Self::CutFamily(family) => path.family_cut = family,
         }
     }
 
@@ -148,6 +180,12 @@ impl PathChange {
             }
             "cut" => Self::Cut,
             "joined" => Self::Join,
+            "family-cut" => Self::CutFamily(match words.word("v4, v6 or none")? {
+                "v4" => Some(Family::V4),
+                "v6" => Some(Family::V6),
+                "none" => None,
+                other => return Err(bad(other, "v4, v6 or none")),
+            }),
             other => return Err(bad(other, "anything of a path")),
         })
     }
@@ -170,6 +208,10 @@ impl Display for PathChange {
             Self::Mtu(bytes) => write!(f, "mtu {bytes}"),
             Self::Cut => f.write_str("cut"),
             Self::Join => f.write_str("joined"),
+            Self::CutFamily(family) => {
+                let name = family.map_or("none", Family::name);
+                write!(f, "family-cut {name}")
+            }
         }
     }
 }

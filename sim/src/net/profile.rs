@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use super::draw::{Kind, TIGHT};
+use super::draw::{BOTH_FAMILIES, Kind, TIGHT};
 use super::op::Op;
 use super::report::Report;
 use super::run::Failure;
@@ -118,14 +118,16 @@ impl Profile {
     /// What may surround the nodes: of this, too, each seed has about half.
     fn surroundings(self) -> u8 {
         match self {
-            Self::All | Self::Nodes | Self::Strangers => TIGHT,
-            Self::Calm | Self::Datagrams | Self::Paths | Self::Clocks => 0,
+            Self::All => TIGHT | BOTH_FAMILIES,
+            Self::Nodes | Self::Strangers => TIGHT,
+            Self::Paths => BOTH_FAMILIES,
+            Self::Calm | Self::Datagrams | Self::Clocks => 0,
         }
     }
 
     fn faults(self) -> impl Iterator<Item = Kind> {
         let (first, last) = match self {
-            Self::All => (Kind::Loss, Kind::Resets),
+            Self::All => (Kind::Loss, Kind::CutFamily),
             Self::Calm => (Kind::Reader, Kind::Refuse),
             Self::Datagrams => (Kind::Loss, Kind::Ecn),
             Self::Paths => (Kind::Bandwidth, Kind::NoAddress),
@@ -133,9 +135,10 @@ impl Profile {
             Self::Clocks => (Kind::Tick, Kind::Jump),
             Self::Strangers => (Kind::FirstPackets, Kind::Resets),
         };
-        Kind::ALL
-            .into_iter()
-            .filter(move |kind| (first..=last).contains(kind))
+        let own = move |kind: &Kind| {
+            (first..=last).contains(kind) || self == Self::Paths && *kind == Kind::CutFamily
+        };
+        Kind::ALL.into_iter().filter(own)
     }
 }
 

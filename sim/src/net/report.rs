@@ -43,11 +43,12 @@ pub enum Fault {
     Reset,
     Retry,
     NoRoom,
+    FamilyCut,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Loss,
         Self::Burst,
         Self::Duplicate,
@@ -84,6 +85,7 @@ impl Fault {
         Self::Reset,
         Self::Retry,
         Self::NoRoom,
+        Self::FamilyCut,
     ];
 
     /// In words.
@@ -125,6 +127,7 @@ impl Fault {
             Self::Reset => "datagrams like stateless resets",
             Self::Retry => "addresses told to prove themselves",
             Self::NoRoom => "dialled in vain for want of room",
+            Self::FamilyCut => "datagrams of a family that is cut",
         }
     }
 }

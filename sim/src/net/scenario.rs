@@ -106,11 +106,13 @@ set dial 2>0
 set crypto null
 set disconnect_after 0s
 set connections_max 3
+set v6 1
 
 at 1s send 1>0 lane 2 count 3 bytes 0 ttl 5ms
 at 1500ms reply 0>1 lane 0 count 1 bytes 9
 at 1500ms path *>1 burst 1.00% 20.00%
 at 2s path 0>* bandwidth 8000 10
+at 2s path 0>1 family-cut v6
 at 2s restart 0 other-key
 at 2s reader 0 every 3ms
 at 2s rebind 1 address
@@ -125,7 +127,7 @@ at 4s stranger 0 first-packets count 100 every 1ms
     fn a_text_is_read_as_it_is_written() {
         assert!(Scenario::is_of(TEXT));
         let scenario: Scenario = TEXT.parse().unwrap();
-        assert_eq!(scenario.ops.len(), 12);
+        assert_eq!(scenario.ops.len(), 13);
         assert_eq!(scenario.settings.dials, [(1, 0), (2, 0)]);
         assert_eq!(scenario.settings.disconnect_after, None);
         assert_eq!(scenario.to_string().parse(), Ok(scenario));

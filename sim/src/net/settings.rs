@@ -46,6 +46,8 @@ pub struct Settings {
     pub listeners: Vec<Place>,
     /// Who dials whom: a listener.
     pub dials: Vec<(Place, Place)>,
+    /// Those that have an address of IPv6 as well; each has one of IPv4.
+    pub v6: Vec<Place>,
     /// How long things happen before everything is healed.
     pub end: Duration,
     /// Whether the nodes speak the plain protocol.
@@ -104,6 +106,7 @@ impl Default for Settings {
             nodes: 2,
             listeners: vec![0],
             dials: vec![(1, 0)],
+            v6: Vec::new(),
             end: Duration::from_secs(60),
             plain: false,
             lanes: 8,
@@ -169,6 +172,9 @@ impl Settings {
         if !self.dials.iter().all(legal) {
             return refuse("dial", "must name a node and a listener");
         }
+        if self.v6.iter().any(|&it| it >= self.nodes) {
+            return refuse("v6", "must name a node");
+        }
         Ok(())
     }
 
@@ -193,6 +199,7 @@ impl Settings {
             }
             "listen" => self.listeners.push(words.small("", "a node")?),
             "dial" => self.dials.push(read_pair(words)?),
+            "v6" => self.v6.push(words.small("", "a node")?),
             "end" => self.end = words.duration()?,
             "plain" => self.plain = read_yes_or_no(words)?,
             "lanes" => self.lanes = words.small("", "a number of lanes")?,
@@ -242,6 +249,9 @@ impl Display for Settings {
         }
         for (from, to) in &self.dials {
             writeln!(f, "set dial {from}>{to}")?;
+        }
+        for node in &self.v6 {
+            writeln!(f, "set v6 {node}")?;
         }
         let times = [
             ("end", self.end),

@@ -61,11 +61,14 @@ impl Stranger {
         self.seen.push_back(datagram.clone());
     }
 
-    /// An address that nobody has had.
-    fn address(&mut self, port: u16) -> SocketAddr {
+    /// An address that nobody has had, of the family of this one.
+    fn address(&mut self, towards: SocketAddr) -> SocketAddr {
         self.addresses = self.addresses.wrapping_add(1);
-        let [high, low] = self.addresses.to_be_bytes();
-        SocketAddr::from(([172, 16, high, low], port))
+        let ([high, low], port) = (self.addresses.to_be_bytes(), towards.port());
+        match towards.is_ipv6() {
+            true => SocketAddr::from(([0xfd01, 0, 0, self.addresses, 0, 0, 0, 1], port)),
+            false => SocketAddr::from(([172, 16, high, low], port)),
+        }
     }
 
     /// Something that was sent to this address; `of` says what it may be.
@@ -166,9 +169,10 @@ impl World<'_> {
         else {
             return;
         };
-        let address = host.address;
+        let v6 = host.address_v6.filter(|_| stranger.rng.below(2) == 0);
+        let address = v6.unwrap_or(host.address);
         let any = |_: &[u8]| true;
-        let own = stranger.address(host.address.port());
+        let own = stranger.address(address);
         let (fault, from, bytes) = match what {
             Junk::FirstPackets => {
                 let chance = mix(self.setup.settings.seed, 0x6469_616c);

@@ -172,10 +172,12 @@ impl World<'_> {
 
     /// A user adds a peer; what was left of it is removed.
     pub(super) fn dial(&mut self, from: Place, to: Place) -> Result<(), BadSettings> {
-        let address = self.hosts[usize::from(to)].address;
+        let [own, other] = [from, to].map(|it| &self.hosts[usize::from(it)]);
+        let addresses = own.addresses_of(other);
+        let dialling = Dialling::of(addresses.len());
         let config = self
             .setup
-            .peer(to, vec![address])
+            .peer(to, addresses)
             .map_err(|error| BadSettings {
                 field: error.field,
                 problem: error.problem.to_owned(),
@@ -197,7 +199,7 @@ impl World<'_> {
                 handle,
                 stops_by: None,
                 stopped: false,
-                dialling: Dialling::default(),
+                dialling,
             };
             host.dialled.insert(to, dialled);
         }
@@ -343,18 +345,21 @@ impl World<'_> {
     }
 
     pub(super) fn tell_addresses(&mut self, from: Place, to: Place, known: bool) {
-        let Some(address) = self.hosts.get(usize::from(to)).map(|it| it.address) else {
+        let (Some(own), Some(other)) = (
+            self.hosts.get(usize::from(from)),
+            self.hosts.get(usize::from(to)),
+        ) else {
             return;
         };
-        let Some(host) = self.hosts.get_mut(usize::from(from)) else {
-            return;
-        };
+        let mut addresses = own.addresses_of(other);
+        let host = &mut self.hosts[usize::from(from)];
         let now = host.clock.read(self.now);
-        if let (Some(node), Some(dialled)) = (&mut host.node, host.dialled.get(&to)) {
+        if let (Some(node), Some(dialled)) = (&mut host.node, host.dialled.get_mut(&to)) {
             if !known {
                 self.report.faults.count(Fault::NoAddress);
+                addresses.clear();
             }
-            let addresses = known.then_some(address).into_iter().collect();
+            dialled.dialling.places = addresses.len();
             node.set_addresses(now, dialled.handle, addresses);
             self.touch(from);
         }

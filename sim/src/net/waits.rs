@@ -24,12 +24,24 @@ pub(super) struct Dialling {
     /// Failures in a row, of both classes.
     transient: u32,
     permanent: u32,
+    /// Permanent errors without a transient one between them.
+    refused: usize,
+    /// How many addresses of the peer it knows.
+    pub(super) places: usize,
     /// Something came that may have proven the peer healthy.
     healthy: bool,
     failed: Option<LinkError>,
 }
 
 impl Dialling {
+    /// Of a peer with so many addresses.
+    pub(super) fn of(places: usize) -> Self {
+        Self {
+            places,
+            ..Self::default()
+        }
+    }
+
     /// Judges what is told now. `slack`: how late the node's timers may be, at this moment.
     pub(super) fn hear(
         &mut self,
@@ -115,16 +127,21 @@ impl Dialling {
         settings: &Settings,
     ) -> Result<(), Broken> {
         let class = self.failed.as_ref().map(LinkError::class);
-        let refused = class == Some(ErrorClass::Permanent);
         if failures != self.transient + self.permanent + 1 {
             if failures != 1 || !self.healthy {
                 let what =
                     format!("failure {failures} in a row, with no proof of health: {self:?}");
                 return broken("I11", what);
             }
-            (self.transient, self.permanent) = (0, 0);
+            (self.transient, self.permanent, self.refused) = (0, 0, 0);
         }
         self.healthy = false;
+        self.refused = match class == Some(ErrorClass::Permanent) {
+            true => self.refused + 1,
+            false => 0,
+        };
+        // A permanent error at one of several addresses counts as such once each has refused.
+        let refused = self.refused > 0 && self.refused.is_multiple_of(self.places.max(1));
         let (count, min, max) = match refused {
             true => (
                 &mut self.permanent,

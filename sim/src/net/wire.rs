@@ -44,13 +44,15 @@ impl World<'_> {
 
     /// Writes down that a node sent a datagram.
     fn note(&mut self, place: Place, transmit: &Transmit, bytes: &[u8]) -> Result<(), Broken> {
-        let from = self.hosts[usize::from(place)].address;
         let to = transmit.destination;
+        let host = &self.hosts[usize::from(place)];
+        let from = host.address_towards(to).unwrap_or(host.address);
         let mut shape = mix(self.report.shape, self.now.as_nanos());
         shape = mix(shape, u64::from(place) << 16 | u64::from(to.port()));
-        if let IpAddr::V4(ip) = to.ip() {
-            shape = mix(shape, u64::from(u32::from(ip)));
-        }
+        shape = match to.ip() {
+            IpAddr::V4(ip) => mix(shape, u64::from(u32::from(ip))),
+            IpAddr::V6(ip) => mix_bytes(shape, &ip.octets()),
+        };
         shape = mix(shape, transmit.ecn.map_or(0, |mark| mark as u64 + 1));
         shape = mix(shape, bytes.len() as u64);
         self.report.shape = shape;
@@ -92,9 +94,12 @@ impl World<'_> {
             return;
         };
         let host = &self.hosts[usize::from(place)];
+        let Some(from) = host.address_towards(transmit.destination) else {
+            return;
+        };
         let datagram = Datagram {
             sender: Some((place, host.life)),
-            from: host.address,
+            from,
             to: transmit.destination,
             ecn: transmit.ecn,
             bytes: bytes.to_vec().into(),

@@ -25,6 +25,11 @@ use crate::tape::Rng;
 /// The port that nodes begin with.
 const PORT: u16 = 4_433;
 
+/// Each node has a network of its own, and in it as many addresses as it likes.
+fn address_v6(place: Place, given: u16) -> SocketAddr {
+    SocketAddr::from(([0xfd00, 0, 0, u16::from(place), 0, 0, 0, given + 1], PORT))
+}
+
 /// Nodes, the network between them, and what is known of all.
 pub(super) struct World<'a> {
     pub(super) scenario: &'a Scenario,
@@ -70,11 +75,10 @@ impl<'a> World<'a> {
         for place in 0..settings.nodes {
             let address = SocketAddr::from(([10, 0, 0, place + 1], PORT));
             names.insert(address, place);
-            hosts.push(Host::new(
-                place,
-                address,
-                settings.listeners.contains(&place),
-            ));
+            let v6 = settings.v6.contains(&place).then(|| address_v6(place, 0));
+            names.extend(v6.map(|it| (it, place)));
+            let listens = settings.listeners.contains(&place);
+            hosts.push(Host::new(place, address, v6, listens));
             for to in (0..settings.nodes).filter(|&to| to != place) {
                 let own = u64::from(place) << 8 | u64::from(to);
                 links.insert((place, to), Link::new(mix(mix(seed, 0x6c69_6e6b), own)));
@@ -161,6 +165,13 @@ impl<'a> World<'a> {
         };
         self.names.insert(host.address, place);
         self.owners.insert(host.address, place);
+        // A NAT is between addresses of the older family.
+        if let (false, Some(v6)) = (same_host, &mut host.address_v6) {
+            self.names.remove(v6);
+            *v6 = address_v6(place, self.addresses_given);
+            self.names.insert(*v6, place);
+            self.owners.insert(*v6, place);
+        }
     }
 
     /// Lets everything happen up to this moment, or until that is so.

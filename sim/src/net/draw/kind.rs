@@ -41,10 +41,11 @@ pub(in crate::net) enum Kind {
     Replays,
     Versions,
     Resets,
+    CutFamily,
 }
 
 impl Kind {
-    pub(in crate::net) const ALL: [Self; 38] = [
+    pub(in crate::net) const ALL: [Self; 39] = [
         Self::Send,
         Self::SendInTime,
         Self::Reply,
@@ -83,6 +84,7 @@ impl Kind {
         Self::Replays,
         Self::Versions,
         Self::Resets,
+        Self::CutFamily,
     ];
 
     /// Those that there are on a tape of this version.

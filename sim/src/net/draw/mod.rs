@@ -11,7 +11,7 @@ mod settings;
 use std::time::Duration;
 
 pub(super) use self::kind::Kind;
-pub(super) use self::settings::TIGHT;
+pub(super) use self::settings::{BOTH_FAMILIES, TIGHT};
 use self::settings::{draw_settings, draw_surroundings};
 
 use super::op::{Burst, Junk, Op, Place};
@@ -120,7 +120,8 @@ impl Drawing {
             | Kind::Ecn
             | Kind::Bandwidth
             | Kind::Mtu
-            | Kind::Cut => {
+            | Kind::Cut
+            | Kind::CutFamily => {
                 self.meanwhile(choices);
                 self.path(kind, choices);
             }

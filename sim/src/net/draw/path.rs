@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Drawing, Kind, MINUTE, MS, SECOND};
 use crate::net::op::Op;
-use crate::net::path::PathChange;
+use crate::net::path::{Family, PathChange};
 use crate::net::share::Share;
 use crate::tape::Choices;
 
@@ -63,6 +63,14 @@ impl Drawing {
                 (PathChange::Mtu(bytes), PathChange::Mtu(u16::MAX))
             }
             Kind::Cut => (PathChange::Cut, PathChange::Join),
+            Kind::CutFamily => {
+                let family = match choices.below(2) {
+                    0 => Family::V6,
+                    _ => Family::V4,
+                };
+                let change = PathChange::CutFamily(Some(family));
+                (change, PathChange::CutFamily(None))
+            }
             _ => {
                 let delay = choices.time(MS / 10, 500 * MS);
                 let jitter = choices.time(Duration::ZERO, 100 * MS);

@@ -64,11 +64,18 @@ pub(super) fn draw_settings(choices: &mut Choices<'_>) -> Settings {
 /// Whether the record of the surroundings says that places run short.
 pub(in crate::net) const TIGHT: u8 = 1;
 
+/// The same, that some nodes have addresses of both families.
+pub(in crate::net) const BOTH_FAMILIES: u8 = 2;
+
 /// What surrounds the nodes, out of the second record: none of it where that is missing.
 pub(super) fn draw_surroundings(settings: &mut Settings, choices: &mut Choices<'_>) {
     let which = choices.byte();
     if which & TIGHT != 0 {
         draw_limits(settings, choices);
+    }
+    if which & BOTH_FAMILIES != 0 {
+        let has = |_: &u8| choices.chance(192);
+        settings.v6 = (0..settings.nodes).filter(has).collect();
     }
 }
 
