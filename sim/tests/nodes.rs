@@ -60,6 +60,23 @@ at 30s path *>* family-cut v4
 at 31s send 1>0 lane 0 count 50 bytes 1000
 ";
 
+const SHARED: &str = "
+set layer quic
+set nodes 3
+set listen 0
+set listen 1
+set dial 2>0
+set share 1>0
+set end 60s
+at 1s send 2>0 lane 0 count 100 bytes 10000
+at 1030ms path *>0 cut
+at 2s send 2>0 lane 0 count 100 bytes 10000
+at 30s path *>* joined
+at 30s path *>1 cut
+at 31s send 2>0 lane 0 count 100 bytes 10000
+at 50s reply 0>2 lane 0 count 10 bytes 100
+";
+
 /// Runs the scenario of each seed, and says all that came of them.
 #[expect(clippy::panic, reason = "a helper of tests")]
 fn run(profile: Profile, seeds: impl IntoIterator<Item = u64>, crypto: Crypto) -> Report {
@@ -92,6 +109,15 @@ fn a_peer_is_reached_over_whichever_family_works() {
     let mut switches: Vec<_> = families.collect();
     switches.dedup();
     assert!(switches.len() > 2, "from one to the other, and back");
+}
+
+/// Checks: I6, I7
+#[test]
+fn a_dialler_goes_on_at_another_node_of_the_process_and_nothing_comes_twice() {
+    let report = SHARED.parse::<Scenario>().unwrap().run().unwrap();
+    assert_eq!(report.outcomes.delivered, report.messages);
+    assert!(report.faults.of(Fault::OtherNode) >= 2, "{report:?}");
+    assert_eq!(report.copies, 0);
 }
 
 /// Checks: I24, I26

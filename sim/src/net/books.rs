@@ -30,7 +30,11 @@ impl World<'_> {
         let it = &self.setup.settings;
         let lanes = u64::from(it.lanes);
         for target in peers.chain(sessions) {
-            let Some(channel) = self.oracle.find(place, host.life, target) else {
+            let process = match target {
+                Target::Session(_) => it.process_of(place),
+                Target::Peer(_) => place,
+            };
+            let Some(channel) = self.oracle.find(process, host.life, target) else {
                 continue;
             };
             let (Some(own), Some(stats)) = (

@@ -51,7 +51,8 @@ impl World<'_> {
         let too_many = |world: &Self| {
             world.hosts.iter().find_map(|host| {
                 let dials = world.setup.settings.dials.iter();
-                let own = dials.filter(|(from, to)| *from == host.place || *to == host.place);
+                let process = world.setup.settings.process_of(host.place);
+                let own = dials.filter(|(from, to)| *from == host.place || *to == process);
                 let most = own.count() as u64;
                 let held = host.node.as_ref()?.stats().connections;
                 (held > most).then_some((host.place, held))
@@ -78,7 +79,7 @@ impl World<'_> {
             if host.node.is_none() || host.other_key {
                 self.crash(place);
                 // These settings have made a node before.
-                let _ = self.start(place, false);
+                let _ = self.start_process(place, false);
             }
             self.touch(place);
         }

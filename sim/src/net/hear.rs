@@ -21,6 +21,7 @@ impl World<'_> {
     ) -> Result<(), Broken> {
         let host = &mut self.hosts[usize::from(place)];
         let life = host.life;
+        let process = self.setup.settings.process_of(place);
         match event {
             NodeEvent::Settled { to, settled } => {
                 let channel = self.channel_of(place, life, to)?;
@@ -70,9 +71,15 @@ impl World<'_> {
                     host.sessions.insert(sender, session);
                 }
                 for message in messages {
-                    let whose = (place, life, sender);
+                    let whose = match source {
+                        Source::Session(_) => (process, life, sender),
+                        Source::Peer { .. } => (place, life, sender),
+                    };
+                    let forgot = self.hosts[usize::from(process)].forgot;
                     let report = &mut self.report;
-                    let index = self.oracle.received(whose, source, &message, report)?;
+                    let index = self
+                        .oracle
+                        .received(whose, source, &message, forgot, report)?;
                     let host = &mut self.hosts[usize::from(place)];
                     let waiting = host.waiting.entry((source, message.lane)).or_default();
                     waiting.push_back(Waiting {
@@ -87,11 +94,12 @@ impl World<'_> {
             NodeEvent::Forgotten { source } => {
                 host.waiting.retain(|(from, _), _| *from != source);
                 if let Source::Session(session) = source {
-                    host.forgot = Some(self.now);
                     host.sessions.retain(|_, it| *it != session);
-                    if let Some(channel) = self.oracle.find(place, life, Target::Session(session)) {
+                    let target = Target::Session(session);
+                    if let Some(channel) = self.oracle.find(process, life, target) {
                         self.oracle.end(channel);
                     }
+                    self.forget(place);
                 }
                 Ok(())
             }
@@ -119,7 +127,11 @@ impl World<'_> {
     }
 
     fn channel_of(&self, place: Place, life: u32, to: Target) -> Result<usize, Broken> {
-        let channel = self.oracle.find(place, life, to);
+        let process = match to {
+            Target::Session(_) => self.setup.settings.process_of(place),
+            Target::Peer(_) => place,
+        };
+        let channel = self.oracle.find(process, life, to);
         channel.map_or_else(
             || {
                 broken(
@@ -158,7 +170,17 @@ impl World<'_> {
             .map_err(|it| it.at(format!("node {place}, dialling {to}")))?;
         let channel = self.oracle.find(place, host.life, Target::Peer(peer));
         match event {
-            PeerEvent::Connected { .. } => self.report.connected += 1,
+            PeerEvent::Connected { .. } => {
+                self.report.connected += 1;
+                let other = own.reached.is_some() && own.reached != own.reaching;
+                own.reached = own.reaching;
+                if other {
+                    self.report.faults.count(Fault::OtherNode);
+                }
+            }
+            PeerEvent::Connecting { address, .. } => {
+                own.reaching = self.owners.get(address).copied();
+            }
             PeerEvent::Disconnected { error, .. } => {
                 self.report.disconnected += 1;
                 let channel = channel.and_then(|it| self.oracle.channels.get_mut(it));
@@ -182,8 +204,7 @@ impl World<'_> {
                     self.oracle.end(channel);
                 }
             }
-            PeerEvent::Connecting { .. }
-            | PeerEvent::Idle
+            PeerEvent::Idle
             | PeerEvent::BackoffStarted { .. }
             | PeerEvent::AddressChanged { .. }
             | PeerEvent::SlowPeer { .. }

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use peer_sender_core::{Config, ConfigError, Lane, SendLimits, SendPolicy, SessionHandle, Time};
 use peer_sender_core::{Redelivery, WhenFull};
 use peer_sender_quic::simulation::Security;
 use peer_sender_quic::simulation::rustls::KeyLog;
-use peer_sender_quic::{Identity, NodeConfig, NodeMachine, PeerConfig, PeerHandle, Source, Trust};
-use std::sync::Arc;
+use peer_sender_quic::{
+    Identity, NodeConfig, NodeMachine, PeerConfig, PeerHandle, Records, Source, Trust,
+};
 
 use super::clock::Clock;
 use super::link::Datagram;
@@ -44,6 +47,10 @@ pub(super) struct Dialled {
     pub(super) stopped: bool,
     /// What it has told of its connection.
     pub(super) dialling: Dialling,
+    /// The node that it was connected to last, of those of the peer's process.
+    pub(super) reached: Option<Place>,
+    /// The one that it dials, or has dialled last.
+    pub(super) reaching: Option<Place>,
 }
 
 /// One node with everything of its own.
@@ -82,6 +89,10 @@ pub(super) struct Host {
     /// Where it heard last from whoever dialled it.
     pub(super) sessions: BTreeMap<Place, SessionHandle>,
     pub(super) turns: u64,
+    /// What its process remembers of sessions, where several nodes do so together.
+    pub(super) records: Option<Records>,
+    /// Another node of the process has made work for it.
+    pub(super) called: Arc<AtomicBool>,
     /// Listens, or not.
     pub(super) listens: bool,
     // Behind the node, which must not outlive it.
@@ -122,7 +133,8 @@ impl Setup {
     }
 
     pub(super) fn identity(&self, place: Place, other: bool) -> &Identity {
-        let [own, another] = &self.identities[usize::from(place)];
+        let process = self.settings.process_of(place);
+        let [own, another] = &self.identities[usize::from(process)];
         match other {
             false => own,
             true => another,
@@ -182,6 +194,7 @@ impl Setup {
         listens: bool,
         trusts: bool,
         security: Security,
+        records: Option<Records>,
     ) -> Result<NodeConfig, ConfigError> {
         let it = &self.settings;
         let security = match &self.key_log {
@@ -223,6 +236,9 @@ impl Setup {
         }
         if listens {
             config = config.accept(self.trust(trusts));
+        }
+        if let Some(records) = records {
+            config = config.records(records);
         }
         config.build()
     }
@@ -291,13 +307,20 @@ impl Host {
             dialled: BTreeMap::new(),
             sessions: BTreeMap::new(),
             turns: 0,
+            records: None,
+            called: Arc::default(),
             listens,
             seeded: None,
         }
     }
 
-    /// Begins its process anew. It dials nobody yet.
-    pub(super) fn start(&mut self, setup: &Setup, other_key: bool) -> Result<(), ConfigError> {
+    /// Begins anew, by the records of its process if that is there already. It dials nobody yet.
+    pub(super) fn start(
+        &mut self,
+        setup: &Setup,
+        other_key: bool,
+        records: Option<Records>,
+    ) -> Result<(), ConfigError> {
         self.end();
         self.life += 1;
         self.other_key = other_key;
@@ -305,8 +328,30 @@ impl Host {
         let chance = mix(mix(setup.settings.seed, 0x6e6f_6465), own);
         let (security, seeded) = security(setup, chance);
         self.seeded = seeded;
-        let config = setup.node(self.place, other_key, self.listens, self.trusts, security)?;
+        let node = |records| {
+            let (listens, trusts) = (self.listens, self.trusts);
+            setup.node(
+                self.place,
+                other_key,
+                listens,
+                trusts,
+                security.clone(),
+                records,
+            )
+        };
+        let mut config = node(records.clone())?;
+        self.records = records;
+        if self.records.is_none() && setup.settings.nodes_of(self.place).len() > 1 {
+            let mut seed = [0; 32];
+            crate::tape::Rng::new(mix(chance, 0x7265_636f)).fill(&mut seed);
+            self.records = Some(Records::new(&config, seed, setup.base));
+            config = node(self.records.clone())?;
+        }
         let mut node = machine(setup, config, chance);
+        if self.records.is_some() {
+            let called = Arc::clone(&self.called);
+            node.set_wake(move || called.store(true, Ordering::Relaxed));
+        }
         node.set_segments_max(usize::from(setup.settings.segments));
         self.node = Some(node);
         Ok(())
@@ -315,6 +360,7 @@ impl Host {
     /// Ends its process without a word.
     pub(super) fn end(&mut self) {
         self.node = None;
+        self.records = None;
         self.seeded = None;
         self.frozen = false;
         self.socket.clear();

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use super::draw::{BOTH_FAMILIES, Kind, TIGHT};
+use super::draw::{BOTH_FAMILIES, Kind, SHARED, TIGHT};
 use super::op::Op;
 use super::report::Report;
 use super::run::Failure;
@@ -118,9 +118,10 @@ impl Profile {
     /// What may surround the nodes: of this, too, each seed has about half.
     fn surroundings(self) -> u8 {
         match self {
-            Self::All => TIGHT | BOTH_FAMILIES,
-            Self::Nodes | Self::Strangers => TIGHT,
-            Self::Paths => BOTH_FAMILIES,
+            Self::All => TIGHT | BOTH_FAMILIES | SHARED,
+            Self::Nodes => TIGHT | SHARED,
+            Self::Strangers => TIGHT,
+            Self::Paths => BOTH_FAMILIES | SHARED,
             Self::Calm | Self::Datagrams | Self::Clocks => 0,
         }
     }

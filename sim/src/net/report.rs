@@ -44,11 +44,12 @@ pub enum Fault {
     Retry,
     NoRoom,
     FamilyCut,
+    OtherNode,
 }
 
 impl Fault {
     /// Each of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Loss,
         Self::Burst,
         Self::Duplicate,
@@ -86,6 +87,7 @@ impl Fault {
         Self::Retry,
         Self::NoRoom,
         Self::FamilyCut,
+        Self::OtherNode,
     ];
 
     /// In words.
@@ -128,6 +130,7 @@ impl Fault {
             Self::Retry => "addresses told to prove themselves",
             Self::NoRoom => "dialled in vain for want of room",
             Self::FamilyCut => "datagrams of a family that is cut",
+            Self::OtherNode => "sessions that went on at another node",
         }
     }
 }

@@ -99,14 +99,16 @@ mod tests {
 # Words.
 set layer quic
 set seed 7
-set nodes 3
+set nodes 4
 set listen 0
 set dial 1>0
-set dial 2>0
+set dial 3>0
 set crypto null
 set disconnect_after 0s
 set connections_max 3
 set v6 1
+set listen 2
+set share 2>0
 
 at 1s send 1>0 lane 2 count 3 bytes 0 ttl 5ms
 at 1500ms reply 0>1 lane 0 count 1 bytes 9
@@ -128,7 +130,7 @@ at 4s stranger 0 first-packets count 100 every 1ms
         assert!(Scenario::is_of(TEXT));
         let scenario: Scenario = TEXT.parse().unwrap();
         assert_eq!(scenario.ops.len(), 13);
-        assert_eq!(scenario.settings.dials, [(1, 0), (2, 0)]);
+        assert_eq!(scenario.settings.dials, [(1, 0), (3, 0)]);
         assert_eq!(scenario.settings.disconnect_after, None);
         assert_eq!(scenario.to_string().parse(), Ok(scenario));
     }

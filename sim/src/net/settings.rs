@@ -48,6 +48,9 @@ pub struct Settings {
     pub dials: Vec<(Place, Place)>,
     /// Those that have an address of IPv6 as well; each has one of IPv4.
     pub v6: Vec<Place>,
+    /// Nodes that are of another one's process, have its identity, and share its records of sessions:
+    /// both listen, and whoever dials the other one knows the addresses of all.
+    pub shares: Vec<(Place, Place)>,
     /// How long things happen before everything is healed.
     pub end: Duration,
     /// Whether the nodes speak the plain protocol.
@@ -107,6 +110,7 @@ impl Default for Settings {
             listeners: vec![0],
             dials: vec![(1, 0)],
             v6: Vec::new(),
+            shares: Vec::new(),
             end: Duration::from_secs(60),
             plain: false,
             lanes: 8,
@@ -145,6 +149,19 @@ pub struct BadSettings {
 }
 
 impl Settings {
+    /// The node by whose place a process is known: its own, where it shares nothing.
+    pub(super) fn process_of(&self, place: Place) -> Place {
+        let mut shares = self.shares.iter();
+        shares.find(|it| it.0 == place).map_or(place, |it| it.1)
+    }
+
+    /// The nodes of the process of this one, the one that it is known by first.
+    pub(super) fn nodes_of(&self, place: Place) -> Vec<Place> {
+        let process = self.process_of(place);
+        let shares = self.shares.iter().filter(|it| it.1 == process);
+        [process].into_iter().chain(shares.map(|it| it.0)).collect()
+    }
+
     /// Whether somebody may be turned away for want of room, with nothing wrong.
     pub(super) fn is_tight(&self) -> bool {
         let roomy = Self::default();
@@ -171,6 +188,17 @@ impl Settings {
         };
         if !self.dials.iter().all(legal) {
             return refuse("dial", "must name a node and a listener");
+        }
+        let legal = |&(own, of): &(u8, u8)| {
+            let both = self.listeners.contains(&own) && self.listeners.contains(&of);
+            let dials = self.dials.iter().any(|it| it.0 == own || it.1 == own);
+            both && of < own && self.process_of(of) == of && !dials
+        };
+        if !self.shares.iter().all(legal) {
+            return refuse(
+                "share",
+                "must name a listener that nobody dials and that dials nobody, and one before it",
+            );
         }
         if self.v6.iter().any(|&it| it >= self.nodes) {
             return refuse("v6", "must name a node");
@@ -200,6 +228,7 @@ impl Settings {
             "listen" => self.listeners.push(words.small("", "a node")?),
             "dial" => self.dials.push(read_pair(words)?),
             "v6" => self.v6.push(words.small("", "a node")?),
+            "share" => self.shares.push(read_pair(words)?),
             "end" => self.end = words.duration()?,
             "plain" => self.plain = read_yes_or_no(words)?,
             "lanes" => self.lanes = words.small("", "a number of lanes")?,
@@ -249,6 +278,9 @@ impl Display for Settings {
         }
         for (from, to) in &self.dials {
             writeln!(f, "set dial {from}>{to}")?;
+        }
+        for (own, of) in &self.shares {
+            writeln!(f, "set share {own}>{of}")?;
         }
         for node in &self.v6 {
             writeln!(f, "set v6 {node}")?;

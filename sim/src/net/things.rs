@@ -1,5 +1,6 @@
 //! What an operation does.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use peer_sender_core::{Lane, MessageOptions, StopMode};
@@ -54,7 +55,7 @@ impl World<'_> {
                         self.report.faults.count(Fault::OtherKey);
                     }
                     // These settings have made a node before.
-                    let _ = self.start(node, other_key);
+                    let _ = self.start_process(node, other_key);
                 }
             }
             Op::Freeze(place) => {
@@ -66,7 +67,11 @@ impl World<'_> {
                 }
             }
             Op::Thaw(place) => self.thaw(place),
-            Op::Trust(place, everybody) => self.set_trust(place, everybody),
+            Op::Trust(place, everybody) => {
+                for node in self.setup.settings.nodes_of(place) {
+                    self.set_trust(node, everybody);
+                }
+            }
             Op::Move(place) => self.move_node(place),
             Op::Rebind { node, address } => {
                 let host = self.hosts.get(usize::from(node));
@@ -107,17 +112,19 @@ impl World<'_> {
     }
 
     fn apply_to_host(&mut self, op: &Op) {
-        let (Op::Reader(place, _)
-        | Op::Refuse(place, _)
-        | Op::Tick(place, _)
-        | Op::Late(place, _)
-        | Op::Jump(place, _)
-        | Op::Batch(place, _)
-        | Op::CutAccepted(place)
-        | Op::Changed(place)) = *op
-        else {
-            return;
-        };
+        let Some(place) = host_of(op) else { return };
+        match op {
+            // The nodes of a process have one clock.
+            Op::Tick(..) | Op::Jump(..) => {
+                for node in self.setup.settings.nodes_of(place) {
+                    self.apply_to_node(node, op);
+                }
+            }
+            _ => self.apply_to_node(place, op),
+        }
+    }
+
+    fn apply_to_node(&mut self, place: Place, op: &Op) {
         let Some(host) = self.hosts.get_mut(usize::from(place)) else {
             return;
         };
@@ -143,11 +150,11 @@ impl World<'_> {
             Op::Jump(_, ahead) => {
                 self.amplification.forgot_handshakes(place);
                 host.clock.ahead += ahead;
-                host.forgot = Some(self.now);
                 host.thawed = self.now;
                 self.report.faults.count(Fault::ClockJump);
                 // What was due meanwhile fires now.
                 host.wake = None;
+                self.forget(place);
                 self.touch(place);
             }
             Op::Batch(_, share) => host.batch = share,
@@ -155,8 +162,8 @@ impl World<'_> {
                 if let (false, Some(node)) = (host.frozen, &mut host.node) {
                     node.cut_accepted(now);
                     self.amplification.forgot_handshakes(place);
-                    host.forgot = Some(self.now);
                     self.report.faults.count(Fault::ConnectionsCut);
+                    self.forget(place);
                     self.touch(place);
                 }
             }
@@ -170,10 +177,19 @@ impl World<'_> {
         }
     }
 
+    /// Where a node reaches the nodes of a peer.
+    fn addresses(&self, from: Place, to: Place) -> Vec<SocketAddr> {
+        let nodes = self.setup.settings.nodes_of(to).into_iter();
+        let nodes = nodes.filter_map(|it| self.hosts.get(usize::from(it)));
+        let own = self.hosts.get(usize::from(from));
+        nodes
+            .flat_map(|it| own.map(|own| own.addresses_of(it)).unwrap_or_default())
+            .collect()
+    }
+
     /// A user adds a peer; what was left of it is removed.
     pub(super) fn dial(&mut self, from: Place, to: Place) -> Result<(), BadSettings> {
-        let [own, other] = [from, to].map(|it| &self.hosts[usize::from(it)]);
-        let addresses = own.addresses_of(other);
+        let addresses = self.addresses(from, to);
         let dialling = Dialling::of(addresses.len());
         let config = self
             .setup
@@ -200,6 +216,8 @@ impl World<'_> {
                 stops_by: None,
                 stopped: false,
                 dialling,
+                reached: None,
+                reaching: None,
             };
             host.dialled.insert(to, dialled);
         }
@@ -221,16 +239,17 @@ impl World<'_> {
     }
 
     pub(super) fn reply_burst(&mut self, burst: Burst) {
-        let host = self.hosts.get(usize::from(burst.from));
-        let Some(host) = host.filter(|it| it.is_up()) else {
+        let nodes = self.setup.settings.nodes_of(burst.from).into_iter();
+        let nodes = nodes.filter_map(|it| self.hosts.get(usize::from(it)));
+        let heard = nodes.filter_map(|it| Some((*it.sessions.get(&burst.to)?, it)));
+        // The session that is newest is the one whose dialler is there.
+        let Some((session, host)) = heard.max_by_key(|it| it.0).filter(|it| it.1.is_up()) else {
             return;
         };
-        let life = host.life;
-        if let Some(&session) = host.sessions.get(&burst.to) {
-            let target = Target::Session(session);
-            let channel = self.oracle.channel(burst.from, life, target, burst.to);
-            self.hand_over(burst, channel, target);
-        }
+        let (from, life, target) = (host.place, host.life, Target::Session(session));
+        let process = self.setup.settings.process_of(from);
+        let channel = self.oracle.channel(process, life, target, burst.to);
+        self.hand_over(Burst { from, ..burst }, channel, target);
     }
 
     fn hand_over(&mut self, burst: Burst, channel: usize, target: Target) {
@@ -280,12 +299,22 @@ impl World<'_> {
         self.touch(from);
     }
 
+    /// A process ends without a word, with all its nodes.
     pub(super) fn crash(&mut self, place: Place) {
-        let host = &mut self.hosts[usize::from(place)];
-        let life = host.life;
-        host.end();
-        host.forgot = Some(self.now);
-        self.report.orphaned += self.oracle.orphan(place, life);
+        for node in self.setup.settings.nodes_of(place) {
+            let host = &mut self.hosts[usize::from(node)];
+            let life = host.life;
+            host.end();
+            self.report.orphaned += self.oracle.orphan(node, life);
+        }
+        self.forget(place);
+    }
+
+    /// A process has lost what its applications had not got.
+    pub(super) fn forget(&mut self, place: Place) {
+        for node in self.setup.settings.nodes_of(place) {
+            self.hosts[usize::from(node)].forgot = Some(self.now);
+        }
     }
 
     pub(super) fn thaw(&mut self, place: Place) {
@@ -345,14 +374,11 @@ impl World<'_> {
     }
 
     pub(super) fn tell_addresses(&mut self, from: Place, to: Place, known: bool) {
-        let (Some(own), Some(other)) = (
-            self.hosts.get(usize::from(from)),
-            self.hosts.get(usize::from(to)),
-        ) else {
+        let to = self.setup.settings.process_of(to);
+        let mut addresses = self.addresses(from, to);
+        let Some(host) = self.hosts.get_mut(usize::from(from)) else {
             return;
         };
-        let mut addresses = own.addresses_of(other);
-        let host = &mut self.hosts[usize::from(from)];
         let now = host.clock.read(self.now);
         if let (Some(node), Some(dialled)) = (&mut host.node, host.dialled.get_mut(&to)) {
             if !known {
@@ -384,6 +410,22 @@ impl World<'_> {
         self.report.faults.count(Fault::Stop);
         self.touch(from);
     }
+}
+
+/// To which node something happens that concerns one alone.
+fn host_of(op: &Op) -> Option<Place> {
+    let (Op::Reader(place, _)
+    | Op::Refuse(place, _)
+    | Op::Tick(place, _)
+    | Op::Late(place, _)
+    | Op::Jump(place, _)
+    | Op::Batch(place, _)
+    | Op::CutAccepted(place)
+    | Op::Changed(place)) = *op
+    else {
+        return None;
+    };
+    Some(place)
 }
 
 /// Whether a connection may be lost by it.

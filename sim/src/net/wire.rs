@@ -75,7 +75,8 @@ impl World<'_> {
         let host = &self.hosts[usize::from(place)];
         // Whoever dials may say as much as it likes.
         let owner = self.owners.get(&to);
-        match owner.is_some_and(|owner| host.dialled.contains_key(owner)) {
+        let peer = owner.map(|&owner| self.setup.settings.process_of(owner));
+        match peer.is_some_and(|peer| host.dialled.contains_key(&peer)) {
             true => Ok(()),
             false => {
                 let now = host.clock.shows(self.now);

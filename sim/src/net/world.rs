@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -124,10 +125,27 @@ impl<'a> World<'a> {
         Ok(world)
     }
 
-    /// A node's process begins, and dials whom it has to.
+    /// A process begins, with all its nodes.
+    pub(super) fn start_process(
+        &mut self,
+        place: Place,
+        other_key: bool,
+    ) -> Result<(), BadSettings> {
+        let nodes = self.setup.settings.nodes_of(place);
+        nodes
+            .into_iter()
+            .try_for_each(|it| self.start(it, other_key))
+    }
+
+    /// A node begins, and dials whom it has to.
     pub(super) fn start(&mut self, place: Place, other_key: bool) -> Result<(), BadSettings> {
+        let process = self.setup.settings.process_of(place);
+        let records = match process == place {
+            true => None,
+            false => self.hosts[usize::from(process)].records.clone(),
+        };
         let host = &mut self.hosts[usize::from(place)];
-        let begun = host.start(&self.setup, other_key);
+        let begun = host.start(&self.setup, other_key, records);
         begun.map_err(|error| BadSettings {
             field: error.field,
             problem: error.problem.to_owned(),
@@ -367,6 +385,12 @@ impl<'a> World<'a> {
         self.oracle.check_ends()?;
         self.look_at_books(place)?;
         self.set_alarm(place);
+        for other in self.setup.settings.nodes_of(place) {
+            let called = &self.hosts[usize::from(other)].called;
+            if other != place && called.swap(false, Ordering::Relaxed) {
+                self.touch(other);
+            }
+        }
         Ok(())
     }
 

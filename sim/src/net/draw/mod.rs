@@ -11,7 +11,7 @@ mod settings;
 use std::time::Duration;
 
 pub(super) use self::kind::Kind;
-pub(super) use self::settings::{BOTH_FAMILIES, TIGHT};
+pub(super) use self::settings::{BOTH_FAMILIES, SHARED, TIGHT};
 use self::settings::{draw_settings, draw_surroundings};
 
 use super::op::{Burst, Junk, Op, Place};
@@ -190,6 +190,15 @@ impl Drawing {
     fn pair(&self, choices: &mut Choices<'_>) -> (Place, Place) {
         let pair = choices.one_of(&self.settings.dials);
         pair.copied().unwrap_or((1, 0))
+    }
+
+    /// One of the nodes of a peer.
+    fn node_of(&self, place: Place, choices: &mut Choices<'_>) -> Place {
+        if self.settings.shares.is_empty() {
+            return place;
+        }
+        let nodes = self.settings.nodes_of(place);
+        choices.one_of(&nodes).copied().unwrap_or(place)
     }
 
     fn add(&mut self, op: Op) {

@@ -95,7 +95,10 @@ impl Drawing {
                 let lasts = choices.time(SECOND, 2 * MINUTE);
                 self.add_in(lasts, Op::Batch(node, Share::NONE));
             }
-            Kind::CutAccepted => self.add(Op::CutAccepted(to)),
+            Kind::CutAccepted => {
+                let to = self.node_of(to, choices);
+                self.add(Op::CutAccepted(to));
+            }
             _ => self.add(Op::Changed(node)),
         }
     }

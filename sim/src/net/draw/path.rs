@@ -12,6 +12,7 @@ impl Drawing {
     /// What changes about a path, and how it was before.
     pub(super) fn path(&mut self, kind: Kind, choices: &mut Choices<'_>) {
         let (dialler, listener) = self.pair(choices);
+        let listener = self.node_of(listener, choices);
         let (from, to) = match choices.below(4) {
             0 => (None, None),
             1 => (Some(dialler), Some(listener)),

@@ -67,15 +67,31 @@ pub(in crate::net) const TIGHT: u8 = 1;
 /// The same, that some nodes have addresses of both families.
 pub(in crate::net) const BOTH_FAMILIES: u8 = 2;
 
+/// The same, that two listeners are of one process.
+pub(in crate::net) const SHARED: u8 = 4;
+
 /// What surrounds the nodes, out of the second record: none of it where that is missing.
 pub(super) fn draw_surroundings(settings: &mut Settings, choices: &mut Choices<'_>) {
     let which = choices.byte();
+    if which & SHARED != 0 {
+        share(settings);
+    }
     if which & TIGHT != 0 {
         draw_limits(settings, choices);
     }
     if which & BOTH_FAMILIES != 0 {
         let has = |_: &u8| choices.chance(192);
         settings.v6 = (0..settings.nodes).filter(has).collect();
+    }
+}
+
+/// The second node is of the first one's process, and no longer dials or is dialled by itself.
+fn share(settings: &mut Settings) {
+    const ENOUGH: u8 = 3;
+    if settings.nodes >= ENOUGH {
+        settings.listeners = vec![0, 1];
+        settings.dials.retain(|it| it.0 != 1 && it.1 != 1);
+        settings.shares = vec![(1, 0)];
     }
 }
 

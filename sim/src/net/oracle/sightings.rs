@@ -1,6 +1,6 @@
 //! What applications are given: who sent it, in which order, and whether it may come at all.
 
-use peer_sender_core::IncomingMessage;
+use peer_sender_core::{IncomingMessage, Time};
 use peer_sender_quic::{Source, Target};
 
 use super::{Broken, NAME_BYTES, Oracle, Seen, broken};
@@ -8,12 +8,14 @@ use crate::net::op::Place;
 use crate::net::report::Report;
 
 impl Oracle {
-    /// Which message an application is given, and by that whether it may be.
+    /// Which message an application is given, and by that whether it may be. `forgot`: when the
+    /// receiver last lost what it remembers.
     pub(in crate::net) fn received(
         &mut self,
         (place, life, from): (Place, u32, Place),
         source: Source,
         message: &IncomingMessage,
+        forgot: Option<Time>,
         report: &mut Report,
     ) -> Result<usize, Broken> {
         report.received += 1;
@@ -79,7 +81,9 @@ impl Oracle {
         if copies > 0 {
             report.copies += 1;
             let replied = matches!(own.target, Target::Session(_));
-            if self.at_most_once || replied || copies > own.losses - told.losses {
+            // Under the plain protocol nothing is remembered beyond a connection.
+            let kept = !self.plain && forgot.is_none_or(|at| at < told.at);
+            if self.at_most_once || replied || kept || copies > own.losses - told.losses {
                 return broken(
                     "I6",
                     format!("message {index} is received {} times", copies + 1),
