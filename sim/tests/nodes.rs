@@ -1,8 +1,10 @@
 //! Whole nodes over real QUIC, in virtual time.
 
+use std::net::IpAddr;
 use std::process::Command;
 
-use peer_sender_sim::net::{Crypto, Fault, Profile, Report, Scenario};
+use peer_sender_core::Time;
+use peer_sender_sim::net::{Captured, Crypto, Fault, Profile, Report, Scenario};
 
 const KILLED: &str = "
 set layer quic
@@ -77,6 +79,19 @@ at 31s send 2>0 lane 0 count 100 bytes 10000
 at 50s reply 0>2 lane 0 count 10 bytes 100
 ";
 
+const RESTARTED: &str = "
+set layer quic
+set nodes 2
+set listen 0
+set dial 1>0
+set idle_timeout 10s
+set end 40s
+at 1s send 1>0 lane 0 count 10 bytes 1000
+at 5s crash 0
+at 5500ms restart 0
+at 6s send 1>0 lane 0 count 10 bytes 1000
+";
+
 /// Runs the scenario of each seed, and says all that came of them.
 #[expect(clippy::panic, reason = "a helper of tests")]
 fn run(profile: Profile, seeds: impl IntoIterator<Item = u64>, crypto: Crypto) -> Report {
@@ -109,6 +124,33 @@ fn a_peer_is_reached_over_whichever_family_works() {
     let mut switches: Vec<_> = families.collect();
     switches.dedup();
     assert!(switches.len() > 2, "from one to the other, and back");
+}
+
+/// Checks: L7
+#[test]
+fn a_peer_that_began_anew_is_dialled_at_its_reset_or_after_its_silence() {
+    const LONG_HEADER: u8 = 0x80;
+    let dialled_at = |text: &str| {
+        let scenario: Scenario = text.parse().unwrap();
+        let (report, capture) = scenario.run_captured();
+        let report = report.unwrap();
+        assert_eq!(report.outcomes.delivered, report.messages);
+        let from_dialler = |it: &&Captured| {
+            let bits = it.bytes.first().copied().unwrap_or_default();
+            it.from.ip() == IpAddr::from([10, 0, 0, 2]) && bits & LONG_HEADER != 0
+        };
+        let mut dials = capture.datagrams.iter().filter(from_dialler);
+        let again = dials.find(|it| it.at > Time::from_secs(5));
+        again.map(|it| it.at).unwrap()
+    };
+    // A round trip of 20 ms, and the first wait of 100 ms.
+    let by_reset = dialled_at(RESTARTED);
+    assert!(by_reset <= Time::from_millis(6_130), "{by_reset:?}");
+    // What was sent first after the last answer begins the idle timeout anew.
+    let mute = format!("{RESTARTED}at 5400ms path 0>1 cut\nat 25s path 0>1 joined\n");
+    let by_silence = dialled_at(&mute);
+    assert!(by_silence >= Time::from_secs(11), "{by_silence:?}");
+    assert!(by_silence <= Time::from_millis(15_300), "{by_silence:?}");
 }
 
 /// Checks: I6, I7

@@ -145,7 +145,7 @@ pub(super) const ID_BYTES: usize = 12;
 /// What quinn-proto sends to a new address of a connection, whatever came from there: two datagrams.
 const MOVE_BYTES: u64 = 2 * 1_472;
 
-fn is_short(datagram: &[u8]) -> bool {
+pub(super) fn is_short(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| first & LONG == 0)
 }
 

@@ -150,6 +150,7 @@ impl World<'_> {
         peer: PeerHandle,
         event: &PeerEvent,
     ) -> Result<(), Broken> {
+        let lives: Vec<_> = self.hosts.iter().map(|it| it.life).collect();
         let host = &mut self.hosts[usize::from(place)];
         let slack = host.slack(now);
         let own = host.dialled.iter_mut().find(|(_, it)| it.handle == peer);
@@ -174,15 +175,19 @@ impl World<'_> {
                 self.report.connected += 1;
                 let other = own.reached.is_some() && own.reached != own.reaching;
                 own.reached = own.reaching;
+                let life = lives.get(usize::from(to)).copied();
+                own.meeting.begins(now, life.unwrap_or_default());
                 if other {
                     self.report.faults.count(Fault::OtherNode);
                 }
             }
             PeerEvent::Connecting { address, .. } => {
                 own.reaching = self.owners.get(address).copied();
+                own.address = Some(*address);
             }
             PeerEvent::Disconnected { error, .. } => {
                 self.report.disconnected += 1;
+                own.meeting.ends(now);
                 let channel = channel.and_then(|it| self.oracle.channels.get_mut(it));
                 if let Some(channel) = channel {
                     channel.losses += 1;
@@ -204,8 +209,8 @@ impl World<'_> {
                     self.oracle.end(channel);
                 }
             }
-            PeerEvent::Idle
-            | PeerEvent::BackoffStarted { .. }
+            PeerEvent::Idle => own.meeting.ends(now),
+            PeerEvent::BackoffStarted { .. }
             | PeerEvent::AddressChanged { .. }
             | PeerEvent::SlowPeer { .. }
             | PeerEvent::SlowPeerCleared => {}

@@ -19,6 +19,7 @@ use super::link::Datagram;
 use super::op::{Place, Reader};
 use super::provider::Seeded;
 use super::report::mix;
+use super::restarts::Meeting;
 use super::settings::{Crypto, Settings};
 use super::share::Share;
 use super::waits::Dialling;
@@ -51,6 +52,9 @@ pub(super) struct Dialled {
     pub(super) reached: Option<Place>,
     /// The one that it dials, or has dialled last.
     pub(super) reaching: Option<Place>,
+    /// And at which address.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) meeting: Meeting,
 }
 
 /// One node with everything of its own.
@@ -91,6 +95,8 @@ pub(super) struct Host {
     pub(super) turns: u64,
     /// What its process remembers of sessions, where several nodes do so together.
     pub(super) records: Option<Records>,
+    /// Nodes that it has said more to in this life than a reset.
+    pub(super) greeted: BTreeSet<Place>,
     /// Another node of the process has made work for it.
     pub(super) called: Arc<AtomicBool>,
     /// Listens, or not.
@@ -308,6 +314,7 @@ impl Host {
             sessions: BTreeMap::new(),
             turns: 0,
             records: None,
+            greeted: BTreeSet::new(),
             called: Arc::default(),
             listens,
             seeded: None,
@@ -361,6 +368,7 @@ impl Host {
     pub(super) fn end(&mut self) {
         self.node = None;
         self.records = None;
+        self.greeted.clear();
         self.seeded = None;
         self.frozen = false;
         self.socket.clear();

@@ -25,6 +25,8 @@ const LOSS_IN_BURSTS: u64 = 8_000;
 pub(super) struct Datagram {
     /// The node that sent it, and in which of its lives; none if nobody of the world did.
     pub(super) sender: Option<(Place, u32)>,
+    /// It is a stateless reset, whole.
+    pub(super) reset: bool,
     /// Where the network says that it comes from.
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
@@ -179,6 +181,7 @@ impl Link {
             self.fates.push(Fault::Corrupt);
             let mut bytes = datagram.bytes.to_vec();
             self.damage(&mut bytes);
+            datagram.reset = false;
             datagram.bytes = bytes.into();
         }
     }
@@ -252,6 +255,7 @@ mod tests {
         let address = SocketAddr::from(([10, 0, 0, 1], 1));
         Datagram {
             sender: None,
+            reset: false,
             from: address,
             to: address,
             ecn: Some(Ecn::Ect0),

@@ -45,6 +45,7 @@ mod path;
 mod profile;
 mod provider;
 mod report;
+mod restarts;
 mod run;
 mod scenario;
 mod settings;

@@ -216,6 +216,7 @@ impl World<'_> {
         self.report.faults.count(fault);
         let datagram = Datagram {
             sender: None,
+            reset: false,
             from,
             to: address,
             ecn: None,

@@ -10,6 +10,7 @@ use super::host::Dialled;
 use super::op::{Burst, Junk, Op, Place};
 use super::oracle::Broken;
 use super::report::Fault;
+use super::restarts::Meeting;
 use super::settings::BadSettings;
 use super::waits::Dialling;
 use super::world::World;
@@ -218,6 +219,8 @@ impl World<'_> {
                 dialling,
                 reached: None,
                 reaching: None,
+                address: None,
+                meeting: Meeting::default(),
             };
             host.dialled.insert(to, dialled);
         }

@@ -42,6 +42,10 @@ impl Dialling {
         }
     }
 
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
     /// Judges what is told now. `slack`: how late the node's timers may be, at this moment.
     pub(super) fn hear(
         &mut self,

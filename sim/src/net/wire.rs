@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use peer_sender_quic::Transmit;
 
-use super::amplification::is_retry;
+use super::amplification::{is_retry, is_short};
 use super::due::Due;
 use super::link::Datagram;
 use super::op::Place;
@@ -94,12 +94,19 @@ impl World<'_> {
         let Some(link) = self.links.get_mut(&(place, to)) else {
             return;
         };
-        let host = &self.hosts[usize::from(place)];
+        let host = &mut self.hosts[usize::from(place)];
+        // Whoever has not begun a connection in this life has nothing else to say in short.
+        let greets = !is_short(bytes) || host.other_key;
+        if greets {
+            host.greeted.insert(to);
+        }
+        let reset = !host.greeted.contains(&to);
         let Some(from) = host.address_towards(transmit.destination) else {
             return;
         };
         let datagram = Datagram {
             sender: Some((place, host.life)),
+            reset,
             from,
             to: transmit.destination,
             ecn: transmit.ecn,

@@ -278,6 +278,7 @@ impl<'a> World<'a> {
 
     /// Gives a node a datagram out of its socket.
     pub(super) fn hand_in(&mut self, place: Place, datagram: Datagram) {
+        self.meet(place, &datagram);
         let host = &mut self.hosts[usize::from(place)];
         let Some(node) = &mut host.node else { return };
         self.amplification.received(place, &datagram);
@@ -384,6 +385,7 @@ impl<'a> World<'a> {
         self.buffer = buffer;
         self.oracle.check_ends()?;
         self.look_at_books(place)?;
+        self.look_at_restarts(place, now)?;
         self.set_alarm(place);
         for other in self.setup.settings.nodes_of(place) {
             let called = &self.hosts[usize::from(other)].called;
