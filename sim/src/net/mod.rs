@@ -29,6 +29,7 @@
 //! assert_eq!(report.outcomes.delivered, report.messages);
 //! ```
 
+mod addresses;
 mod amplification;
 mod books;
 mod clock;
@@ -49,6 +50,7 @@ mod restarts;
 mod run;
 mod scenario;
 mod settings;
+mod setup;
 mod share;
 mod smaller;
 mod stranger;

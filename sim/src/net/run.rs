@@ -9,11 +9,11 @@ use peer_sender_core::Time;
 use peer_sender_quic::Ecn;
 use peer_sender_quic::simulation::rustls::KeyLog;
 
-use super::host::{NOT_LONG_AGO, Setup};
 use super::oracle::Broken;
 use super::report::{Fault, Report};
 use super::scenario::Scenario;
 use super::settings::BadSettings;
+use super::setup::{NOT_LONG_AGO, Setup};
 use super::world::World;
 use crate::pcapng;
 

@@ -11,11 +11,11 @@ use peer_sender_quic::{NodeMachine, Output};
 
 use super::amplification::{ID_BYTES, LONG, ids};
 use super::due::Due;
-use super::host::{Setup, stranger};
 use super::link::{Datagram, below};
 use super::op::{Junk, Place};
 use super::provider::Seeded;
 use super::report::{Fault, mix};
+use super::setup::{Setup, stranger};
 use super::world::World;
 use crate::tape::Rng;
 

@@ -1,18 +1,13 @@
 //! What an operation does.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use peer_sender_core::{Lane, MessageOptions, StopMode};
 use peer_sender_quic::{OutgoingMessage, Target};
 
-use super::host::Dialled;
 use super::op::{Burst, Junk, Op, Place};
 use super::oracle::Broken;
 use super::report::Fault;
-use super::restarts::Meeting;
-use super::settings::BadSettings;
-use super::waits::Dialling;
 use super::world::World;
 
 impl World<'_> {
@@ -178,56 +173,6 @@ impl World<'_> {
         }
     }
 
-    /// Where a node reaches the nodes of a peer.
-    fn addresses(&self, from: Place, to: Place) -> Vec<SocketAddr> {
-        let nodes = self.setup.settings.nodes_of(to).into_iter();
-        let nodes = nodes.filter_map(|it| self.hosts.get(usize::from(it)));
-        let own = self.hosts.get(usize::from(from));
-        nodes
-            .flat_map(|it| own.map(|own| own.addresses_of(it)).unwrap_or_default())
-            .collect()
-    }
-
-    /// A user adds a peer; what was left of it is removed.
-    pub(super) fn dial(&mut self, from: Place, to: Place) -> Result<(), BadSettings> {
-        let addresses = self.addresses(from, to);
-        let dialling = Dialling::of(addresses.len());
-        let config = self
-            .setup
-            .peer(to, addresses)
-            .map_err(|error| BadSettings {
-                field: error.field,
-                problem: error.problem.to_owned(),
-            })?;
-        let host = &mut self.hosts[usize::from(from)];
-        let now = host.clock.read(self.now);
-        let Some(node) = &mut host.node else {
-            return Ok(());
-        };
-        if let Some(last) = host.dialled.get(&to) {
-            // One whose end was not told is left alone: its messages have no outcome yet.
-            if !last.stopped {
-                return Ok(());
-            }
-            node.remove_peer(last.handle);
-        }
-        if let Ok(handle) = node.add_peer(now, u64::from(to), config) {
-            let dialled = Dialled {
-                handle,
-                stops_by: None,
-                stopped: false,
-                dialling,
-                reached: None,
-                reaching: None,
-                address: None,
-                meeting: Meeting::default(),
-            };
-            host.dialled.insert(to, dialled);
-        }
-        self.touch(from);
-        Ok(())
-    }
-
     pub(super) fn send_burst(&mut self, burst: Burst) {
         let host = self.hosts.get(usize::from(burst.from));
         let Some(host) = host.filter(|it| it.is_up()) else {
@@ -355,42 +300,6 @@ impl World<'_> {
                 node.set_trust(now, trust);
             }
             self.touch(place);
-        }
-    }
-
-    fn move_node(&mut self, place: Place) {
-        let Some(host) = self.hosts.get(usize::from(place)) else {
-            return;
-        };
-        let up = host.is_up();
-        self.report.faults.count(Fault::Moved);
-        self.readdress(place, false);
-        let host = &mut self.hosts[usize::from(place)];
-        let now = host.clock.read(self.now);
-        if let (true, Some(node)) = (up, &mut host.node) {
-            node.network_changed(now);
-            self.touch(place);
-        }
-        for from in 0..self.setup.settings.nodes {
-            self.tell_addresses(from, place, true);
-        }
-    }
-
-    pub(super) fn tell_addresses(&mut self, from: Place, to: Place, known: bool) {
-        let to = self.setup.settings.process_of(to);
-        let mut addresses = self.addresses(from, to);
-        let Some(host) = self.hosts.get_mut(usize::from(from)) else {
-            return;
-        };
-        let now = host.clock.read(self.now);
-        if let (Some(node), Some(dialled)) = (&mut host.node, host.dialled.get_mut(&to)) {
-            if !known {
-                self.report.faults.count(Fault::NoAddress);
-                addresses.clear();
-            }
-            dialled.dialling.places = addresses.len();
-            node.set_addresses(now, dialled.handle, addresses);
-            self.touch(from);
         }
     }
 

@@ -10,9 +10,10 @@ use bytes::BytesMut;
 use peer_sender_core::Time;
 use peer_sender_quic::{DatagramMeta, Output};
 
+use super::addresses::{PORT, address_v6};
 use super::amplification::Amplification;
 use super::due::{Due, Entry};
-use super::host::{Host, Setup};
+use super::host::Host;
 use super::link::{Datagram, Link, below};
 use super::op::{Op, Place, Reader};
 use super::oracle::{Broken, Oracle, broken};
@@ -20,16 +21,9 @@ use super::report::{Fault, Report, mix};
 use super::run::Capture;
 use super::scenario::Scenario;
 use super::settings::BadSettings;
+use super::setup::Setup;
 use super::stranger::Stranger;
 use crate::tape::Rng;
-
-/// The port that nodes begin with.
-const PORT: u16 = 4_433;
-
-/// Each node has a network of its own, and in it as many addresses as it likes.
-fn address_v6(place: Place, given: u16) -> SocketAddr {
-    SocketAddr::from(([0xfd00, 0, 0, u16::from(place), 0, 0, 0, given + 1], PORT))
-}
 
 /// Nodes, the network between them, and what is known of all.
 pub(super) struct World<'a> {
@@ -43,7 +37,7 @@ pub(super) struct World<'a> {
     pub(super) names: BTreeMap<SocketAddr, Place>,
     /// Whoever has ever stood there.
     pub(super) owners: BTreeMap<SocketAddr, Place>,
-    addresses_given: u16,
+    pub(super) addresses_given: u16,
     dirty: BTreeSet<Place>,
     pub(super) oracle: Oracle,
     pub(super) amplification: Amplification,
@@ -168,28 +162,6 @@ impl<'a> World<'a> {
 
     pub(super) fn touch(&mut self, place: Place) {
         self.dirty.insert(place);
-    }
-
-    /// Others see a node at an address that nobody has had; what is under way to the old one is
-    /// lost.
-    pub(super) fn readdress(&mut self, place: Place, same_host: bool) {
-        self.addresses_given += 1;
-        let [high, low] = self.addresses_given.to_be_bytes();
-        let host = &mut self.hosts[usize::from(place)];
-        self.names.remove(&host.address);
-        host.address = match same_host {
-            true => SocketAddr::new(host.address.ip(), 20_000 + self.addresses_given % 40_000),
-            false => SocketAddr::from(([10, 1, high, low], PORT)),
-        };
-        self.names.insert(host.address, place);
-        self.owners.insert(host.address, place);
-        // A NAT is between addresses of the older family.
-        if let (false, Some(v6)) = (same_host, &mut host.address_v6) {
-            self.names.remove(v6);
-            *v6 = address_v6(place, self.addresses_given);
-            self.names.insert(*v6, place);
-            self.owners.insert(*v6, place);
-        }
     }
 
     /// Lets everything happen up to this moment, or until that is so.
