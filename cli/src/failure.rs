@@ -84,10 +84,10 @@ pub(crate) enum Failure {
     #[error("--faults {0}\nto see what may be drawn: peer-sender sim --help")]
     Faults(String),
     #[error(
-        "only a scenario of the layer quic, or a single seed of it, has datagrams to write to a file\nto write those of seed 7: peer-sender sim --layer quic --seeds 7..8 --pcap FILE"
+        "only a scenario of the layer quic, or a single seed of it, has datagrams and nodes to write to a file\nto write those of seed 7: peer-sender sim --layer quic --seeds 7..8 --pcap FILE --trace FILE"
     )]
     NothingToCapture,
-    #[error("cannot write the capture to {}: {error}\nto write it elsewhere: peer-sender sim --pcap FILE ...", file.display())]
+    #[error("cannot write the capture to {}: {error}\nto write it elsewhere: peer-sender sim --pcap FILE --trace FILE ...", file.display())]
     Capture { file: PathBuf, error: io::Error },
     #[error("cannot write the smallest scenario to {}: {error}\nto write it elsewhere: peer-sender sim --smallest FILE ...", file.display())]
     Smallest { file: PathBuf, error: io::Error },

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::process::Command;
 
 use peer_sender_core::Time;
+use peer_sender_core::trace::{Replay, TraceReader};
 use peer_sender_sim::net::{Captured, Crypto, Fault, Profile, Report, Scenario};
 
 const KILLED: &str = "
@@ -282,4 +283,23 @@ fn what_nodes_send_can_be_kept_with_the_secrets_to_read_it() {
         assert!(lines.any(|line| line.starts_with(label)), "{label}");
     }
     assert_eq!(report, scenario.run().unwrap(), "to look changes nothing");
+}
+
+/// What machines did is found again by fresh ones, whatever befell them.
+#[test]
+fn recorded_runs_go_the_same_way_again() {
+    let mut steps = 0;
+    for seed in 0..20 {
+        let scenario = Profile::All.scenario(seed, Crypto::Null);
+        let (_, capture) = scenario.run_captured();
+        let (mut reader, mut replay) = (TraceReader::new(), Replay::new());
+        reader.feed(&capture.trace);
+        while let Some(record) = reader.next_record().unwrap() {
+            replay.record(record).unwrap();
+        }
+        let summary = replay.summary();
+        assert_eq!((reader.torn(), summary.passed), (0, 0), "seed {seed}");
+        steps += summary.steps;
+    }
+    assert!(steps > 5_000, "{steps}");
 }

@@ -39,8 +39,12 @@ pub(crate) struct SimArgs {
     /// the streams in clear: of a scenario of the layer `quic`, or of a single seed of it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["exhaustive", "again", "digests"])]
     pub(crate) pcap: Option<PathBuf>,
+    /// Write what the nodes' machines were told and did to this file, for `peer-sender trace`: of a
+    /// scenario of the layer `quic`, or of a single seed of it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["exhaustive", "again", "digests"])]
+    pub(crate) trace: Option<PathBuf>,
     /// Stop the sender in five ways after each single thing that happens in a seed.
-    #[arg(long, conflicts_with_all = ["exhaustive", "scenario", "pcap"])]
+    #[arg(long, conflicts_with_all = ["exhaustive", "scenario", "pcap", "trace"])]
     pub(crate) stops: bool,
     /// Run each so many-th seed again, in another process, and compare the digests of all that
     /// happened.

@@ -22,13 +22,13 @@ use crate::failure::Failure;
 
 pub(crate) fn run(args: &SimArgs) -> Result<Verdict, Failure> {
     match (&args.scenario, &args.seeds) {
-        (Some(file), _) => replay(file, args.pcap.as_deref()),
+        (Some(file), _) => replay(file, &Kept::of(args)),
         (None, Some(range)) => seeds::run(args, range.clone()),
         (None, None) => explore::run(args),
     }
 }
 
-fn replay(file: &Path, pcap: Option<&Path>) -> Result<Verdict, Failure> {
+fn replay(file: &Path, kept: &Kept<'_>) -> Result<Verdict, Failure> {
     let unusable = |problem: String| Failure::Scenario {
         file: file.to_owned(),
         problem,
@@ -40,9 +40,9 @@ fn replay(file: &Path, pcap: Option<&Path>) -> Result<Verdict, Failure> {
     let text = text.map_err(|error| unusable(error.to_string()))?;
     let bad = |error: BadScenario| unusable(error.to_string());
     if net::Scenario::is_of(&text) {
-        return replay_nodes(&text.parse().map_err(bad)?, pcap);
+        return replay_nodes(&text.parse().map_err(bad)?, kept);
     }
-    if pcap.is_some() {
+    if kept.is_something() {
         return Err(Failure::NothingToCapture);
     }
     let told = peer_sender_sim::transcript(&text).map_err(|error| unusable(error.to_string()))?;
@@ -58,10 +58,10 @@ fn replay(file: &Path, pcap: Option<&Path>) -> Result<Verdict, Failure> {
 }
 
 /// Runs a scenario of whole nodes, and tells what it came to.
-fn replay_nodes(scenario: &net::Scenario, pcap: Option<&Path>) -> Result<Verdict, Failure> {
-    let result = match pcap {
-        Some(file) => quic::capture(scenario, file)?,
-        None => scenario.run(),
+fn replay_nodes(scenario: &net::Scenario, kept: &Kept<'_>) -> Result<Verdict, Failure> {
+    let result = match kept.is_something() {
+        true => quic::capture(scenario, kept)?,
+        false => scenario.run(),
     };
     Ok(match result {
         Ok(report) => {
@@ -74,6 +74,26 @@ fn replay_nodes(scenario: &net::Scenario, pcap: Option<&Path>) -> Result<Verdict
             Verdict::NotAll
         }
     })
+}
+
+/// The files for what happens in a run of nodes.
+#[derive(Clone, Copy, Debug)]
+struct Kept<'a> {
+    pcap: Option<&'a Path>,
+    trace: Option<&'a Path>,
+}
+
+impl<'a> Kept<'a> {
+    fn of(args: &'a SimArgs) -> Self {
+        Self {
+            pcap: args.pcap.as_deref(),
+            trace: args.trace.as_deref(),
+        }
+    }
+
+    fn is_something(&self) -> bool {
+        self.pcap.is_some() || self.trace.is_some()
+    }
 }
 
 /// More than any scenario has.

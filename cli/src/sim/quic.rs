@@ -5,6 +5,7 @@ use std::path::Path;
 
 use peer_sender_sim::net::{self, BadProfile, Failure as Ended, Fault, Profile, Report, Scenario};
 
+use super::Kept;
 use super::seeds::Layer;
 use super::tally::{Broken, Tally};
 use crate::args::Crypto;
@@ -109,12 +110,20 @@ pub(super) fn said(failure: Ended) -> (&'static str, String) {
     }
 }
 
-/// Runs a scenario and writes down what went over its network.
-pub(super) fn capture(scenario: &Scenario, file: &Path) -> Result<Result<Report, Ended>, Failure> {
+/// Runs a scenario and writes down what went over its network, and what its machines did.
+pub(super) fn capture(
+    scenario: &Scenario,
+    kept: &Kept<'_>,
+) -> Result<Result<Report, Ended>, Failure> {
     let (result, capture) = scenario.run_captured();
-    fs::write(file, capture.to_pcapng()).map_err(|error| Failure::Capture {
-        file: file.to_owned(),
-        error,
-    })?;
+    let write = |file: Option<&Path>, bytes: &dyn Fn() -> Vec<u8>| match file {
+        Some(file) => fs::write(file, bytes()).map_err(|error| Failure::Capture {
+            file: file.to_owned(),
+            error,
+        }),
+        None => Ok(()),
+    };
+    write(kept.pcap, &|| capture.to_pcapng())?;
+    write(kept.trace, &|| capture.trace.clone())?;
     Ok(result)
 }

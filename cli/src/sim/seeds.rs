@@ -11,6 +11,7 @@ use std::{env, fs, thread};
 use clap::ValueEnum;
 use tokio::time::Instant;
 
+use super::Kept;
 use super::machine::Machine;
 use super::quic::Quic;
 use super::tally::{Again, Broken, Tally, Told};
@@ -32,18 +33,19 @@ pub(super) trait Layer: Sync {
 }
 
 pub(super) fn run(args: &SimArgs, range: Range<u64>) -> Result<Verdict, Failure> {
+    let kept = Kept::of(args);
     match args.layer {
-        args::Layer::Machine if args.pcap.is_some() => Err(Failure::NothingToCapture),
+        args::Layer::Machine if kept.is_something() => Err(Failure::NothingToCapture),
         args::Layer::Machine => run_layer(&Machine::new(&args.faults, args.stops)?, args, range),
         args::Layer::Quic => {
             if args.stops {
                 return Err(Failure::StopsOfMachines);
             }
             let layer = Quic::new(&args.faults, args.crypto)?;
-            match (&args.pcap, range.end - range.start) {
-                (None, _) => run_layer(&layer, args, range),
-                (Some(file), 1) => super::replay_nodes(&layer.scenario(range.start), Some(file)),
-                (Some(_), _) => Err(Failure::NothingToCapture),
+            match (kept.is_something(), range.end - range.start) {
+                (false, _) => run_layer(&layer, args, range),
+                (true, 1) => super::replay_nodes(&layer.scenario(range.start), &kept),
+                (true, _) => Err(Failure::NothingToCapture),
             }
         }
     }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use peer_sender_core::Time;
-use peer_sender_quic::Ecn;
+use peer_sender_core::trace::{Payloads, RecorderConfig};
 use peer_sender_quic::simulation::rustls::KeyLog;
+use peer_sender_quic::{Ecn, Trace};
 
 use super::oracle::Broken;
 use super::report::{Fault, Report};
@@ -35,6 +36,9 @@ pub enum Failure {
     },
 }
 
+/// The most bytes of a trace: it waits in memory.
+const TRACE_BYTES_MAX: usize = 1 << 30;
+
 /// What nodes sent, for whoever wants to look at it.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
@@ -43,6 +47,8 @@ pub struct Capture {
     /// The secrets of every connection: lines of the format that `SSLKEYLOGFILE` made common, which
     /// Wireshark reads.
     pub key_log: Vec<String>,
+    /// What the nodes' machines were told and did (`docs/trace-format.md`), with whole payloads.
+    pub trace: Vec<u8>,
 }
 
 impl Capture {
@@ -122,15 +128,23 @@ impl Scenario {
     ///
     /// The settings are of no use, or a promise was broken.
     pub fn run(&self) -> Result<Report, Failure> {
-        self.run_world(None, None).0
+        self.run_world((None, None, None)).0
     }
 
     /// The same, and all that nodes sent, also where it did not end well.
     pub fn run_captured(&self) -> (Result<Report, Failure>, Capture) {
         let lines = Arc::new(Lines::default());
         let log: Arc<dyn KeyLog> = lines.clone();
-        let (result, capture) = self.run_world(Some(log), Some(Capture::default()));
+        let trace = Trace::new(RecorderConfig {
+            payloads: Payloads::Whole,
+            actions: true,
+            ready_bytes_max: TRACE_BYTES_MAX,
+            ..RecorderConfig::default()
+        });
+        let kept = (Some(log), Some(trace.clone()), Some(Capture::default()));
+        let (result, capture) = self.run_world(kept);
         let mut capture = capture.unwrap_or_default();
+        trace.take(&mut capture.trace);
         let mut lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
         capture.key_log = std::mem::take(&mut *lines);
         (result, capture)
@@ -138,13 +152,12 @@ impl Scenario {
 
     fn run_world(
         &self,
-        log: Option<Arc<dyn KeyLog>>,
-        capture: Option<Capture>,
+        (log, trace, capture): (Option<Arc<dyn KeyLog>>, Option<Trace>, Option<Capture>),
     ) -> (Result<Report, Failure>, Option<Capture>) {
         if let Err(error) = self.settings.check() {
             return (Err(error.into()), capture);
         }
-        let setup = Setup::new(self.settings.clone(), log);
+        let setup = Setup::new(self.settings.clone(), log, trace);
         let mut world = match World::new(self, setup, capture) {
             Ok(world) => world,
             Err(error) => return (Err(error.into()), None),

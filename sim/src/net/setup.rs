@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use peer_sender_core::{Config, ConfigError, Redelivery, SendLimits, SendPolicy, WhenFull};
 use peer_sender_quic::simulation::Security;
 use peer_sender_quic::simulation::rustls::KeyLog;
-use peer_sender_quic::{Identity, NodeConfig, NodeMachine, PeerConfig, Records, Trust};
+use peer_sender_quic::{Identity, NodeConfig, NodeMachine, PeerConfig, Records, Trace, Trust};
 
 use super::op::Place;
 use super::provider::Seeded;
@@ -27,10 +27,16 @@ pub(super) struct Setup {
     identities: Vec<[Identity; 2]>,
     pub(super) base: Instant,
     key_log: Option<Arc<dyn KeyLog>>,
+    /// What nodes are recorded into.
+    trace: Option<Trace>,
 }
 
 impl Setup {
-    pub(super) fn new(settings: Settings, key_log: Option<Arc<dyn KeyLog>>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        key_log: Option<Arc<dyn KeyLog>>,
+        trace: Option<Trace>,
+    ) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "an origin to count from, never seen"
@@ -50,6 +56,7 @@ impl Setup {
             identities,
             base,
             key_log,
+            trace,
         }
     }
 
@@ -160,6 +167,9 @@ impl Setup {
         }
         if let Some(records) = records {
             config = config.records(records);
+        }
+        if let Some(trace) = &self.trace {
+            config = config.trace(trace.clone());
         }
         config.build()
     }
