@@ -80,7 +80,9 @@ pub use receiver::{
     PeerReceiverMachine, ReceiverCanonical, SessionHandle, SessionNews, Sessions,
     SessionsCanonical, SessionsConfig,
 };
-pub use sender::{Backoff, Canonical, Ending, Established, Link, PeerSenderMachine, Phase, State};
+pub use sender::{
+    Backoff, Canonical, Ending, Established, LaneSnapshot, Link, PeerSenderMachine, Phase, State,
+};
 pub use snapshot::{Holdup, Snapshot};
 pub use stats::{Capacity, Deadline, ReceiverStats, Stats, Timer};
 pub use time::Time;

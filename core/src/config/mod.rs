@@ -59,6 +59,14 @@ impl Config {
         }
     }
 
+    /// Starts from this configuration instead of the defaults.
+    pub fn to_builder(&self) -> ConfigBuilder {
+        ConfigBuilder {
+            config: self.clone(),
+            priority_misplaced: false,
+        }
+    }
+
     fn with_defaults(addresses: Vec<SocketAddr>) -> Self {
         Self {
             addresses,

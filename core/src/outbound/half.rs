@@ -621,7 +621,7 @@ impl Outbound {
         self.carrier.as_ref().map(|carrier| &carrier.messages)
     }
 
-    fn streams(&self) -> impl Iterator<Item = &LaneStream> {
+    pub(super) fn streams(&self) -> impl Iterator<Item = &LaneStream> {
         self.carrier.iter().flat_map(|carrier| &carrier.streams)
     }
 }

@@ -18,6 +18,7 @@ mod half;
 mod image;
 mod judge;
 mod lane;
+mod look;
 mod message;
 mod plain;
 mod stream;

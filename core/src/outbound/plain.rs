@@ -86,6 +86,11 @@ impl PlainStreams {
         (begun, written)
     }
 
+    /// The message that a stream carries, for as long as it has no outcome.
+    pub(super) fn message_on(&self, index: u64) -> Option<MessageId> {
+        self.open.get(&index).map(|stream| stream.id)
+    }
+
     /// QUIC holds all of a write, FIN included; whether it was one of these.
     pub(super) fn written(&mut self, transfer: TransferId) -> bool {
         self.writing.remove(&transfer).is_some()

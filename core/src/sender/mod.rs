@@ -11,6 +11,7 @@ mod check;
 #[cfg(feature = "trace")]
 mod image;
 mod linking;
+mod look;
 mod settle;
 mod snapshot;
 mod state;
@@ -23,6 +24,7 @@ use alloc::vec::Vec;
 pub use self::backoff::Backoff;
 pub use self::canonical::Canonical;
 pub(crate) use self::linking::refuses_session;
+pub use self::look::LaneSnapshot;
 pub use self::state::{Ending, Established, Link, Phase, State};
 use crate::table::TRANSITIONS;
 use crate::{

@@ -33,7 +33,8 @@ impl PeerSenderMachine {
         }
     }
 
-    fn holdup(&self) -> Holdup {
+    /// Why nothing moves, as [`snapshot`](Self::snapshot) says it.
+    pub fn holdup(&self) -> Holdup {
         if self.state.phase == Phase::Closed {
             return Holdup::Stopped;
         }

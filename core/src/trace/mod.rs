@@ -8,6 +8,7 @@
 //! [`Payloads`] asks for.
 
 mod action;
+mod alternative;
 mod content;
 mod event;
 mod hold;
@@ -23,6 +24,7 @@ mod watch;
 pub(crate) mod word;
 
 pub use self::action::{TraceAction, TraceMessage, TraceUnsent};
+pub use self::alternative::{Alternative, is_outward};
 pub use self::content::{Content, Payloads};
 pub use self::event::TraceEvent;
 pub use self::image::{Image, ImageError, RESTORED_BYTES_MAX};

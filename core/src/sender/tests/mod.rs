@@ -14,6 +14,7 @@ mod giving_up;
 #[cfg(feature = "trace")]
 mod image;
 mod lanes;
+mod looking;
 mod moving;
 mod plain;
 mod policies;

@@ -1,0 +1,110 @@
+//! What tools see that look at a sender from outside.
+
+use alloc::vec::Vec;
+
+use super::bench::{Bench, EPOCH, config, limited, receipt, resume};
+use crate::*;
+
+/// One step, and what each write of it holds.
+fn written(bench: &mut Bench, events: Vec<Event>) -> Vec<Vec<u64>> {
+    let mut actions = Vec::new();
+    bench.machine.handle(bench.now, events, &mut actions);
+    let writes = actions.iter().filter_map(|action| match action {
+        Action::Write {
+            attempt,
+            stream,
+            chunks,
+            ..
+        } => Some(bench.machine.messages_of(*attempt, *stream, chunks)),
+        _ => None,
+    });
+    writes
+        .map(|ids| ids.iter().map(|id| id.0).collect())
+        .collect()
+}
+
+fn lane(bench: &Bench) -> LaneSnapshot {
+    bench.machine.lane(Lane(0)).unwrap()
+}
+
+#[test]
+fn it_is_known_which_messages_a_write_holds() {
+    let mut bench = Bench::up();
+    let (one, other) = (bench.message(b"a"), bench.message(&[7; 5_000]));
+    assert_eq!(written(&mut bench, [one, other].into()), [[0, 1]]);
+    bench.taken_by_quic();
+    bench.hear(&[resume(0, 0)]);
+    let (empty, last) = (bench.message(b"x"), bench.message(b"y"));
+    assert_eq!(written(&mut bench, [empty, last].into()), [[2, 3]]);
+    bench.taken_by_quic();
+    bench.hear(&[receipt(1)]);
+
+    // The receiver holds #1 already: what is written again begins behind it.
+    bench.lose();
+    bench.sleep();
+    bench.confirm();
+    bench.taken_by_quic();
+    let answer = bench.back(&[resume(1, 2)], false);
+    assert_eq!(written(&mut bench, [answer].into()), [[2, 3]]);
+}
+
+#[test]
+fn it_is_known_what_a_lane_waits_for() {
+    let mut bench = Bench::with(limited(|limits| limits.flight_messages_max = 2));
+    assert_eq!(bench.machine.lane(Lane(0)), None);
+    bench.queue(3);
+    let snapshot = lane(&bench);
+    assert_eq!(snapshot.holdup, Holdup::Connecting);
+    assert_eq!((snapshot.queued, snapshot.next), (3, Some(MessageId(0))));
+    bench.confirm();
+    assert_eq!(lane(&bench).holdup, Holdup::QuicBlocked);
+    bench.taken_by_quic();
+    assert_eq!(lane(&bench).holdup, Holdup::AwaitsResume);
+    assert_eq!(lane(&bench).receiver, None);
+    bench.hear(&[resume(0, 0)]);
+    let snapshot = lane(&bench);
+    assert_eq!(snapshot.holdup, Holdup::FlightFull);
+    assert_eq!(
+        (snapshot.queued, snapshot.in_flight, snapshot.next),
+        (1, 2, Some(MessageId(2)))
+    );
+    assert_eq!(snapshot.receiver, Some(EPOCH));
+    bench.hear(&[receipt(2)]);
+    bench.taken_by_quic();
+    assert_eq!(lane(&bench).holdup, Holdup::AwaitsReceipts);
+    bench.hear(&[receipt(3)]);
+    assert_eq!(lane(&bench).holdup, Holdup::NothingToDo);
+    bench.queue(1);
+    bench.lose();
+    assert_eq!(lane(&bench).holdup, Holdup::Backoff);
+}
+
+#[test]
+fn a_plain_write_is_one_message() {
+    let config = config().with_protocol(Protocol::Plain).unwrap();
+    let mut bench = Bench::with(config);
+    bench.step([]);
+    bench.confirm();
+    let (one, other) = (bench.message(b"a"), bench.message(b"b"));
+    assert_eq!(written(&mut bench, [one, other].into()), [[0], [1]]);
+    let stream = |opener| StreamId { opener, index: 1 };
+    let machine = &bench.machine;
+    let of = |attempt, opener| machine.messages_of(Attempt(attempt), stream(opener), &[]);
+    assert_eq!(of(0, Side::Local), [MessageId(1)]);
+    assert_eq!(of(0, Side::Remote), []);
+    assert_eq!(of(1, Side::Local), []);
+    assert_eq!(
+        machine.lane_of(Attempt(0), stream(Side::Local)),
+        Some(Lane(0))
+    );
+    assert_eq!(machine.lane(Lane(0)).unwrap().holdup, Holdup::QuicBlocked);
+}
+
+#[test]
+fn a_configuration_can_be_built_on() {
+    let config = config();
+    assert_eq!(config.to_builder().build().unwrap(), config);
+    let bench = Bench::with(config.clone());
+    assert_eq!(bench.machine.config(), &config);
+    assert_eq!(bench.machine.last_error(), None);
+}
