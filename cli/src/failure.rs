@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use peer_sender_core::MessageId;
+use peer_sender_core::trace::TraceError;
 use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityFileError, RecordingError};
 use thiserror::Error;
 
@@ -91,6 +93,36 @@ pub(crate) enum Failure {
     Capture { file: PathBuf, error: io::Error },
     #[error("cannot write the smallest scenario to {}: {error}\nto write it elsewhere: peer-sender sim --smallest FILE ...", file.display())]
     Smallest { file: PathBuf, error: io::Error },
+    #[error("cannot read the trace {}: {error}\nto see what it is: ls -l {}", file.display(), file.display())]
+    TraceUnreadable { file: PathBuf, error: io::Error },
+    #[error("{}: {error}\n{}", file.display(), instead_of_trace(error))]
+    Trace { file: PathBuf, error: TraceError },
+    #[error(
+        "no machine of the trace is called {peer}; there are: {}\nto see them all: peer-sender trace show FILE --summary",
+        known.join(", ")
+    )]
+    NoSuchPeer { peer: String, known: Vec<String> },
+    #[error(
+        "the trace has no message #{id} that fits\nto see which there are: peer-sender trace show FILE --kind queued"
+    )]
+    NoSuchMessage { id: MessageId },
+    #[error(
+        "several peers have a message #{id}: {}\nto choose one: peer-sender trace explain FILE {id} --peer NAME",
+        peers.join(", ")
+    )]
+    SeveralPeers { id: MessageId, peers: Vec<String> },
+    #[error("--set {error}\nto see what may be set: peer-sender trace replay FILE --set help=")]
+    WhatIf { error: ConfigError },
+    #[error(
+        "{arrows} arrows are too many for a sequence diagram; at most {max} can be read\nto choose a window: peer-sender trace export FILE --format mermaid --from TIME --to TIME --peer NAME"
+    )]
+    WindowTooLarge { arrows: u64, max: u64 },
+    #[error(
+        "the two traces tell of their machines in too different an order to be compared\nto read each: peer-sender trace explain FILE"
+    )]
+    TooFarApart,
+    #[error("cannot write {}: {error}\nto write it elsewhere: peer-sender trace export FILE --format F -o OUT", file.display())]
+    ExportFile { file: PathBuf, error: io::Error },
     /// Often meant so (`| head -1`), hence no error in words; `rest` says what became of the work.
     #[error("stdout's reader is gone; {rest}")]
     StdoutClosed { rest: String },
@@ -125,6 +157,22 @@ impl Failure {
             Self::StdoutClosed { .. } => self.to_string(),
             _ => format!("{} {self}", Paint::for_stderr().bad("error:")),
         });
+    }
+}
+
+/// What to try where a trace cannot be read on.
+fn instead_of_trace(error: &TraceError) -> String {
+    match error {
+        TraceError::NotATrace => {
+            "to make one: peer-sender send --trace FILE ... (its first byte is wrong already)"
+                .to_owned()
+        }
+        TraceError::NewerFormat { .. } => {
+            "to see which version this is: peer-sender --version".to_owned()
+        }
+        TraceError::Damaged { offset, .. } => format!(
+            "what comes before is whole; to have it alone: head -c {offset} FILE > whole.trace"
+        ),
     }
 }
 

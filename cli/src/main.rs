@@ -21,6 +21,7 @@ mod recording;
 mod send;
 mod sim;
 mod spoken;
+mod trace;
 mod transfer;
 mod usage;
 
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Listen(args) => on_this_thread(listen::run(args)),
         Command::Send(args) => on_this_thread(send::run(args)),
         Command::Sim(args) => sim::run(&args),
+        Command::Trace(args) => trace::run(&args),
     });
     let code = match done {
         Ok(Verdict::AllIsWell) => ExitCode::SUCCESS,

@@ -16,6 +16,7 @@ use self::values::{bind_address, message_size, peer_address, peers, repetitions,
 use crate::bench::Workload;
 use crate::recording::RecordingArgs;
 use crate::spoken::SpokenArgs;
+use crate::trace::TraceArgs;
 
 pub(crate) use self::sim::{Crypto, Layer, SimArgs};
 
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     /// Explore all that can happen to the machines in a simulated world, or run one scenario.
     #[command(after_help = SCENARIO_HELP)]
     Sim(SimArgs),
+    /// Read a trace: show what happened, replay it exactly, and explain it.
+    Trace(TraceArgs),
 }
 
 #[derive(Debug, Args)]

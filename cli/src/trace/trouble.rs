@@ -1,0 +1,70 @@
+//! What of a trace could not be replayed, told once at the end.
+
+use peer_sender_core::trace::MachineId;
+
+use super::player::Told;
+use crate::Verdict;
+use crate::console;
+use crate::figures::plural;
+
+/// Notes what a replay could not do.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    passed: u64,
+    others: Vec<String>,
+    more: u64,
+}
+
+impl Troubles {
+    pub(super) fn note(&mut self, told: &Told<'_>) {
+        match told {
+            Told::Passed => self.passed += 1,
+            Told::Diverged(divergence) => self.add(format!(
+                "{divergence}; the trace was written by another version of the program, or one \
+                 that was broken, and this machine is left out from here on\nto see where it \
+                 went: peer-sender trace replay FILE"
+            )),
+            Told::Impossible { machine, problem } => {
+                let MachineId(machine) = machine;
+                self.add(format!(
+                    "machine {machine}: {problem}; it is left out from here on"
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    /// Says it all on stderr. What went another way means that not all is well.
+    pub(super) fn tell(&self) -> Verdict {
+        if self.passed > 0 {
+            console::say(&format!(
+                "warning: {} left out: nothing before them tells how their machine stood",
+                match self.passed {
+                    1 => "1 step was".to_owned(),
+                    _ => format!("{} were", plural(self.passed, "step")),
+                }
+            ));
+        }
+        for other in &self.others {
+            console::say(&format!("warning: {other}"));
+        }
+        if self.more > 0 {
+            console::say(&format!(
+                "warning: and {} more machines like that",
+                self.more
+            ));
+        }
+        match self.others.is_empty() {
+            true => Verdict::AllIsWell,
+            false => Verdict::NotAll,
+        }
+    }
+
+    fn add(&mut self, text: String) {
+        const TOLD_MAX: usize = 20;
+        match self.others.len() < TOLD_MAX {
+            true => self.others.push(text),
+            false => self.more += 1,
+        }
+    }
+}

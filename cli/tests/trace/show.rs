@@ -1,0 +1,122 @@
+//! `trace show`.
+
+use std::collections::BTreeSet;
+
+use crate::common::json;
+use crate::{File, Night, config, restless_night};
+
+#[test]
+fn each_event_and_action_has_a_line() {
+    let file = File::new("show", &restless_night().trace());
+    let table = file.says("show", "");
+    let first = table.lines().next().unwrap();
+    assert!(
+        first.starts_with("2026-01-01 22:15:00.000000      +0.000000       #0 bob          <- "),
+        "{first}"
+    );
+    for words in [
+        "<- message #0 of 100 bytes handed over for lane 0",
+        "-> dial 192.0.2.1:4433 (connection 0)",
+        "-> wait 100 ms before dialling again",
+        "on connection 2 s0: #0 to #2",
+        "<- connection 2 is lost: nothing heard from the peer for the idle timeout",
+        "-> message #7 delivered: the receiving application accepted it",
+        "-- somebody has looked",
+        "listener     <- connection 0: their s0 opened",
+        "-> tell the user: the sender has ended: all was answered",
+    ] {
+        assert!(table.contains(words), "{words}:\n{table}");
+    }
+}
+
+#[test]
+fn the_table_is_filtered() {
+    let file = File::new("filters", &restless_night().trace());
+    let settled = file.says("show", "--kind settle");
+    assert_eq!(settled.lines().count(), 8, "{settled}");
+    let both = file.says("show", "--kind settle,queued --peer bob --from 3 --to 6.1");
+    assert_eq!(both.lines().count(), 3 + 5, "{both}");
+    let third = file.says("show", "--message 2");
+    let lines: Vec<_> = third.lines().collect();
+    assert!(lines.len() == 3 && lines[1].contains("#0 to #2"), "{third}");
+    let listener = file.says("show", "--peer listener");
+    assert!(
+        listener.lines().all(|it| it.contains(" listener ")),
+        "{listener}"
+    );
+    let clock = file.says("show", "--from 22:15:06 --kind queued");
+    assert_eq!(clock.lines().count(), 5, "{clock}");
+}
+
+#[test]
+fn each_line_of_json_is_an_object() {
+    let file = File::new("json", &restless_night().trace());
+    let table = file.says("show", "--json");
+    let rows: Vec<_> = table.lines().map(json).collect();
+    assert_eq!(rows.len(), file.says("show", "").lines().count());
+    let kinds: BTreeSet<_> = rows
+        .iter()
+        .map(|row| row["kind"].as_str().unwrap())
+        .collect();
+    assert!(
+        kinds.is_superset(&["queued", "write", "mark", "backoff"].into()),
+        "{kinds:?}"
+    );
+    let write = rows.iter().find(|row| row["kind"] == "write").unwrap();
+    assert_eq!(write["messages"].to_string(), "[[0,2]]");
+    assert_eq!(
+        (&write["peer"], &write["what"]),
+        (&"bob".into(), &"action".into())
+    );
+    assert!(write["seconds"].as_f64() > Some(3.0), "{write}");
+}
+
+#[test]
+fn a_summary_says_what_a_trace_is() {
+    let file = File::new("summary", &restless_night().trace());
+    let page = file.says("show", "--summary");
+    for words in [
+        "written by peer-sender-core ",
+        ", payloads as digests",
+        "from 2026-01-01 22:15:00.000000 to ",
+        "2 machines, ",
+        "  machine 0 bob: sender, ",
+        "  machine 1 listener: sessions, ",
+        " 8 settle\n",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let summary = json(&file.says("show", "--summary --json"));
+    assert_eq!(summary["kinds"]["settle"], 8);
+    assert_eq!(
+        (&summary["torn"], &summary["marks"]),
+        (&0.into(), &1.into())
+    );
+    assert_eq!(summary["machines"], 2);
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let file = File::new("missing", &restless_night().trace());
+    file.run("show", "--peer carol")
+        .failed(2, &["carol", "there are: bob, listener", "--summary"]);
+    file.run("show", "--message 99")
+        .failed(2, &["no message #99", "--kind queued"]);
+    file.run("show", "--kind nonsense")
+        .failed(2, &["transfer-finished", "forget-delivered"]);
+    file.run("show", "--from never").failed(2, &["22:15:00"]);
+}
+
+#[test]
+fn names_and_reasons_never_move_the_cursor() {
+    let mut night = Night::new("b\x1b[2Job", config());
+    night.mark("\x07\u{202e}mark");
+    night.send(1, 1);
+    let file = File::new("cursor", &night.trace());
+    for more in ["", "--summary", "--json", "--summary --json"] {
+        let shown = file.says("show", more);
+        let bad = |c: char| c.is_control() && c != '\n';
+        assert!(!shown.contains(bad), "{shown:?}");
+    }
+    assert!(file.says("show", "").contains("b\\u{1b}[2Job"));
+}
