@@ -123,6 +123,8 @@ pub(crate) enum Failure {
     TooFarApart,
     #[error("cannot write {}: {error}\nto write it elsewhere: peer-sender trace export FILE --format F -o OUT", file.display())]
     ExportFile { file: PathBuf, error: io::Error },
+    #[error("cannot write the report to {}: {error}\nto write it elsewhere: peer-sender trace report FILE -o OUT.html", file.display())]
+    Report { file: PathBuf, error: io::Error },
     /// Often meant so (`| head -1`), hence no error in words; `rest` says what became of the work.
     #[error("stdout's reader is gone; {rest}")]
     StdoutClosed { rest: String },

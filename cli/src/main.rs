@@ -2,7 +2,8 @@
 //!
 //! Data goes to stdout, everything that is meant for a person at the terminal to stderr. Exit
 //! codes: 0 all is well, 1 something was not delivered or a check failed, 2 the command could not
-//! be understood or its surroundings refused (a key file, an address).
+//! be understood or its surroundings refused (a key file, an address), 3 the replay of a trace went
+//! another way than when it was recorded.
 
 mod args;
 mod bench;
@@ -39,6 +40,8 @@ enum Verdict {
     AllIsWell,
     /// Exit code 1: something was not delivered, or a check failed.
     NotAll,
+    /// Exit code 3: a replay went another way than what was recorded.
+    Diverged,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     let code = match done {
         Ok(Verdict::AllIsWell) => ExitCode::SUCCESS,
         Ok(Verdict::NotAll) => ExitCode::from(1),
+        Ok(Verdict::Diverged) => ExitCode::from(3),
         Err(failure) => {
             failure.tell();
             ExitCode::from(failure.exit_code())

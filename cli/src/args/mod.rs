@@ -32,7 +32,8 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 ok; 1 something was not delivered, or a check failed; 2 usage, or the surroundings.
+Exit codes: 0 ok; 1 something was not delivered, or a check failed; 2 usage, or the surroundings;
+3 the replay of a trace went another way.
 Start with: peer-sender demo";
 
 const SCENARIO_HELP: &str = "\

@@ -30,6 +30,8 @@ pub(super) enum TraceCommand {
     Explain(ExplainArgs),
     /// Write it in the format of another tool.
     Export(ExportArgs),
+    /// Write one HTML page about it, which needs nothing else to be read.
+    Report(ReportArgs),
 }
 
 const REPLAY_HELP: &str = "\
@@ -54,6 +56,22 @@ pub(super) struct SelectArgs {
     /// Only up to here.
     #[arg(long, value_name = "TIME")]
     pub(super) to: Option<When>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The trace.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Where to write the page; beside the trace, as FILE.html, if it is not said.
+    #[arg(short, long, value_name = "OUT.html")]
+    pub(super) out: Option<PathBuf>,
+    /// The first step to be listed, counted from 1.
+    #[arg(long, value_name = "STEP", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) first: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

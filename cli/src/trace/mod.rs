@@ -10,6 +10,7 @@ mod moment;
 mod out;
 mod player;
 mod replay;
+mod report;
 mod select;
 mod show;
 mod story;
@@ -28,5 +29,6 @@ pub(crate) fn run(args: &TraceArgs) -> Result<Verdict, Failure> {
         TraceCommand::Explain(args) => explain::run(args),
         TraceCommand::Diff(args) => diff::run(args),
         TraceCommand::Export(args) => export::run(args),
+        TraceCommand::Report(args) => report::run(args),
     }
 }
