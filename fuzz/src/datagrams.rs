@@ -121,7 +121,8 @@ impl Shower {
                 }
                 continue;
             }
-            self.traffic.entry(to).or_default().went(to, bytes.len());
+            let traffic = self.traffic.entry(to).or_default();
+            traffic.went(to, bytes.len(), self.scene.seen_bytes);
         }
         self.scene.judge_memory(MEMORY_MAX);
     }

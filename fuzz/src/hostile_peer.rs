@@ -161,7 +161,10 @@ impl Attack {
         for (to, bytes) in std::mem::take(&mut self.scene.outside) {
             if to != address(STRANGER) {
                 // Nothing that is sent there is answered, so that none of them is ever proven.
-                self.elsewhere.entry(to).or_default().went(to, bytes.len());
+                self.elsewhere
+                    .entry(to)
+                    .or_default()
+                    .went(to, bytes.len(), self.sent_bytes);
                 self.judge_moves();
                 continue;
             }

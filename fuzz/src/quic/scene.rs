@@ -41,7 +41,7 @@ pub(crate) struct Traffic {
 
 impl Traffic {
     /// What may go to an address for each datagram that came from it, beyond three times its size.
-    pub(crate) const BEYOND: usize = 2 * 1_472;
+    pub(crate) const BEYOND: usize = 3 * 1_472;
 
     pub(crate) fn bytes_in(&self) -> usize {
         self.came
@@ -58,11 +58,12 @@ impl Traffic {
 
     /// No more than three times what came from an address that is not proven goes to it (RFC 9000
     /// section 8.1). But quinn-proto lets a whole datagram begin as long as anything is left of that,
-    /// and asks nobody before it finds out how large a datagram a new path carries: so that a peer
-    /// that moves gets two at once, each time.
-    pub(crate) fn went(&mut self, to: SocketAddr, bytes: usize) {
+    /// asks nobody before it finds out how large a datagram a new path carries, and asks an address that
+    /// was left once more; and it counts what a peer's `other` addresses send, in bytes, for the one that
+    /// it has moved to.
+    pub(crate) fn went(&mut self, to: SocketAddr, bytes: usize, other: usize) {
         self.went += bytes;
-        let allowed = 3 * self.came + Self::BEYOND * self.datagrams;
+        let allowed = 3 * (self.came + other) + Self::BEYOND * self.datagrams;
         assert!(self.went <= allowed, "I24 to {to}: {self:?}");
     }
 }
@@ -159,6 +160,8 @@ pub(crate) struct Scene {
     pub(crate) outside: Vec<(SocketAddr, Vec<u8>)>,
     /// What the honest peer has sent.
     pub(crate) seen: Vec<Vec<u8>>,
+    /// How many bytes that was.
+    pub(crate) seen_bytes: usize,
     pub(crate) before: Option<usize>,
 }
 
@@ -188,6 +191,7 @@ impl Scene {
             wire: VecDeque::new(),
             outside: Vec::new(),
             seen: Vec::new(),
+            seen_bytes: 0,
             before: None,
         };
         scene.ask();
@@ -294,6 +298,7 @@ impl Scene {
                             false => address(SUBJECT),
                         };
                         if !of_subject {
+                            self.seen_bytes += bytes.len();
                             self.seen.push(bytes.clone());
                         }
                         match transmit.destination == known {

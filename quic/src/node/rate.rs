@@ -15,7 +15,7 @@ pub(super) const CUTS_MAX: u32 = 1_000;
 
 /// The most often that the other end may show up at another address within [`WITHIN`].
 ///
-/// A new address is sent two datagrams to prove itself, however little came from there (QUIC's
+/// A new address is sent up to three datagrams to prove itself, however little came from there (QUIC's
 /// implementation counts its limit of three times as much by whole datagrams): so this bounds what
 /// the owner of a connection can have sent to addresses that are not its own.
 pub(super) const MOVES_MAX: u32 = 8;

@@ -142,8 +142,8 @@ const KIND: u8 = 0x30;
 /// The length of the connection ids that nodes give out.
 pub(super) const ID_BYTES: usize = 12;
 
-/// What quinn-proto sends to a new address of a connection, whatever came from there: two datagrams.
-const MOVE_BYTES: u64 = 2 * 1_472;
+/// What quinn-proto sends to a new address of a connection, whatever came from there: three datagrams.
+const MOVE_BYTES: u64 = 3 * 1_472;
 
 pub(super) fn is_short(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| first & LONG == 0)

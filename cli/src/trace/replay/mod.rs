@@ -65,7 +65,7 @@ fn replay(args: &ReplayArgs) -> Result<Verdict, Failure> {
     troubles.tell();
     Ok(match ended {
         Ended::AtTheEnd | Ended::Stopped => Verdict::AllIsWell,
-        Ended::Diverged(..) | Ended::Impossible(..) => Verdict::NotAll,
+        Ended::Diverged(..) | Ended::Impossible(..) => Verdict::Diverged,
     })
 }
 
