@@ -176,8 +176,9 @@ pub(super) fn checksum(bytes: &[u8]) -> [u8; 4] {
 
 /// Appends a value in the form of a trace (postcard's).
 pub(super) fn encode(value: &impl Serialize, out: &mut Vec<u8>) {
+    let written = postcard::serialize_with_flavor(value, Appending(out));
     // Only a value of unknown length can fail, and nothing that is encoded here is one.
-    let _ = postcard::serialize_with_flavor(value, Appending(out));
+    debug_assert_eq!(written, Ok(()));
 }
 
 /// Where encoded bytes go.

@@ -4,10 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use super::{ImageError, RESTORED_BYTES_MAX};
+use crate::trace::record::encode;
 
 /// Appends an image, part by part.
 pub(crate) struct Writer<'a> {
@@ -40,9 +40,7 @@ impl<'a> Writer<'a> {
 
     /// Something without payloads.
     pub(crate) fn value<T: Serialize>(&mut self, value: &T) {
-        let written = postcard::serialize_with_flavor(value, Appended(self.out));
-        // Everything that is kept has a form.
-        debug_assert_eq!(written, Ok(()));
+        encode(value, self.out);
     }
 
     /// Bytes as they are.
@@ -64,27 +62,6 @@ impl<'a> Writer<'a> {
     ) {
         self.size(items.len());
         items.for_each(|item| save(self, item));
-    }
-}
-
-/// Where serialised values go.
-struct Appended<'a>(&'a mut Vec<u8>);
-
-impl Flavor for Appended<'_> {
-    type Output = ();
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
     }
 }
 
