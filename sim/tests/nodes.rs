@@ -93,6 +93,51 @@ at 5500ms restart 0
 at 6s send 1>0 lane 0 count 10 bytes 1000
 ";
 
+/// As a fuzzer found it, made small.
+const OVERTAKEN: &str = "
+set layer quic
+set seed 3697022194345475471
+set crypto null
+set nodes 3
+set listen 0
+set listen 1
+set dial 2>0
+set share 1>0
+set v6 0
+set v6 2
+set end 35606444us
+set backoff_max 1548988us
+set refusal_backoff_max 5007469us
+set idle_timeout 1000025us
+set disconnect_after 0s
+set lanes 3
+set message_bytes_max 65536
+set connections_max 1
+set handshakes_max 3
+set sessions_max 4
+set sessions_per_key_max 1
+set segments 1
+set socket 4
+set jitter yes
+at 1037924us crash 0
+at 2037924us restart 0
+at 7851924us stranger 0 first-packets count 107 every 6us
+at 7870023us addresses 2>0 no
+at 7870023us addresses 2>0 yes
+at 7917710us stranger 0 replays count 196 every 2us
+at 11565272us trust 0 no
+at 11575272us trust 0 yes
+at 16305825us send 2>0 lane 1 count 6 bytes 1584
+at 21148523us stranger 0 replays count 45 every 25us
+at 22229523us stranger 0 first-packets count 1 every 0s
+at 23140490us path 2>* cut
+at 23184654us send 2>0 lane 0 count 4 bytes 1471
+at 23309322us send 2>0 lane 2 count 1 bytes 0
+at 23309322us send 2>0 lane 0 count 36 bytes 14
+at 23363992us send 2>0 lane 0 count 4 bytes 244
+at 23364681us stranger 0 replays count 3 every 3us
+";
+
 /// Runs the scenario of each seed, and says all that came of them.
 #[expect(clippy::panic, reason = "a helper of tests")]
 fn run(profile: Profile, seeds: impl IntoIterator<Item = u64>, crypto: Crypto) -> Report {
@@ -152,6 +197,17 @@ fn a_peer_that_began_anew_is_dialled_at_its_reset_or_after_its_silence() {
     let by_silence = dialled_at(&mute);
     assert!(by_silence >= Time::from_secs(11), "{by_silence:?}");
     assert!(by_silence <= Time::from_millis(15_300), "{by_silence:?}");
+}
+
+/// The timer for what the old path lost fires on a new one, on which nothing is under way.
+/// quinn-proto 0.11.19 has a debug assertion that this never happens, and goes on well without it.
+///
+/// Checks: I25
+#[test]
+fn a_stranger_that_overtakes_a_dialler_moves_its_connection_and_breaks_nothing() {
+    let report = OVERTAKEN.parse::<Scenario>().unwrap().run().unwrap();
+    assert!(report.faults.of(Fault::Stray) > 0);
+    assert_eq!(report.outcomes.delivered, report.messages);
 }
 
 /// Checks: I6, I7

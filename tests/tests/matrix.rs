@@ -70,7 +70,6 @@ const EMPTY: &[(&str, &[&str], &str)] = &[
     ("nodes", &["I13"], "its waits are judged as I11"),
     ("nodes", &["I14"], "clocks leap in it; judged as I15"),
     ("nodes", &["I18"], "of machines: properties"),
-    ("nodes", &["I25"], "a panic ends it"),
     ("nodes", &["L4"], "of machines: harness"),
     ("scenarios", &["I16"], "the compiler: `no_std`"),
     ("scenarios", &["I17"], "each comes out as it says"),
