@@ -102,6 +102,20 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
     assert!(error.to_string().contains("/dev/full"), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_there_is_kept_and_no_file_is_for_everybody() {
+    use std::os::unix::fs::PermissionsExt;
+    let path = Scratch::new("again");
+    let old = Scratch(PathBuf::from(format!("{}.old", path.0.display())));
+    fs::write(&path.0, "what happened last night").unwrap();
+    let file = TraceFile::create(&path.0, RecorderConfig::default()).unwrap();
+    file.finish().unwrap();
+    assert_eq!(fs::read(&old.0).unwrap(), b"what happened last night");
+    let mode = fs::metadata(&path.0).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
 #[test]
 fn a_file_that_cannot_be_made_is_an_error_at_once() {
     let path = std::env::temp_dir().join("no such folder").join("trace");

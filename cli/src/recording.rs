@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use peer_sender_tokio::trace::{Payloads, RecorderConfig, Replay, Summary, TraceReader, Watch};
@@ -51,6 +52,9 @@ pub(crate) enum Recording {
     Flight(FlightRecorder),
 }
 
+/// How long what was recorded may take to be written at the end.
+const WRITING_MAX: Duration = Duration::from_secs(10);
+
 impl Recording {
     /// To be called within the runtime.
     pub(crate) fn start(args: &RecordingArgs) -> Result<Self, Failure> {
@@ -71,7 +75,7 @@ impl Recording {
         };
         let flight = FlightRecorder::dumping(FLIGHT_BYTES, Watch::ALL, path)?;
         flight.dump_on_panic(path);
-        dump_on_signal(flight.clone(), path)?;
+        dump_on_signal(flight.unwatched(), path)?;
         Ok(Self::Flight(flight))
     }
 
@@ -87,18 +91,22 @@ impl Recording {
     /// Ends it, once all nodes have stopped. What went wrong with it is said, and changes nothing
     /// about the work itself.
     pub(crate) fn finish(self) -> Option<PathBuf> {
+        // A flight recorder that is dropped writes down what it has noticed and not told yet.
         let Self::File(file) = self else {
             return None;
         };
         let path = file.path().to_owned();
-        match file.finish() {
+        match file.finish_within(WRITING_MAX) {
             Ok(bytes) => {
                 let (path, bytes) = (path.display(), plural(bytes, "byte"));
                 console::say(&format!(
                     "recorded {bytes} into {path}\nto read it: peer-sender trace explain {path}"
                 ));
             }
-            Err(error) => console::say(&format!("{error}; what came before is in it")),
+            Err(error) => {
+                console::say(&error.to_string());
+                return None;
+            }
         }
         Some(path)
     }
@@ -161,16 +169,23 @@ fn dump_on_signal(flight: FlightRecorder, path: &Path) -> Result<(), Failure> {
         signal(SignalKind::user_defined1()).map_err(|error| Failure::Runtime { error })?;
     tokio::spawn(async move {
         while signal.recv().await.is_some() {
-            match flight.dump(&path, "SIGUSR1") {
-                Ok(bytes) => {
-                    let (path, bytes) = (path.display(), plural(bytes, "byte"));
-                    console::say(&format!("wrote {bytes} of the flight recorder to {path}"));
-                }
-                Err(error) => console::say(&error.to_string()),
-            }
+            let (flight, path) = (flight.clone(), path.clone());
+            // On a thread of its own, for which nobody waits: a disk may take its time.
+            std::thread::spawn(move || dump(&flight, &path));
         }
     });
     Ok(())
+}
+
+#[cfg(unix)]
+fn dump(flight: &FlightRecorder, path: &Path) {
+    match flight.dump(path, "SIGUSR1") {
+        Ok(bytes) => {
+            let (path, bytes) = (path.display(), plural(bytes, "byte"));
+            console::say(&format!("wrote {bytes} of the flight recorder to {path}"));
+        }
+        Err(error) => console::say(&error.to_string()),
+    }
 }
 
 #[cfg(not(unix))]

@@ -117,7 +117,6 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
         () = interrupts.next() => node.stop(StopMode::Abort).await,
     }
 
-    recording.finish();
     let report = Report::new(pump.tally(), link.reconnects(), args.spoken.protocol());
     let text = match args.json {
         true => report.json(),
@@ -127,6 +126,7 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     for line in shortcomings(pump.tally(), pump.is_whole()) {
         console::say(&line);
     }
+    recording.finish();
     printed?;
     let whole = pump.is_whole() && pump.tally().is_all_delivered();
     Ok(if whole {

@@ -90,7 +90,7 @@ impl Input {
             self.progress.set_position(self.bytes);
             if read == 0 {
                 self.screen.clear();
-                if self.bytes == 0 {
+                if self.reader.header().is_none() {
                     return Err(unusable(TraceError::NotATrace));
                 }
                 self.torn = Some(self.reader.torn());

@@ -1,10 +1,12 @@
 //! Events as a trace keeps them.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::content::{Content, Payloads, Zeros};
 use super::record::encode;
@@ -223,6 +225,36 @@ fn encode_pieces(bytes: &[u8], payloads: Payloads, runs: &mut Runs, out: &mut Ve
     let mut list = Vec::new();
     encode(&count, &mut list);
     out.splice(at..=at, list);
+}
+
+/// The most events of a record: a longer step has several.
+pub(super) const EVENTS_MAX: usize = 1 << 16;
+
+/// Reads no more events than a record may have, so that a record of the shortest ones does not become
+/// a hundred times as long in memory.
+pub(super) fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TraceEvent>, D::Error> {
+    struct Few;
+
+    impl<'de> Visitor<'de> for Few {
+        type Value = Vec<TraceEvent>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {EVENTS_MAX} events")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<TraceEvent>, A::Error> {
+            let mut events = Vec::new();
+            while let Some(event) = seq.next_element()? {
+                if events.len() >= EVENTS_MAX {
+                    return Err(Error::invalid_length(EVENTS_MAX + 1, &self));
+                }
+                events.push(event);
+            }
+            Ok(events)
+        }
+    }
+
+    deserializer.deserialize_seq(Few)
 }
 
 /// The most bytes that one event may have brought: a node reads far less at once.

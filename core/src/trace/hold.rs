@@ -12,12 +12,12 @@ use super::replay::MachineState;
 use crate::{Action, Attempt, StreamId};
 
 /// The most bytes of received messages that the machines of a replay may hold together.
-const HELD_MAX: u64 = 4 << 30;
+const HELD_MAX: u64 = 1 << 30;
 
 /// The most bytes that may have come of streams that were to be paused, all together.
 const PAUSED_MAX: u64 = 256 << 20;
 
-/// Steps that bring less than this cannot make much of a difference.
+/// What a machine may receive before it is looked at again.
 const NOTED_MIN: u64 = 64 << 10;
 
 /// What the machines of a replay hold.
@@ -25,6 +25,8 @@ const NOTED_MIN: u64 = 64 << 10;
 pub(super) struct Hold {
     held: BTreeMap<MachineId, u64>,
     held_total: u64,
+    /// What each has received since it was looked at.
+    brought: BTreeMap<MachineId, u64>,
     /// Streams that are to be paused, and what has come of them since.
     paused: BTreeMap<(MachineId, Attempt, StreamId), u64>,
     paused_total: u64,
@@ -67,8 +69,11 @@ impl Hold {
                 self.forget(machine, attempt);
             }
         }
-        let brought = events.iter().map(TraceEvent::received);
-        if brought.fold(0, u64::saturating_add) >= NOTED_MIN {
+        let brought = self.brought.entry(machine).or_default();
+        let received = events.iter().map(TraceEvent::received);
+        *brought = received.fold(*brought, u64::saturating_add);
+        if *brought >= NOTED_MIN {
+            *brought = 0;
             let now = state.held_bytes();
             let before = self.held.insert(machine, now).unwrap_or_default();
             self.held_total = (self.held_total - before).saturating_add(now);
@@ -79,6 +84,7 @@ impl Hold {
     /// The machine takes part no more.
     pub(super) fn leave(&mut self, machine: MachineId) {
         self.held_total -= self.held.remove(&machine).unwrap_or_default();
+        self.brought.remove(&machine);
         while let Some((&place, _)) = self
             .paused
             .range((machine, Attempt(0), StreamId::FIRST)..)

@@ -117,6 +117,7 @@ pub enum Record {
         /// The machine.
         machine: MachineId,
         /// The events.
+        #[serde(deserialize_with = "super::event::few")]
         events: Vec<TraceEvent>,
     },
     /// A step.
@@ -128,6 +129,7 @@ pub enum Record {
         /// The function.
         call: Call,
         /// The events, or the last of them.
+        #[serde(deserialize_with = "super::event::few")]
         events: Vec<TraceEvent>,
         /// What came of it.
         result: StepResult,

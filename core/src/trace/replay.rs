@@ -20,7 +20,10 @@ const MACHINES_MAX: usize = 1 << 20;
 
 const HOLDS_TOO_MUCH: &str = "it holds more of received messages than a replay may hold";
 
-/// The most bytes of an image.
+/// The most events of steps whose end has not come.
+const PARTS_EVENTS_MAX: usize = 1 << 20;
+
+/// The most bytes of images whose end has not come.
 const IMAGE_BYTES_MAX: usize = 256 << 20;
 
 /// Has fresh machines go through the records of a trace, and compares what comes of each step with
@@ -201,6 +204,12 @@ impl Replay {
             } => self.image(machine, about, last, &bytes)?,
             Record::Header(_) | Record::Mark { .. } => {}
             Record::Events { machine, events } => {
+                let waiting: usize = self.parts.values().map(Vec::len).sum();
+                if waiting + events.len() > PARTS_EVENTS_MAX {
+                    self.parts.clear();
+                    let problem = "its step has more events than a step may have";
+                    return Err(ReplayError::Impossible { machine, problem });
+                }
                 self.parts.entry(machine).or_default().extend(events);
             }
             Record::Gone { machine } => {
@@ -231,10 +240,11 @@ impl Replay {
         if self.machines.contains_key(&machine) {
             return Ok(());
         }
+        let waiting: usize = self.images.values().map(Vec::len).sum();
         let image = self.images.entry(machine).or_default();
         image.extend_from_slice(bytes);
-        if image.len() > IMAGE_BYTES_MAX {
-            self.images.remove(&machine);
+        if waiting + bytes.len() > IMAGE_BYTES_MAX {
+            self.images.clear();
             let problem = "its image is longer than any may be";
             return Err(ReplayError::Impossible { machine, problem });
         }

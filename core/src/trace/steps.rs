@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::action::TraceAction;
 use super::content::Payloads;
-use super::event::TraceEvent;
+use super::event::{EVENTS_MAX, TraceEvent};
 use super::record::{Call, MachineConfig, MachineId, encode, frame};
 use super::recorder::RecorderConfig;
 use super::runs::Runs;
@@ -107,9 +107,14 @@ impl StepRecorder {
         }
         if let Event::ConnectionLost { attempt, .. } = *event {
             self.forget_streams(attempt);
+        } else if let Event::StreamReset {
+            attempt, stream, ..
+        } = *event
+        {
+            self.streams.remove(&(attempt, stream));
         }
         self.events_count += 1;
-        if self.events.len() > PART_BYTES {
+        if self.events.len() > PART_BYTES || self.events_count >= EVENTS_MAX as u64 {
             self.body.clear();
             encode(&(EVENTS, self.machine, self.events_count), &mut self.body);
             self.body.extend_from_slice(&self.events);

@@ -6,7 +6,7 @@ use serde::de::Visitor;
 use serde::{Deserializer, Serializer};
 
 /// All that there are. One that a later version has added is read as the last of them.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 14] = [
     "OPEN",
     "RESUME",
     "MESSAGE",
@@ -18,6 +18,8 @@ const WORDS: [&str; 12] = [
     "count",
     "taken",
     "next",
+    "extension",
+    "message_bytes_max",
     "something",
 ];
 

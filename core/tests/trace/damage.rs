@@ -1,7 +1,8 @@
 //! Bytes that were changed, cut off or made up.
 
 use peer_sender_core::trace::{
-    Damage, MAGIC, Payloads, RECORD_BYTES_MAX, Record, TraceError, TraceReader,
+    Damage, MAGIC, MachineId, Payloads, RECORD_BYTES_MAX, Record, Replay, TraceError, TraceEvent,
+    TraceReader,
 };
 
 use crate::config;
@@ -149,6 +150,41 @@ fn what_is_no_record_stops_the_reader_although_its_checksums_are_right() {
         problem: Damage::Header,
     };
     assert_eq!(read(&bytes).1, Err(damaged), "no header");
+}
+
+#[test]
+fn short_events_in_great_number_are_refused_before_they_are_read() {
+    const TIMER_FIRED: u8 = 16;
+    let trace = small_trace();
+    let with = |events: usize| {
+        let mut bytes = trace.clone();
+        let mut body = vec![3, 0];
+        // The count, in three bytes.
+        body.extend([0, 7, 14].map(|shift| (events >> shift) as u8 & 0x7f | 0x80));
+        *body.last_mut().unwrap() &= 0x7f;
+        body.extend(vec![TIMER_FIRED; events]);
+        framed(&body, &mut bytes);
+        read(&bytes).1
+    };
+    assert_eq!(with(1 << 16), Ok(0));
+    let damaged = TraceError::Damaged {
+        offset: trace.len() as u64,
+        problem: Damage::Content,
+    };
+    assert_eq!(with((1 << 16) + 1), Err(damaged));
+}
+
+#[test]
+fn a_step_that_never_ends_is_refused() {
+    let events = vec![TraceEvent::TimerFired; 1 << 16];
+    let machine = MachineId(0);
+    let mut replay = Replay::new();
+    for _ in 0..16 {
+        let events = events.clone();
+        assert!(replay.record(Record::Events { machine, events }).is_ok());
+    }
+    let error = replay.record(Record::Events { machine, events });
+    assert!(error.unwrap_err().to_string().contains("more events than"));
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! A trace in a file.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use peer_sender_core::trace::RecorderConfig;
@@ -18,8 +17,8 @@ const EVERY: Duration = Duration::from_millis(50);
 /// A file that a trace is written into, by a thread of its own: whatever the disk does, it costs the
 /// nodes nothing. A disk that is full or too slow ends the recording, never the sending.
 ///
-/// Dropped without [`finish`](Self::finish), it writes what was recorded up to then, and waits for
-/// that.
+/// Dropped without [`finish`](Self::finish), it writes what was recorded up to then, and waits five
+/// seconds for that at most.
 ///
 /// ```no_run
 /// use peer_sender_driver::trace::RecorderConfig;
@@ -38,11 +37,13 @@ pub struct TraceFile {
     path: PathBuf,
     /// Dropped, it tells the thread to end.
     ending: Option<Sender<()>>,
-    thread: Option<JoinHandle<Result<u64, RecordingError>>>,
+    /// How the writing has ended.
+    written: Receiver<Result<u64, RecordingError>>,
 }
 
 impl TraceFile {
-    /// Makes a file, or empties one that is there.
+    /// Makes a file that only its owner may read. One that is there and not empty is kept beside it, as
+    /// `FILE.old`: after a crash it may be what somebody wants to know.
     ///
     /// # Errors
     ///
@@ -50,7 +51,8 @@ impl TraceFile {
     pub fn create(path: impl AsRef<Path>, config: RecorderConfig) -> Result<Self, RecordingError> {
         let path = path.as_ref().to_owned();
         let refused = |error| RecordingError::write(&path, &error);
-        let file = File::create(&path).map_err(refused)?;
+        keep_old(&path).map_err(refused)?;
+        let file = super::private_file(&path).map_err(refused)?;
         let trace = Trace::new(RecorderConfig {
             ring_bytes: None,
             ..config
@@ -62,15 +64,19 @@ impl TraceFile {
             file,
             ended,
         };
-        let thread = std::thread::Builder::new()
+        let (writing, written) = channel();
+        std::thread::Builder::new()
             .name(String::from("peer-sender-trace"))
-            .spawn(move || writer.run())
+            .spawn(move || {
+                // Nobody may be left who wants to know.
+                let _ = writing.send(writer.run());
+            })
             .map_err(refused)?;
         Ok(Self {
             trace,
             path,
             ending: Some(ending),
-            thread: Some(thread),
+            written,
         })
     }
 
@@ -89,24 +95,49 @@ impl TraceFile {
         self.trace.is_stopped()
     }
 
-    /// Ends the recording, and waits until all of it is written. Returns how many bytes the file has.
+    /// Ends the recording, and waits until all of it is written, for as long as the disk takes. Returns
+    /// how many bytes the file has.
     ///
     /// # Errors
     ///
     /// Why the recording has ended early. The file has what came before, and can be read.
     pub fn finish(mut self) -> Result<u64, RecordingError> {
-        self.end().unwrap_or(Ok(0))
+        self.ending = None;
+        let path = self.path.clone();
+        let written = self.written.recv();
+        written.unwrap_or(Err(RecordingError::TooSlow { path }))
     }
 
-    fn end(&mut self) -> Option<Result<u64, RecordingError>> {
+    /// The same, and waits no longer than this.
+    ///
+    /// # Errors
+    ///
+    /// As for [`finish`](Self::finish); and the disk has not taken all of it within that time.
+    pub fn finish_within(mut self, time: Duration) -> Result<u64, RecordingError> {
         self.ending = None;
-        self.thread.take()?.join().ok()
+        let path = self.path.clone();
+        let written = self.written.recv_timeout(time);
+        written.unwrap_or(Err(RecordingError::TooSlow { path }))
     }
 }
 
 impl Drop for TraceFile {
     fn drop(&mut self) {
-        self.end();
+        if self.ending.take().is_some() {
+            let _ = self.written.recv_timeout(Duration::from_secs(5));
+        }
+    }
+}
+
+/// Gives a file that is there, and has something in it, another name.
+fn keep_old(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(about) if about.is_file() && about.len() > 0 => {
+            let mut old = path.as_os_str().to_owned();
+            old.push(".old");
+            fs::rename(path, old)
+        }
+        _ => Ok(()),
     }
 }
 

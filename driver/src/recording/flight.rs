@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use peer_sender_core::trace::{RecorderConfig, Watch};
@@ -77,13 +77,18 @@ impl FlightRecorder {
             path: path.clone(),
             ended,
         };
-        let thread = std::thread::Builder::new()
+        let (done, end) = channel();
+        std::thread::Builder::new()
             .name(String::from("peer-sender-flight"))
-            .spawn(move || watcher.run())
+            .spawn(move || {
+                watcher.run();
+                // Nobody may be left who wants to know.
+                let _ = done.send(());
+            })
             .map_err(|error| RecordingError::write(&path, &error))?;
         flight.watch = Some(Arc::new(Keeping {
             ending: Some(ending),
-            thread: Some(thread),
+            ended: Mutex::new(end),
         }));
         Ok(flight)
     }
@@ -91,6 +96,15 @@ impl FlightRecorder {
     /// The trace, for the configuration of nodes.
     pub fn trace(&self) -> Trace {
         self.trace.clone()
+    }
+
+    /// The same recorder, without the thread that keeps watch: that ends with the last clone which has it.
+    #[must_use]
+    pub fn unwatched(&self) -> Self {
+        Self {
+            trace: self.trace.clone(),
+            watch: None,
+        }
     }
 
     /// Writes what is kept into a file, which then is a trace like any other, with the reason in it.
@@ -110,7 +124,8 @@ impl FlightRecorder {
     /// Has every panic of the process write what is kept into this file, before whatever else a
     /// panic does.
     pub fn dump_on_panic(&self, path: impl Into<PathBuf>) {
-        let (flight, path) = (self.clone(), path.into());
+        // Not the watch as well, which ends with the last who wants it.
+        let (flight, path) = (self.unwatched(), path.into());
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if let Err(error) = flight.dump(&path, "the program has panicked") {
@@ -123,10 +138,12 @@ impl FlightRecorder {
 
 /// Writes beside it and renames, so that nobody sees half a file.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    static DUMPS: AtomicU64 = AtomicU64::new(0);
+    let number = DUMPS.fetch_add(1, Ordering::Relaxed);
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
+    beside.push(format!(".part-{}-{number}", std::process::id()));
     let beside = PathBuf::from(beside);
-    let mut file = fs::File::create(&beside)?;
+    let mut file = super::private_file(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)
@@ -137,15 +154,15 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 struct Keeping {
     /// Dropped, it tells the thread to end.
     ending: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Drop for Keeping {
     fn drop(&mut self) {
         self.ending = None;
-        if let Some(thread) = self.thread.take() {
-            // What it has noticed is written all the same.
-            let _ = thread.join();
+        // What it has noticed is written all the same, unless the disk takes longer than this.
+        if let Ok(ended) = self.ended.get_mut() {
+            let _ = ended.recv_timeout(Duration::from_secs(5));
         }
     }
 }
@@ -166,7 +183,7 @@ impl Watcher {
                 Err(RecvTimeoutError::Timeout)
             );
             quiet -= u32::from(quiet > 0);
-            if quiet == 0
+            if (quiet == 0 || last)
                 && let Some(notice) = self.flight.trace.noticed()
             {
                 quiet = QUIET;

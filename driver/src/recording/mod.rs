@@ -3,6 +3,7 @@
 mod file;
 mod flight;
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -45,6 +46,19 @@ impl RecordingError {
             text: error.to_string(),
         }
     }
+}
+
+/// Makes a file that others may not read, where the system knows such: names, addresses, and what users
+/// send may be in it.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
 }
 
 /// The date, in nanoseconds since 1970.

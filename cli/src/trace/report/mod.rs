@@ -18,7 +18,8 @@ mod warnings;
 mod words;
 
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -47,6 +48,11 @@ pub(super) fn run(args: &ReportArgs) -> Result<Verdict, Failure> {
     let name = args.file.file_name().unwrap_or(args.file.as_os_str());
     let page = page::render(&facts, &name.to_string_lossy());
     let out = args.out.clone().unwrap_or_else(|| beside(args));
+    let same = |a: &Path, b: &Path| fs::canonicalize(a).ok() == fs::canonicalize(b).ok();
+    if out.exists() && same(&out, &args.file) {
+        let error = io::Error::other("that is the trace itself");
+        return Err(Failure::Report { file: out, error });
+    }
     fs::write(&out, &page).map_err(|error| Failure::Report {
         file: out.clone(),
         error,
