@@ -124,7 +124,7 @@ fn the_page_says_what_went_wrong() {
         "expired before the receiver had answered",
         "refused by the receiver (Application",
         "ended over an identity",
-        "The peer was restarted, as it seems",
+        "The peer no longer knew a connection, as after a restart",
         "waited longer than slow_after",
         "the network reports that nobody listens",
         "lights out",

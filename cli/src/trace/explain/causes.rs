@@ -36,7 +36,7 @@ pub(super) fn why(life: &Life, history: &History) -> String {
     if life.took() < SHORT || longest == 0 {
         return match &life.outcome {
             None if life.took() == 0 => "the trace ends there".to_owned(),
-            _ => "nothing held it up".to_owned(),
+            _ => "nothing held it up for long".to_owned(),
         };
     }
     let share = spell(longest);

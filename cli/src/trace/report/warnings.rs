@@ -119,7 +119,7 @@ fn of_peer(peer: &Peer) -> Vec<(bool, String)> {
     });
     add(false, &worries.restarts, &|count| {
         format!(
-            "The peer was restarted, as it seems: {}",
+            "The peer no longer knew a connection, as after a restart: {}",
             plural(count, "sign")
         )
     });
