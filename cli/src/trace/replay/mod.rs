@@ -20,6 +20,7 @@ use super::out::Out;
 use super::player::{Player, Told};
 use super::trouble::Troubles;
 use crate::Verdict;
+use crate::console;
 use crate::failure::Failure;
 use conclusion::Conclusion;
 
@@ -63,6 +64,10 @@ fn replay(args: &ReplayArgs) -> Result<Verdict, Failure> {
     })?;
     out.flush()?;
     troubles.tell();
+    let waited = args.until.is_some() || !args.break_on.is_empty();
+    if waited && matches!(ended, Ended::AtTheEnd) {
+        console::say("note: the trace has ended, and what was waited for never came");
+    }
     Ok(match ended {
         Ended::AtTheEnd | Ended::Stopped => Verdict::AllIsWell,
         Ended::Diverged(..) | Ended::Impossible(..) => Verdict::Diverged,
