@@ -1,12 +1,10 @@
 //! Recording what the nodes of a command do.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use peer_sender_tokio::trace::{Payloads, RecorderConfig, Replay, Summary, TraceReader, Watch};
+use peer_sender_tokio::trace::{Payloads, RecorderConfig, Replay, Summary, Watch};
 use peer_sender_tokio::{FlightRecorder, NodeConfigBuilder, TraceFile};
 
 use serde::Serialize;
@@ -14,6 +12,7 @@ use serde::Serialize;
 use crate::console;
 use crate::failure::Failure;
 use crate::figures::plural;
+use crate::trace;
 
 /// What a flight recorder keeps, in bytes.
 pub(crate) const FLIGHT_BYTES: usize = 16 << 20;
@@ -127,7 +126,7 @@ impl Replayed {
     /// Has fresh machines go through a file that has just been recorded.
     pub(crate) fn of(file: PathBuf) -> Self {
         let mut replay = Replay::new();
-        let done = go_through(&file, &mut replay);
+        let done = trace::go_through(&file, &mut replay);
         let Summary { steps, events, .. } = replay.summary();
         let found = match &done {
             Ok(()) => format!("{}, {}", plural(steps, "step"), plural(events, "event")),
@@ -138,25 +137,6 @@ impl Replayed {
             events,
             replay: done.is_ok(),
             found,
-        }
-    }
-}
-
-fn go_through(file: &Path, replay: &mut Replay) -> Result<(), String> {
-    let mut file = File::open(file).map_err(|error| error.to_string())?;
-    let mut reader = TraceReader::new();
-    let mut piece = vec![0; 64 << 10];
-    loop {
-        let read = file.read(&mut piece).map_err(|error| error.to_string())?;
-        reader.feed(&piece[..read]);
-        while let Some(record) = reader.next_record().map_err(|error| error.to_string())? {
-            replay.record(record).map_err(|error| error.to_string())?;
-        }
-        if read == 0 {
-            return match reader.torn() {
-                0 => Ok(()),
-                torn => Err(format!("its last {} are torn", plural(torn, "byte"))),
-            };
         }
     }
 }

@@ -17,10 +17,32 @@ mod story;
 mod trouble;
 mod words;
 
+use std::path::Path;
+
+use peer_sender_core::trace::Replay;
+
 pub(crate) use self::args::TraceArgs;
 use self::args::TraceCommand;
+use self::input::Input;
 use crate::Verdict;
 use crate::failure::Failure;
+use crate::figures::plural;
+
+/// Has machines go through a whole trace.
+///
+/// # Errors
+///
+/// In words, why it cannot be read, or does not go the same way again.
+pub(crate) fn go_through(file: &Path, replay: &mut Replay) -> Result<(), String> {
+    let mut input = Input::open(file).map_err(|error| error.to_string())?;
+    while let Some(record) = input.next().map_err(|error| error.to_string())? {
+        replay.record(record).map_err(|error| error.to_string())?;
+    }
+    match input.torn() {
+        0 => Ok(()),
+        torn => Err(format!("its last {} are torn", plural(torn, "byte"))),
+    }
+}
 
 pub(crate) fn run(args: &TraceArgs) -> Result<Verdict, Failure> {
     match &args.command {
