@@ -7,9 +7,12 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::form::{count, encode, integer};
+
 use crate::{
-    Action, Attempt, Capacity, CloseCode, IncomingMessage, Lane, MessageId, Outcome, PeerEvent,
-    Priority, RejectReason, SessionHandle, SessionNews, StreamId, Time, TransferId, Unsent,
+    Action, Attempt, Capacity, CloseCode, IncomingMessage, Lane, Level, MessageId, Outcome,
+    PeerEvent, Priority, RejectReason, SessionHandle, SessionNews, StreamId, Time, TransferId,
+    Unsent,
 };
 
 /// An [`Action`], or a [`SessionNews`], as a trace keeps it: the same, with the lengths of payloads
@@ -128,6 +131,60 @@ pub struct TraceUnsent {
     pub id: MessageId,
     pub lane: Lane,
     pub bytes: u64,
+}
+
+impl TraceAction {
+    /// Appends an action, as a `TraceAction` is encoded.
+    pub(super) fn encode(action: &Action, out: &mut Vec<u8>) {
+        if let Action::Deliver(message) = action {
+            out.push(4);
+            TraceMessage::from(message).encode(out);
+        } else if let Action::Settle { id, outcome } = action {
+            out.push(5);
+            encode_outcome(*id, outcome, out);
+        } else {
+            encode(&Self::from(action), out);
+        }
+    }
+
+    /// Appends news of a session, as a `TraceAction` is encoded.
+    pub(super) fn encode_news(news: &SessionNews, out: &mut Vec<u8>) {
+        if let SessionNews::Delivered { session, messages } = news {
+            out.push(15);
+            integer(session.0, out);
+            count(messages.len(), out);
+            for message in messages {
+                TraceMessage::from(message).encode(out);
+            }
+        } else if let SessionNews::Settled { session, settled } = news {
+            out.push(16);
+            integer(session.0, out);
+            count(settled.len(), out);
+            for (id, outcome) in settled {
+                encode_outcome(*id, outcome, out);
+            }
+        } else {
+            encode(&Self::from(news), out);
+        }
+    }
+}
+
+fn encode_outcome(id: MessageId, outcome: &Outcome, out: &mut Vec<u8>) {
+    integer(id.0, out);
+    if let Outcome::Delivered(Level::Application) = outcome {
+        out.extend_from_slice(&[0, 0]);
+    } else {
+        encode(outcome, out);
+    }
+}
+
+impl TraceMessage {
+    fn encode(self, out: &mut Vec<u8>) {
+        out.push(self.lane.0);
+        integer(self.number, out);
+        integer(self.bytes, out);
+        integer(self.received_at.as_nanos(), out);
+    }
 }
 
 impl From<&IncomingMessage> for TraceMessage {
@@ -278,6 +335,66 @@ impl From<&SessionNews> for TraceAction {
                 capacity,
             },
             SessionNews::Forgotten { session } => Self::SessionForgotten { session },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::UnknownReason;
+
+    fn message(number: u64) -> IncomingMessage {
+        IncomingMessage {
+            lane: Lane(7),
+            number,
+            payload: Bytes::from(vec![0; 300]),
+            received_at: Time::from_secs(5),
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_by_hand_is_as_serde_has_it() {
+        let outcomes = [
+            Outcome::Delivered(Level::Application),
+            Outcome::Delivered(Level::Transport),
+            Outcome::Expired,
+            Outcome::Unknown(UnknownReason::Patience),
+        ];
+        let (id, session) = (MessageId(200), SessionHandle(129));
+        let mut actions = vec![
+            Action::Deliver(message(127)),
+            Action::Deliver(message(u64::MAX)),
+            Action::ForgetDelivered,
+        ];
+        actions.extend(outcomes.iter().cloned().map(|outcome| {
+            let id = MessageId(128);
+            Action::Settle { id, outcome }
+        }));
+        for action in actions {
+            let mut out = Vec::new();
+            TraceAction::encode(&action, &mut out);
+            assert_eq!(postcard::to_allocvec(&TraceAction::from(&action)), Ok(out));
+        }
+        let news = [
+            SessionNews::Delivered {
+                session,
+                messages: (0..130).map(message).collect(),
+            },
+            SessionNews::Settled {
+                session,
+                settled: outcomes.into_iter().map(|it| (id, it)).collect(),
+            },
+            SessionNews::Forgotten { session },
+        ];
+        for news in news {
+            let mut out = Vec::new();
+            TraceAction::encode_news(&news, &mut out);
+            assert_eq!(postcard::to_allocvec(&TraceAction::from(&news)), Ok(out));
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::record::encode;
+use super::form::{count, integer};
 
 /// What a trace keeps of payloads. Whatever it keeps, it replays exactly: no machine looks inside
 /// one.
@@ -48,17 +48,23 @@ pub enum Content {
 impl Content {
     /// Appends what is to be kept of this payload, as a `Content` is encoded.
     pub(super) fn encode(payload: &[u8], payloads: Payloads, out: &mut Vec<u8>) {
-        const WHOLE: u32 = 0;
-        const DIGEST: u32 = 1;
-        const LENGTH: u32 = 2;
+        const WHOLE: u8 = 0;
+        const DIGEST: u8 = 1;
+        const LENGTH: u8 = 2;
         match payloads {
-            Payloads::Length => encode(&(LENGTH, payload.len()), out),
+            Payloads::Length => {
+                out.push(LENGTH);
+                count(payload.len(), out);
+            }
             Payloads::Whole if payload.len() <= WHOLE_MAX => {
-                encode(&(WHOLE, payload.len()), out);
+                out.push(WHOLE);
+                count(payload.len(), out);
                 out.extend_from_slice(payload);
             }
             Payloads::Whole | Payloads::Digest => {
-                encode(&(DIGEST, payload.len(), xxh3_64(payload)), out);
+                out.push(DIGEST);
+                count(payload.len(), out);
+                integer(xxh3_64(payload), out);
             }
         }
     }

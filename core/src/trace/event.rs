@@ -9,11 +9,11 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::content::{Content, Payloads, Zeros};
-use super::record::encode;
+use super::form::{encode, integer};
 use super::runs::{Piece, Runs};
 use crate::{
-    Attempt, Event, Lane, LinkError, MessageId, MessageOptions, RefuseCode, StopMode, StreamId,
-    Time, TransferId, WakeReason,
+    Attempt, Event, Lane, LinkError, MessageId, MessageOptions, RefuseCode, Side, StopMode,
+    StreamId, Time, TransferId, WakeReason,
 };
 
 /// An [`Event`] as a trace keeps it: the same facts, with payloads as far as the trace has them.
@@ -88,9 +88,14 @@ impl TraceEvent {
                 ref payload,
                 options: MessageOptions { expires_at },
             } => {
-                encode(&(0_u32, id, lane), out);
+                out.push(0);
+                integer(id.0, out);
+                out.push(lane.0);
                 Content::encode(payload, payloads, out);
-                encode(&expires_at, out);
+                match expires_at {
+                    None => out.push(0),
+                    Some(_) => encode(&expires_at, out),
+                }
             }
             Event::Cancel { id } => encode(&(1_u32, id), out),
             Event::AddressesChanged { ref addresses } => encode(&(2_u32, addresses), out),
@@ -105,9 +110,12 @@ impl TraceEvent {
                 ref bytes,
                 fin,
             } => {
-                encode(&(8_u32, attempt, stream), out);
+                out.push(8);
+                integer(attempt.0, out);
+                out.push(u8::from(stream.opener == Side::Remote));
+                integer(stream.index, out);
                 encode_pieces(bytes, payloads, runs, out);
-                encode(&fin, out);
+                out.push(u8::from(fin));
             }
             Event::StreamReset {
                 attempt,
@@ -283,4 +291,71 @@ fn joined(pieces: &[Piece], zeros: &mut Zeros) -> Option<Bytes> {
         }
     }
     Some(Bytes::from(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[track_caller]
+    fn recorded(event: &Event, payloads: Payloads, expected: &TraceEvent) {
+        let mut out = Vec::new();
+        TraceEvent::encode(event, payloads, &mut Runs::Unread, &mut out);
+        assert_eq!(postcard::to_allocvec(expected), Ok(out));
+        let replayed = expected.event(&mut Zeros::default());
+        assert_eq!(replayed.as_ref(), Some(event));
+    }
+
+    #[test]
+    fn what_is_encoded_by_hand_is_as_serde_has_it() {
+        let payload = Bytes::from(vec![0; 200]);
+        let digest = Content::Digest {
+            bytes: 200,
+            digest: xxhash_rust::xxh3::xxh3_64(&payload),
+        };
+        let (id, lane, attempt) = (MessageId(u64::MAX), Lane(255), Attempt(128));
+        for (payloads, content) in [
+            (Payloads::Whole, Content::Whole(payload.clone())),
+            (Payloads::Digest, digest),
+            (Payloads::Length, Content::Length(200)),
+        ] {
+            for expires_at in [None, Some(Time::from_secs(1))] {
+                let event = Event::MessageQueued {
+                    id,
+                    lane,
+                    payload: payload.clone(),
+                    options: MessageOptions { expires_at },
+                };
+                let expected = TraceEvent::MessageQueued {
+                    id,
+                    lane,
+                    payload: content.clone(),
+                    expires_at,
+                };
+                recorded(&event, payloads, &expected);
+            }
+            for (opener, fin) in [(Side::Local, false), (Side::Remote, true)] {
+                let stream = StreamId { opener, index: 300 };
+                for bytes in [payload.clone(), Bytes::new()] {
+                    let piece = Piece::Payload(content.clone());
+                    let pieces = (!bytes.is_empty()).then_some(piece);
+                    let expected = TraceEvent::BytesReceived {
+                        attempt,
+                        stream,
+                        pieces: pieces.into_iter().collect(),
+                        fin,
+                    };
+                    let event = Event::BytesReceived {
+                        attempt,
+                        stream,
+                        bytes,
+                        fin,
+                    };
+                    recorded(&event, payloads, &expected);
+                }
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod action;
 mod alternative;
 mod content;
 mod event;
+mod form;
 mod hold;
 pub(crate) mod image;
 mod reader;

@@ -5,7 +5,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -160,46 +159,32 @@ pub enum StepResult {
 /// Appends the bytes that a record of this body has in a trace. False, and nothing is appended, if it
 /// is longer than a record may be.
 pub fn frame(body: &[u8], out: &mut Vec<u8>) -> bool {
+    frame_what(out, |out| out.extend_from_slice(body))
+}
+
+/// [`frame`] of the body that this appends.
+pub(super) fn frame_what(out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) -> bool {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEAD_BYTES]);
+    append(out);
+    let (head, body) = out
+        .get_mut(start..)
+        .unwrap_or_default()
+        .split_at_mut(HEAD_BYTES);
     if body.len() > RECORD_BYTES_MAX {
+        out.truncate(start);
         return false;
     }
     let length = (body.len() as u32).to_le_bytes();
-    out.extend_from_slice(&length);
-    out.extend_from_slice(&checksum(&length));
-    out.extend_from_slice(body);
-    out.extend_from_slice(&checksum(body));
+    let (bytes, sum) = head.split_at_mut(length.len());
+    bytes.copy_from_slice(&length);
+    sum.copy_from_slice(&checksum(&length));
+    let sum = checksum(body);
+    out.extend_from_slice(&sum);
     true
 }
 
 /// The low half of XXH3 (64 bits), little endian.
 pub(super) fn checksum(bytes: &[u8]) -> [u8; 4] {
     (xxh3_64(bytes) as u32).to_le_bytes()
-}
-
-/// Appends a value in the form of a trace (postcard's).
-pub(super) fn encode(value: &impl Serialize, out: &mut Vec<u8>) {
-    let written = postcard::serialize_with_flavor(value, Appending(out));
-    // Only a value of unknown length can fail, and nothing that is encoded here is one.
-    debug_assert_eq!(written, Ok(()));
-}
-
-/// Where encoded bytes go.
-struct Appending<'a>(&'a mut Vec<u8>);
-
-impl Flavor for Appending<'_> {
-    type Output = ();
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
 }

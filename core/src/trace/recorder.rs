@@ -8,9 +8,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::content::Payloads;
-use super::record::{
-    About, FORMAT, Header, MAGIC, MachineConfig, MachineId, Record, encode, frame,
-};
+use super::form::encode;
+use super::record::{About, FORMAT, Header, MAGIC, MachineConfig, MachineId, Record, frame_what};
 use super::ring::Ring;
 use super::steps::StepRecorder;
 use super::watch::{Notice, Watch};
@@ -86,7 +85,6 @@ pub struct Recorder {
     stopped: bool,
     /// What was noticed first since that was last asked for.
     noticed: Option<Notice>,
-    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -113,7 +111,6 @@ impl Recorder {
             imaged: BTreeSet::new(),
             stopped: false,
             noticed: None,
-            scratch: Vec::new(),
             config,
         }
     }
@@ -260,10 +257,8 @@ impl Recorder {
         if self.stopped {
             return;
         }
-        self.scratch.clear();
-        encode(record, &mut self.scratch);
         let mut framed = Vec::new();
-        frame(&self.scratch, &mut framed);
+        frame_what(&mut framed, |out| encode(record, out));
         match &mut self.sink {
             Sink::Ready(bytes) => bytes.extend_from_slice(&framed),
             Sink::Ring(ring) => ring.push(&framed),
@@ -277,10 +272,8 @@ fn end_early(bytes: &mut Vec<u8>, fits: bool) {
         true => "the recording ends here: what was recorded was not written fast enough",
         false => "the recording ends here: a record was longer than any may be",
     };
-    let mut body = Vec::new();
     let (unix_nanos, text) = (0, String::from(text));
-    encode(&Record::Mark { unix_nanos, text }, &mut body);
-    frame(&body, bytes);
+    frame_what(bytes, |out| encode(&Record::Mark { unix_nanos, text }, out));
 }
 
 /// The bytes that every trace begins with.
@@ -288,8 +281,7 @@ fn head(payloads: Payloads) -> Vec<u8> {
     let mut out = Vec::from(MAGIC);
     out.extend_from_slice(&FORMAT.to_le_bytes());
     let program = format!("peer-sender-core {}", env!("CARGO_PKG_VERSION"));
-    let mut body = Vec::new();
-    encode(&Record::Header(Header { program, payloads }), &mut body);
-    frame(&body, &mut out);
+    let header = Record::Header(Header { program, payloads });
+    frame_what(&mut out, |out| encode(&header, out));
     out
 }

@@ -12,7 +12,7 @@ use super::content::Zeros;
 use super::event::TraceEvent;
 use super::hold::Hold;
 use super::image::{Image, ImageError};
-use super::record::{About, Call, MachineConfig, MachineId, Record, StepResult, encode};
+use super::record::{About, Call, MachineConfig, MachineId, Record, StepResult};
 use crate::{Action, ConfigError, Event, PeerSenderMachine, SessionNews, Sessions, Time};
 
 /// The most machines that a trace may have at once.
@@ -357,22 +357,28 @@ impl Replay {
             self.news
                 .extend(core::iter::from_fn(|| sessions.poll_news()));
         }
-        let got = self.actions.iter().map(TraceAction::from);
-        let mut got = got.chain(self.news.iter().map(TraceAction::from));
+        let actions = self.actions.iter().map(TraceAction::from);
+        let got = actions.chain(self.news.iter().map(TraceAction::from));
         let same = match &expected {
             StepResult::Digest(digest) => {
-                self.scratch.clear();
-                got.for_each(|action| encode(&action, &mut self.scratch));
-                xxh3_64(&self.scratch) == *digest
+                let out = &mut self.scratch;
+                out.clear();
+                self.actions
+                    .iter()
+                    .for_each(|it| TraceAction::encode(it, out));
+                self.news
+                    .iter()
+                    .for_each(|it| TraceAction::encode_news(it, out));
+                xxh3_64(out) == *digest
             }
             StepResult::Actions(actions) => {
-                actions.iter().all(|it| got.next().as_ref() == Some(it)) && got.next().is_none()
+                actions.len() == self.actions.len() + self.news.len()
+                    && actions.iter().zip(got.clone()).all(|(it, got)| *it == got)
             }
         };
         if same {
             return Ok(());
         }
-        let got = self.actions.iter().map(TraceAction::from);
         Err(Failed::Diverged(Box::new(Divergence {
             machine: id,
             about: machine.about.clone(),
@@ -381,7 +387,7 @@ impl Replay {
             call,
             events: Vec::new(),
             expected,
-            got: got.chain(self.news.iter().map(TraceAction::from)).collect(),
+            got: got.collect(),
         })))
     }
 }

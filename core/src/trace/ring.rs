@@ -11,6 +11,8 @@ pub(super) struct Ring {
     head: Vec<u8>,
     /// Oldest first; the last one is being written.
     stretches: VecDeque<Vec<u8>>,
+    /// One that was dropped, to be filled again: fresh memory would cost more than what is written to it.
+    spare: Vec<u8>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -20,6 +22,7 @@ impl Ring {
         Self {
             head,
             stretches: VecDeque::from([Vec::new()]),
+            spare: Vec::new(),
             bytes: 0,
             bytes_max,
         }
@@ -32,16 +35,23 @@ impl Ring {
         };
         last.extend_from_slice(records);
         self.bytes += records.len();
-        while self.bytes > self.bytes_max && self.stretches.len() > 1 {
-            let dropped = self.stretches.pop_front();
-            self.bytes -= dropped.map_or(0, |stretch| stretch.len());
+        while self.bytes > self.bytes_max
+            && self.stretches.len() > 1
+            && let Some(dropped) = self.stretches.pop_front()
+        {
+            self.bytes -= dropped.len();
+            self.spare = dropped;
         }
     }
 
     /// Begins another stretch.
     pub(super) fn turn(&mut self) {
-        let like_the_last = self.stretches.back().map_or(0, Vec::len);
-        self.stretches.push_back(Vec::with_capacity(like_the_last));
+        let mut next = core::mem::take(&mut self.spare);
+        next.clear();
+        if next.capacity() == 0 {
+            next.reserve(self.stretches.back().map_or(0, Vec::len));
+        }
+        self.stretches.push_back(next);
     }
 
     /// A whole trace.

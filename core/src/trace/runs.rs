@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
 use super::content::{Content, Payloads};
-use super::record::encode;
+use super::form::count;
 use crate::wire::{BODY_MAX, Gathered, Kind, at_most, read_head};
 
 /// Some bytes of a stream.
@@ -39,15 +39,16 @@ pub(crate) enum Run<'a> {
 impl Run<'_> {
     /// Appends the piece that is kept of it, as a [`Piece`] is encoded.
     pub(super) fn encode(self, payloads: Payloads, out: &mut Vec<u8>) {
-        const FRAMES: u32 = 0;
-        const PAYLOAD: u32 = 1;
+        const FRAMES: u8 = 0;
+        const PAYLOAD: u8 = 1;
         match self {
             Self::Frames(bytes) => {
-                encode(&(FRAMES, bytes.len()), out);
+                out.push(FRAMES);
+                count(bytes.len(), out);
                 out.extend_from_slice(bytes);
             }
             Self::Payload(bytes) => {
-                encode(&PAYLOAD, out);
+                out.push(PAYLOAD);
                 Content::encode(bytes, payloads, out);
             }
         }

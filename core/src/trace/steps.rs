@@ -8,7 +8,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::action::TraceAction;
 use super::content::Payloads;
 use super::event::{EVENTS_MAX, TraceEvent};
-use super::record::{Call, MachineConfig, MachineId, encode, frame};
+use super::form::encode;
+use super::record::{Call, MachineConfig, MachineId, frame_what};
 use super::recorder::RecorderConfig;
 use super::runs::Runs;
 use super::watch::{Noticed, Watch};
@@ -39,7 +40,6 @@ pub struct StepRecorder {
     actions: Vec<u8>,
     actions_count: u64,
     noticed: Option<Noticed>,
-    body: Vec<u8>,
     /// Whole records.
     framed: Vec<u8>,
 }
@@ -65,7 +65,6 @@ impl StepRecorder {
             actions: Vec::new(),
             actions_count: 0,
             noticed: None,
-            body: Vec::new(),
             framed: Vec::new(),
         }
     }
@@ -115,10 +114,10 @@ impl StepRecorder {
         }
         self.events_count += 1;
         if self.events.len() > PART_BYTES || self.events_count >= EVENTS_MAX as u64 {
-            self.body.clear();
-            encode(&(EVENTS, self.machine, self.events_count), &mut self.body);
-            self.body.extend_from_slice(&self.events);
-            frame(&self.body, &mut self.framed);
+            frame_what(&mut self.framed, |out| {
+                encode(&(EVENTS, self.machine, self.events_count), out);
+                out.extend_from_slice(&self.events);
+            });
             self.events.clear();
             self.events_count = 0;
         }
@@ -130,31 +129,31 @@ impl StepRecorder {
             self.forget_streams(attempt);
         }
         self.noticed = self.noticed.or_else(|| self.watch.action(action));
-        encode(&TraceAction::from(action), &mut self.actions);
+        TraceAction::encode(action, &mut self.actions);
         self.actions_count += 1;
     }
 
     /// News of a session that the step led to: behind its actions.
     pub fn news(&mut self, news: &SessionNews) {
         self.noticed = self.noticed.or_else(|| self.watch.news(news));
-        encode(&TraceAction::from(news), &mut self.actions);
+        TraceAction::encode_news(news, &mut self.actions);
         self.actions_count += 1;
     }
 
     /// The step is over.
     pub fn end(&mut self, now: Time, call: Call) {
-        let body = &mut self.body;
-        body.clear();
-        encode(&(STEP, self.machine, now, call, self.events_count), body);
-        body.extend_from_slice(&self.events);
-        if self.keeps_actions {
-            encode(&(1_u32, self.actions_count), body);
-            body.extend_from_slice(&self.actions);
-        } else {
-            body.push(0);
-            body.extend_from_slice(&xxh3_64(&self.actions).to_le_bytes());
-        }
-        if !frame(body, &mut self.framed) {
+        let fits = frame_what(&mut self.framed, |out| {
+            encode(&(STEP, self.machine, now, call, self.events_count), out);
+            out.extend_from_slice(&self.events);
+            if self.keeps_actions {
+                encode(&(1_u32, self.actions_count), out);
+                out.extend_from_slice(&self.actions);
+            } else {
+                out.push(0);
+                out.extend_from_slice(&xxh3_64(&self.actions).to_le_bytes());
+            }
+        });
+        if !fits {
             self.framed.clear();
         }
     }

@@ -273,6 +273,12 @@ pub(crate) fn read_head(
     head: &mut Gathered,
     input: &mut impl Buf,
 ) -> Result<Option<(Option<Kind>, u64)>, ProtocolError> {
+    if head.count == 0
+        && let Ok(Some((kind, length, taken))) = whole_head(input.chunk())
+    {
+        input.advance(taken);
+        return Ok(Some((kind, length)));
+    }
     if !head.fill(1, input) {
         return Ok(None);
     }
@@ -290,6 +296,16 @@ pub(crate) fn read_head(
     }
     let length = varint::read(head.filled().get(1..).unwrap_or_default())?;
     Ok(length.map(|(length, _)| (kind, length)))
+}
+
+/// What [`read_head`] finds where the whole head is there already, as nearly always, and how long it is.
+fn whole_head(bytes: &[u8]) -> Result<Option<(Option<Kind>, u64, usize)>, ProtocolError> {
+    let Some((&first, rest)) = bytes.split_first() else {
+        return Ok(None);
+    };
+    let kind = Kind::from_byte(first)?;
+    let length = varint::read(rest)?;
+    Ok(length.map(|(length, behind)| (kind, length, bytes.len() - behind.len())))
 }
 
 /// The whole payload, once it is there. The buffer at most doubles what has been received, and

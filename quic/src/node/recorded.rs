@@ -29,41 +29,30 @@ impl Recording {
         }
     }
 
-    /// Writes the machine's state down if it is time to, so that the trace can be replayed from here on.
-    fn image(&mut self, machine: &impl Image) {
-        if self.ended || !self.trace.recorder().wants_image(self.steps.machine()) {
-            return;
+    /// A step begins. Writes the machine's state down first if it is time to, so that the trace can be
+    /// replayed from here on. The trace is not held until the step is over, so that it can be dumped
+    /// even when the step panics.
+    fn begin(&mut self, machine: &impl Image) -> &mut StepRecorder {
+        if self.trace.recorder().wants_image(self.steps.machine()) {
+            let mut image = Vec::new();
+            machine.save(&mut image);
+            self.trace.recorder().image(self.steps.machine(), &image);
         }
-        let mut image = Vec::new();
-        machine.save(&mut image);
-        self.trace.recorder().image(self.steps.machine(), &image);
+        self.steps.begin();
+        &mut self.steps
     }
 
-    /// Records a step as it is done. The trace is not held in the meantime, so that it can be dumped
-    /// even when the step panics.
-    fn step(
+    /// The step is over, and this came of it.
+    fn end<'a>(
         &mut self,
         (now, call): (Time, Call),
-        events: impl Iterator<Item = Event>,
-        actions: &mut Vec<Action>,
-        step: impl FnOnce(&mut dyn Iterator<Item = Event>, &mut Vec<Action>) -> Vec<SessionNews>,
-    ) -> Vec<SessionNews> {
-        if self.ended {
-            return step(&mut { events }, actions);
-        }
-        let steps = &mut self.steps;
-        steps.begin();
-        let before = actions.len();
-        let news = step(&mut events.inspect(|event| steps.event(event)), actions);
-        for action in actions.iter().skip(before) {
-            steps.action(action);
-        }
-        for news in &news {
-            steps.news(news);
-        }
-        steps.end(now, call);
-        self.ended = !self.trace.recorder().add(steps);
-        news
+        actions: impl Iterator<Item = &'a Action>,
+        news: impl Iterator<Item = &'a SessionNews>,
+    ) {
+        actions.for_each(|action| self.steps.action(action));
+        news.for_each(|news| self.steps.news(news));
+        self.steps.end(now, call);
+        self.ended = !self.trace.recorder().add(&self.steps);
     }
 }
 
@@ -71,6 +60,33 @@ impl Drop for Recording {
     fn drop(&mut self) {
         self.trace.recorder().gone(self.steps.machine());
     }
+}
+
+/// Events on their way to a machine, recorded as it takes them.
+struct Told<'a, I> {
+    events: I,
+    steps: Option<&'a mut StepRecorder>,
+}
+
+impl<I: Iterator<Item = Event>> Iterator for Told<'_, I> {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        let event = self.events.next();
+        if let (Some(steps), Some(event)) = (&mut self.steps, &event) {
+            steps.event(event);
+        }
+        event
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.events.size_hint()
+    }
+}
+
+/// The recording, unless it has ended.
+fn going(recording: &mut Option<Recording>) -> Option<&mut Recording> {
+    recording.as_mut().filter(|it| !it.ended)
 }
 
 /// A peer's sender.
@@ -98,20 +114,14 @@ impl RecordedSender {
         events: impl IntoIterator<Item = Event>,
         actions: &mut Vec<Action>,
     ) {
-        let Some(recording) = &mut self.recording else {
-            return self.machine.handle(now, events, actions);
-        };
-        let machine = &mut self.machine;
-        recording.image(machine);
-        recording.step(
-            (now, Call::Handle),
-            events.into_iter(),
-            actions,
-            |events, actions| {
-                machine.handle(now, events, actions);
-                Vec::new()
-            },
-        );
+        let before = actions.len();
+        let steps = going(&mut self.recording).map(|it| it.begin(&self.machine));
+        let events = events.into_iter();
+        self.machine.handle(now, Told { events, steps }, actions);
+        if let Some(recording) = going(&mut self.recording) {
+            let call = (now, Call::Handle);
+            recording.end(call, actions.iter().skip(before), [].into_iter());
+        }
     }
 }
 
@@ -174,15 +184,10 @@ impl RecordedSessions {
         events: impl IntoIterator<Item = Event>,
         actions: &mut Vec<Action>,
     ) -> Option<SessionHandle> {
-        if self.recording.is_none() {
-            return self.table.handle_connection(now, attempt, events, actions);
-        }
-        let mut session = None;
         let call = Call::Connection { attempt };
         self.step((now, call), events, actions, |table, events, actions| {
-            session = table.handle_connection(now, attempt, events, actions);
-        });
-        session
+            table.handle_connection(now, attempt, events, actions)
+        })
     }
 
     /// [`Sessions::handle_session`].
@@ -193,9 +198,6 @@ impl RecordedSessions {
         events: impl IntoIterator<Item = Event>,
         actions: &mut Vec<Action>,
     ) {
-        if self.recording.is_none() {
-            return self.table.handle_session(now, session, events, actions);
-        }
         let call = Call::Session { session };
         self.step((now, call), events, actions, |table, events, actions| {
             table.handle_session(now, session, events, actions);
@@ -214,24 +216,24 @@ impl RecordedSessions {
         self.news.pop_front().or_else(|| self.table.poll_news())
     }
 
-    fn step(
+    fn step<I: IntoIterator<Item = Event>, R>(
         &mut self,
         told: (Time, Call),
-        events: impl IntoIterator<Item = Event>,
+        events: I,
         actions: &mut Vec<Action>,
-        step: impl FnOnce(&mut Sessions, &mut dyn Iterator<Item = Event>, &mut Vec<Action>),
-    ) {
-        let table = &mut self.table;
-        let mut events = events.into_iter();
-        let Some(recording) = &mut self.recording else {
-            return step(table, &mut events, actions);
-        };
-        recording.image(table);
-        let news = recording.step(told, events, actions, |events, actions| {
-            step(table, events, actions);
-            std::iter::from_fn(|| table.poll_news()).collect()
-        });
-        self.news.extend(news);
+        step: impl FnOnce(&mut Sessions, Told<'_, I::IntoIter>, &mut Vec<Action>) -> R,
+    ) -> R {
+        let (actions_before, news_before) = (actions.len(), self.news.len());
+        let steps = going(&mut self.recording).map(|it| it.begin(&self.table));
+        let events = events.into_iter();
+        let result = step(&mut self.table, Told { events, steps }, actions);
+        if let Some(recording) = going(&mut self.recording) {
+            let table = &mut self.table;
+            self.news.extend(std::iter::from_fn(|| table.poll_news()));
+            let news = self.news.iter().skip(news_before);
+            recording.end(told, actions.iter().skip(actions_before), news);
+        }
+        result
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{ImageError, RESTORED_BYTES_MAX};
-use crate::trace::record::encode;
+use crate::trace::form::{encode, integer};
 
 /// Appends an image, part by part.
 pub(crate) struct Writer<'a> {
@@ -25,13 +25,8 @@ impl<'a> Writer<'a> {
         self.longest
     }
 
-    /// An integer, seven bits a byte, the lowest first.
-    pub(crate) fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.out.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.out.push(number as u8);
+    pub(crate) fn number(&mut self, number: u64) {
+        integer(number, self.out);
     }
 
     pub(crate) fn size(&mut self, size: usize) {
