@@ -25,6 +25,7 @@ impl World {
         if self.sender.state().addresses().is_empty() {
             return Ok(());
         }
+        self.catch_up()?;
         let before = self.oracle.messages.clone();
         self.read_nothing()?;
         self.settle_all()?;
@@ -41,6 +42,16 @@ impl World {
         }
         let lanes = u8::try_from(self.settings.lanes).unwrap_or(u8::MAX);
         (0..lanes).try_for_each(|lane| self.send_a_fresh_one(lane))
+    }
+
+    /// Timers that are overdue are told first, as after a leap of the clock: a sender that gives its
+    /// peer up then has nothing to do with what is sent from here on.
+    fn catch_up(&mut self) -> Result<(), Trouble> {
+        let end = End::Dialler;
+        match self.deadline(end) {
+            Some(due) if due <= self.now() => self.apply(&Op::Fire { end: Some(end) }),
+            _ => Ok(()),
+        }
     }
 
     fn send_a_fresh_one(&mut self, lane: u8) -> Result<(), Trouble> {
