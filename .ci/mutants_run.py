@@ -23,6 +23,7 @@ import mutants_report
 WORK = pathlib.Path("target/mutants")
 PROFILE = "mutants"
 PACKAGES = ["peer-sender-core", "peer-sender-sim"]
+FEATURES = ["--features", "peer-sender-core/trace"]
 # The quick ones first; what is not named here comes last.
 ORDER = [
     "public",
@@ -32,6 +33,7 @@ ORDER = [
     "plain",
     "properties",
     "pair",
+    "trace",
     "swarm",
     "peer_sender_core",
     "explore",
@@ -127,7 +129,7 @@ def switch_in(tree, schemata, mutants):
 
 def errors(tree):
     """The mutants that the compiler complains of, each with the error's code."""
-    command = ["cargo", "check", "-p", PACKAGES[0], "--message-format=json", "--quiet"]
+    command = ["cargo", "check", "-p", PACKAGES[0], *FEATURES, "--message-format=json", "--quiet"]
     ran = subprocess.run(command, cwd=tree, env=built(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     for line in ran.stdout.splitlines():
         message = json.loads(line).get("message")
@@ -174,7 +176,7 @@ def run_within(tree, names, out):
 
 def build(tree):
     """The test programs, the quick ones first."""
-    command = ["cargo", "test", "--no-run", "--profile", PROFILE, "--lib", "--tests", "--message-format=json", "--quiet"]
+    command = ["cargo", "test", "--no-run", "--profile", PROFILE, "--lib", "--tests", *FEATURES, "--message-format=json", "--quiet"]
     command += [word for package in PACKAGES for word in ("-p", package)]
     ran = subprocess.run(command, cwd=tree, env=built(), stdout=subprocess.PIPE, check=True)
     made = [json.loads(line) for line in ran.stdout.splitlines()]
@@ -211,7 +213,7 @@ def run_apart(names, out):
     say(f"{len(names)} one by one")
     patterns = [word for name in names for word in ("--re", "^" + re.escape(name).replace("\\ ", " ") + "$")]
     command = ["cargo", "mutants", "-p", PACKAGES[0], "--in-place", "--baseline", "skip", "--no-times", "--colors", "never", "--timeout", "600"]
-    command += [*patterns, "--", "--lib", "--tests", "--", *(word for name in SKIP for word in ("--skip", name))]
+    command += [*patterns, *FEATURES, "--", "--lib", "--tests", "--", *(word for name in SKIP for word in ("--skip", name))]
     runner = f"prlimit --cpu=60 --as={MEMORY_MAX}"
     environment = {**built(), "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER": runner}
     shutil.rmtree(tree / "mutants.out", ignore_errors=True)

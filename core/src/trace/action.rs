@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::form::{count, encode, integer};
+use super::form::{Form, Short};
 
 use crate::{
     Action, Attempt, Capacity, CloseCode, IncomingMessage, Lane, Level, MessageId, Outcome,
@@ -135,55 +135,70 @@ pub struct TraceUnsent {
 
 impl TraceAction {
     /// Appends an action, as a `TraceAction` is encoded.
-    pub(super) fn encode(action: &Action, out: &mut Vec<u8>) {
-        if let Action::Deliver(message) = action {
-            out.push(4);
-            TraceMessage::from(message).encode(out);
-        } else if let Action::Settle { id, outcome } = action {
-            out.push(5);
-            encode_outcome(*id, outcome, out);
+    pub(super) fn encode(action: &Action, out: &mut Form) {
+        if let Action::Settle { id, outcome } = action {
+            encode_outcome(Some(5), *id, outcome, out);
+        } else if let Action::Deliver(message) = action {
+            out.short(|short| {
+                short.byte(4);
+                TraceMessage::from(message).encode(short);
+            });
         } else {
-            encode(&Self::from(action), out);
+            out.value(&Self::from(action));
         }
     }
 
     /// Appends news of a session, as a `TraceAction` is encoded.
-    pub(super) fn encode_news(news: &SessionNews, out: &mut Vec<u8>) {
+    pub(super) fn encode_news(news: &SessionNews, out: &mut Form) {
         if let SessionNews::Delivered { session, messages } = news {
-            out.push(15);
-            integer(session.0, out);
-            count(messages.len(), out);
+            out.short(|short| {
+                short.byte(15);
+                short.integer(session.0);
+                short.count(messages.len());
+            });
             for message in messages {
-                TraceMessage::from(message).encode(out);
+                out.short(|short| TraceMessage::from(message).encode(short));
             }
         } else if let SessionNews::Settled { session, settled } = news {
-            out.push(16);
-            integer(session.0, out);
-            count(settled.len(), out);
+            out.short(|short| {
+                short.byte(16);
+                short.integer(session.0);
+                short.count(settled.len());
+            });
             for (id, outcome) in settled {
-                encode_outcome(*id, outcome, out);
+                encode_outcome(None, *id, outcome, out);
             }
         } else {
-            encode(&Self::from(news), out);
+            out.value(&Self::from(news));
         }
     }
 }
 
-fn encode_outcome(id: MessageId, outcome: &Outcome, out: &mut Vec<u8>) {
-    integer(id.0, out);
-    if let Outcome::Delivered(Level::Application) = outcome {
-        out.extend_from_slice(&[0, 0]);
-    } else {
-        encode(outcome, out);
+/// Appends a message and its outcome, mostly that it was delivered; behind the kind of an action.
+#[inline]
+fn encode_outcome(kind: Option<u8>, id: MessageId, outcome: &Outcome, out: &mut Form) {
+    let delivered = matches!(outcome, Outcome::Delivered(Level::Application));
+    out.short(|short| {
+        if let Some(kind) = kind {
+            short.byte(kind);
+        }
+        short.integer(id.0);
+        if delivered {
+            short.byte(0);
+            short.byte(0);
+        }
+    });
+    if !delivered {
+        out.value(outcome);
     }
 }
 
 impl TraceMessage {
-    fn encode(self, out: &mut Vec<u8>) {
-        out.push(self.lane.0);
-        integer(self.number, out);
-        integer(self.bytes, out);
-        integer(self.received_at.as_nanos(), out);
+    fn encode(self, out: &mut Short<'_, '_>) {
+        out.byte(self.lane.0);
+        out.integer(self.number);
+        out.integer(self.bytes);
+        out.integer(self.received_at.as_nanos());
     }
 }
 
@@ -376,9 +391,10 @@ mod tests {
             Action::Settle { id, outcome }
         }));
         for action in actions {
-            let mut out = Vec::new();
+            let mut out = Form::default();
             TraceAction::encode(&action, &mut out);
-            assert_eq!(postcard::to_allocvec(&TraceAction::from(&action)), Ok(out));
+            let whole = postcard::to_allocvec(&TraceAction::from(&action));
+            assert_eq!(whole.as_deref(), Ok(out.filled()));
         }
         let news = [
             SessionNews::Delivered {
@@ -392,9 +408,10 @@ mod tests {
             SessionNews::Forgotten { session },
         ];
         for news in news {
-            let mut out = Vec::new();
+            let mut out = Form::default();
             TraceAction::encode_news(&news, &mut out);
-            assert_eq!(postcard::to_allocvec(&TraceAction::from(&news)), Ok(out));
+            let whole = postcard::to_allocvec(&TraceAction::from(&news));
+            assert_eq!(whole.as_deref(), Ok(out.filled()));
         }
     }
 }

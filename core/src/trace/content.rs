@@ -1,13 +1,12 @@
 //! What a trace keeps of payloads.
 
 use alloc::vec;
-use alloc::vec::Vec;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::form::{count, integer};
+use super::form::Short;
 
 /// What a trace keeps of payloads. Whatever it keeps, it replays exactly: no machine looks inside
 /// one.
@@ -47,24 +46,25 @@ pub enum Content {
 
 impl Content {
     /// Appends what is to be kept of this payload, as a `Content` is encoded.
-    pub(super) fn encode(payload: &[u8], payloads: Payloads, out: &mut Vec<u8>) {
+    #[inline]
+    pub(super) fn encode<'a>(payload: &'a [u8], payloads: Payloads, out: &mut Short<'_, 'a>) {
         const WHOLE: u8 = 0;
         const DIGEST: u8 = 1;
         const LENGTH: u8 = 2;
         match payloads {
             Payloads::Length => {
-                out.push(LENGTH);
-                count(payload.len(), out);
+                out.byte(LENGTH);
+                out.count(payload.len());
             }
             Payloads::Whole if payload.len() <= WHOLE_MAX => {
-                out.push(WHOLE);
-                count(payload.len(), out);
-                out.extend_from_slice(payload);
+                out.byte(WHOLE);
+                out.count(payload.len());
+                out.behind(payload);
             }
             Payloads::Whole | Payloads::Digest => {
-                out.push(DIGEST);
-                count(payload.len(), out);
-                integer(xxh3_64(payload), out);
+                out.byte(DIGEST);
+                out.count(payload.len());
+                out.integer(xxh3_64(payload));
             }
         }
     }

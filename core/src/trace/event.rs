@@ -9,7 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::content::{Content, Payloads, Zeros};
-use super::form::{encode, integer};
+use super::form::Form;
 use super::runs::{Piece, Runs};
 use crate::{
     Attempt, Event, Lane, LinkError, MessageId, MessageOptions, RefuseCode, Side, StopMode,
@@ -80,7 +80,7 @@ pub enum TraceEvent {
 
 impl TraceEvent {
     /// Appends what is kept of an event, as a `TraceEvent` is encoded.
-    pub(super) fn encode(event: &Event, payloads: Payloads, runs: &mut Runs, out: &mut Vec<u8>) {
+    pub(super) fn encode(event: &Event, payloads: Payloads, runs: &mut Runs, out: &mut Form) {
         match *event {
             Event::MessageQueued {
                 id,
@@ -88,53 +88,66 @@ impl TraceEvent {
                 ref payload,
                 options: MessageOptions { expires_at },
             } => {
-                out.push(0);
-                integer(id.0, out);
-                out.push(lane.0);
-                Content::encode(payload, payloads, out);
-                match expires_at {
-                    None => out.push(0),
-                    Some(_) => encode(&expires_at, out),
-                }
+                out.short(|short| {
+                    short.byte(0);
+                    short.integer(id.0);
+                    short.byte(lane.0);
+                    Content::encode(payload, payloads, short);
+                });
+                out.short(|short| {
+                    short.byte(u8::from(expires_at.is_some()));
+                    if let Some(at) = expires_at {
+                        short.integer(at.as_nanos());
+                    }
+                });
             }
-            Event::Cancel { id } => encode(&(1_u32, id), out),
-            Event::AddressesChanged { ref addresses } => encode(&(2_u32, addresses), out),
-            Event::Wake { reason } => encode(&(3_u32, reason), out),
-            Event::Connected { attempt } => encode(&(4_u32, attempt), out),
-            Event::ConnectFailed { attempt, ref error } => encode(&(5_u32, attempt, error), out),
-            Event::ConnectionLost { attempt, ref error } => encode(&(6_u32, attempt, error), out),
-            Event::StreamOpened { attempt, stream } => encode(&(7_u32, attempt, stream), out),
+            Event::Cancel { id } => out.value(&(1_u32, id)),
+            Event::AddressesChanged { ref addresses } => out.value(&(2_u32, addresses)),
+            Event::Wake { reason } => out.value(&(3_u32, reason)),
+            Event::Connected { attempt } => out.value(&(4_u32, attempt)),
+            Event::ConnectFailed { attempt, ref error } => out.value(&(5_u32, attempt, error)),
+            Event::ConnectionLost { attempt, ref error } => out.value(&(6_u32, attempt, error)),
+            Event::StreamOpened { attempt, stream } => out.value(&(7_u32, attempt, stream)),
             Event::BytesReceived {
                 attempt,
                 stream,
                 ref bytes,
                 fin,
             } => {
-                out.push(8);
-                integer(attempt.0, out);
-                out.push(u8::from(stream.opener == Side::Remote));
-                integer(stream.index, out);
-                encode_pieces(bytes, payloads, runs, out);
-                out.push(u8::from(fin));
+                out.short(|short| {
+                    short.byte(8);
+                    short.integer(attempt.0);
+                    short.byte(u8::from(stream.opener == Side::Remote));
+                    short.integer(stream.index);
+                });
+                out.list(|out| {
+                    let mut count = 0;
+                    runs.cut(bytes, |run| {
+                        count += 1;
+                        out.short(|short| run.encode(payloads, short));
+                    });
+                    count
+                });
+                out.short(|short| short.byte(u8::from(fin)));
             }
             Event::StreamReset {
                 attempt,
                 stream,
                 code,
-            } => encode(&(9_u32, attempt, stream, code), out),
+            } => out.value(&(9_u32, attempt, stream, code)),
             Event::StreamStopped {
                 attempt,
                 stream,
                 code,
-            } => encode(&(10_u32, attempt, stream, code), out),
-            Event::TransferFinished { transfer } => encode(&(11_u32, transfer), out),
+            } => out.value(&(10_u32, attempt, stream, code)),
+            Event::TransferFinished { transfer } => out.value(&(11_u32, transfer)),
             Event::StreamAcknowledged { attempt, stream } => {
-                encode(&(12_u32, attempt, stream), out);
+                out.value(&(12_u32, attempt, stream));
             }
-            Event::Consumed { lane, below } => encode(&(13_u32, lane, below), out),
-            Event::Refused { lane, number, code } => encode(&(14_u32, lane, number, code), out),
-            Event::Stop { mode } => encode(&(15_u32, mode), out),
-            Event::TimerFired => encode(&16_u32, out),
+            Event::Consumed { lane, below } => out.value(&(13_u32, lane, below)),
+            Event::Refused { lane, number, code } => out.value(&(14_u32, lane, number, code)),
+            Event::Stop { mode } => out.value(&(15_u32, mode)),
+            Event::TimerFired => out.value(&16_u32),
         }
     }
 
@@ -217,24 +230,6 @@ impl TraceEvent {
     }
 }
 
-/// Appends a list of pieces. How many there are shows at the end, and stands at the beginning, mostly in
-/// one byte.
-fn encode_pieces(bytes: &[u8], payloads: Payloads, runs: &mut Runs, out: &mut Vec<u8>) {
-    let (at, mut count) = (out.len(), 0_u32);
-    out.push(0);
-    runs.cut(bytes, |run| {
-        count += 1;
-        run.encode(payloads, out);
-    });
-    if let (Ok(count @ 0..0x80), Some(byte)) = (u8::try_from(count), out.get_mut(at)) {
-        *byte = count;
-        return;
-    }
-    let mut list = Vec::new();
-    encode(&count, &mut list);
-    out.splice(at..=at, list);
-}
-
 /// The most events of a record: a longer step has several.
 pub(super) const EVENTS_MAX: usize = 1 << 16;
 
@@ -301,9 +296,10 @@ mod tests {
 
     #[track_caller]
     fn recorded(event: &Event, payloads: Payloads, expected: &TraceEvent) {
-        let mut out = Vec::new();
+        let mut out = Form::default();
         TraceEvent::encode(event, payloads, &mut Runs::Unread, &mut out);
-        assert_eq!(postcard::to_allocvec(expected), Ok(out));
+        let whole = postcard::to_allocvec(expected);
+        assert_eq!(whole.as_deref(), Ok(out.filled()));
         let replayed = expected.event(&mut Zeros::default());
         assert_eq!(replayed.as_ref(), Some(event));
     }

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::action::TraceAction;
 use super::content::Zeros;
 use super::event::TraceEvent;
+use super::form::Form;
 use super::hold::Hold;
 use super::image::{Image, ImageError};
 use super::record::{About, Call, MachineConfig, MachineId, Record, StepResult};
@@ -42,7 +43,7 @@ pub struct Replay {
     hold: Hold,
     actions: Vec<Action>,
     news: Vec<SessionNews>,
-    scratch: Vec<u8>,
+    scratch: Form,
     summary: Summary,
 }
 
@@ -369,7 +370,7 @@ impl Replay {
                 self.news
                     .iter()
                     .for_each(|it| TraceAction::encode_news(it, out));
-                xxh3_64(out) == *digest
+                xxh3_64(out.filled()) == *digest
             }
             StepResult::Actions(actions) => {
                 actions.len() == self.actions.len() + self.news.len()

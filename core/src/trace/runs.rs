@@ -1,12 +1,10 @@
 //! Which bytes of a stream are frames, and which are payload.
 
-use alloc::vec::Vec;
-
 use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
 use super::content::{Content, Payloads};
-use super::form::count;
+use super::form::Short;
 use crate::wire::{BODY_MAX, Gathered, Kind, at_most, read_head};
 
 /// Some bytes of a stream.
@@ -36,19 +34,20 @@ pub(crate) enum Run<'a> {
     Payload(&'a [u8]),
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Appends the piece that is kept of it, as a [`Piece`] is encoded.
-    pub(super) fn encode(self, payloads: Payloads, out: &mut Vec<u8>) {
+    #[inline]
+    pub(super) fn encode(self, payloads: Payloads, out: &mut Short<'_, 'a>) {
         const FRAMES: u8 = 0;
         const PAYLOAD: u8 = 1;
         match self {
             Self::Frames(bytes) => {
-                out.push(FRAMES);
-                count(bytes.len(), out);
-                out.extend_from_slice(bytes);
+                out.byte(FRAMES);
+                out.count(bytes.len());
+                out.behind(bytes);
             }
             Self::Payload(bytes) => {
-                out.push(PAYLOAD);
+                out.byte(PAYLOAD);
                 Content::encode(bytes, payloads, out);
             }
         }

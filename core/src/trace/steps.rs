@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::action::TraceAction;
 use super::content::Payloads;
 use super::event::{EVENTS_MAX, TraceEvent};
-use super::form::encode;
+use super::form::{Form, encode};
 use super::record::{Call, MachineConfig, MachineId, frame_what};
 use super::recorder::RecorderConfig;
 use super::runs::Runs;
@@ -35,9 +35,9 @@ pub struct StepRecorder {
     /// Where each stream stands that has frames.
     streams: BTreeMap<(Attempt, StreamId), Runs>,
     /// The step so far; all buffers are kept for their capacity.
-    events: Vec<u8>,
+    events: Form,
     events_count: u64,
-    actions: Vec<u8>,
+    actions: Form,
     actions_count: u64,
     noticed: Option<Noticed>,
     /// Whole records.
@@ -60,9 +60,9 @@ impl StepRecorder {
                 MachineConfig::Sessions(config) => config.receiver.protocol,
             },
             streams: BTreeMap::new(),
-            events: Vec::new(),
+            events: Form::default(),
             events_count: 0,
-            actions: Vec::new(),
+            actions: Form::default(),
             actions_count: 0,
             noticed: None,
             framed: Vec::new(),
@@ -86,8 +86,7 @@ impl StepRecorder {
 
     /// The step's next event.
     pub fn event(&mut self, event: &Event) {
-        let mut unread = Runs::Unread;
-        let (mut runs, mut ends) = (&mut unread, None);
+        let (payloads, out) = (self.payloads, &mut self.events);
         if let Event::BytesReceived {
             attempt,
             stream,
@@ -97,26 +96,20 @@ impl StepRecorder {
             && self.protocol == Protocol::Lanes
         {
             let place = (attempt, stream);
-            runs = self.streams.entry(place).or_default();
-            ends = fin.then_some(place);
-        }
-        TraceEvent::encode(event, self.payloads, runs, &mut self.events);
-        if let Some(place) = ends {
-            self.streams.remove(&place);
-        }
-        if let Event::ConnectionLost { attempt, .. } = *event {
-            self.forget_streams(attempt);
-        } else if let Event::StreamReset {
-            attempt, stream, ..
-        } = *event
-        {
-            self.streams.remove(&(attempt, stream));
+            let runs = self.streams.entry(place).or_default();
+            TraceEvent::encode(event, payloads, runs, out);
+            if fin {
+                self.streams.remove(&place);
+            }
+        } else {
+            TraceEvent::encode(event, payloads, &mut Runs::Unread, out);
+            self.forget(event);
         }
         self.events_count += 1;
         if self.events.len() > PART_BYTES || self.events_count >= EVENTS_MAX as u64 {
             frame_what(&mut self.framed, |out| {
                 encode(&(EVENTS, self.machine, self.events_count), out);
-                out.extend_from_slice(&self.events);
+                out.extend_from_slice(self.events.filled());
             });
             self.events.clear();
             self.events_count = 0;
@@ -125,32 +118,36 @@ impl StepRecorder {
 
     /// An action that the step led to.
     pub fn action(&mut self, action: &Action) {
+        TraceAction::encode(action, &mut self.actions);
+        self.actions_count += 1;
         if let Action::Close { attempt, .. } = *action {
             self.forget_streams(attempt);
         }
-        self.noticed = self.noticed.or_else(|| self.watch.action(action));
-        TraceAction::encode(action, &mut self.actions);
-        self.actions_count += 1;
+        if self.noticed.is_none() {
+            self.noticed = self.watch.action(action);
+        }
     }
 
     /// News of a session that the step led to: behind its actions.
     pub fn news(&mut self, news: &SessionNews) {
-        self.noticed = self.noticed.or_else(|| self.watch.news(news));
         TraceAction::encode_news(news, &mut self.actions);
         self.actions_count += 1;
+        if self.noticed.is_none() {
+            self.noticed = self.watch.news(news);
+        }
     }
 
     /// The step is over.
     pub fn end(&mut self, now: Time, call: Call) {
         let fits = frame_what(&mut self.framed, |out| {
             encode(&(STEP, self.machine, now, call, self.events_count), out);
-            out.extend_from_slice(&self.events);
+            out.extend_from_slice(self.events.filled());
             if self.keeps_actions {
                 encode(&(1_u32, self.actions_count), out);
-                out.extend_from_slice(&self.actions);
+                out.extend_from_slice(self.actions.filled());
             } else {
                 out.push(0);
-                out.extend_from_slice(&xxh3_64(&self.actions).to_le_bytes());
+                out.extend_from_slice(&xxh3_64(self.actions.filled()).to_le_bytes());
             }
         });
         if !fits {
@@ -165,6 +162,18 @@ impl StepRecorder {
 
     pub(super) fn noticed(&self) -> Option<Noticed> {
         self.noticed
+    }
+
+    /// Forgets the streams that end with an event.
+    fn forget(&mut self, event: &Event) {
+        if let Event::ConnectionLost { attempt, .. } = *event {
+            self.forget_streams(attempt);
+        } else if let Event::StreamReset {
+            attempt, stream, ..
+        } = *event
+        {
+            self.streams.remove(&(attempt, stream));
+        }
     }
 
     fn forget_streams(&mut self, attempt: Attempt) {
