@@ -228,7 +228,11 @@ def run_apart(names, out):
 def copy(tree):
     """The tree as it stands; what is the same is left alone, for cargo goes by when it was changed."""
     listed = subprocess.run(["git", "ls-files"], stdout=subprocess.PIPE, text=True, check=True)
-    for name in listed.stdout.splitlines():
+    names = listed.stdout.splitlines()
+    for there in sorted(tree.rglob("*.rs")):
+        if str(there.relative_to(tree)) not in names:
+            there.unlink()
+    for name in names:
         here, there = pathlib.Path(name), tree / name
         if here.exists() and not (there.exists() and there.read_bytes() == here.read_bytes()):
             there.parent.mkdir(parents=True, exist_ok=True)
