@@ -86,7 +86,7 @@ pub(crate) enum Failure {
     #[error("--faults {0}\nto see what may be drawn: peer-sender sim --help")]
     Faults(String),
     #[error(
-        "only a scenario of the layer quic, or a single seed of it, has datagrams and nodes to write to a file\nto write those of seed 7: peer-sender sim --layer quic --seeds 7..8 --pcap FILE --trace FILE"
+        "a file has what happened in one scenario or in a single seed, and datagrams are in those of the layer quic alone\nto write what happened in seed 7: peer-sender sim --seeds 7..8 --trace FILE, or --layer quic --seeds 7..8 --pcap FILE"
     )]
     NothingToCapture,
     #[error("cannot write the capture to {}: {error}\nto write it elsewhere: peer-sender sim --pcap FILE --trace FILE ...", file.display())]

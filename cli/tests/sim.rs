@@ -169,6 +169,22 @@ fn whole_nodes_run_from_seeds_from_text_and_into_a_capture() {
 }
 
 #[test]
+fn a_run_of_the_machines_goes_into_a_trace_that_replays() {
+    let directory = Directory::new("machines");
+    let (trace, scenario) = (directory.file("seed.trace"), directory.file("broken.txt"));
+    let ran = run(&format!("sim --seeds 7..8 --trace {trace}"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = run(&format!("trace replay {trace}"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    fs::write(&scenario, "confirm a0\nsend 0 5B\ntake 0\n").expect("a file");
+    let ran = run(&format!("sim --scenario {scenario} --trace {trace}"));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let ran = run(&format!("trace explain {trace} 0"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("sender"), "{ran:?}");
+}
+
+#[test]
 fn what_seeds_cannot_be_is_said() {
     run("sim --seeds 9").failed(2, &["A..B"]);
     run("sim --seeds 9..9").failed(2, &["A below B"]);
@@ -176,6 +192,7 @@ fn what_seeds_cannot_be_is_said() {
     run("sim --exhaustive --faults none").failed(2, &["--faults", "--exhaustive"]);
     run("sim --seeds 0..9 --states 9").failed(2, &["--states", "--seeds"]);
     run("sim --seeds 0..9 --pcap seeds.pcapng").failed(2, &["--layer quic --seeds 7..8"]);
+    run("sim --seeds 0..9 --trace seeds.trace").failed(2, &["--seeds 7..8 --trace"]);
     run("sim --seeds 0..9 --layer quic --pcap no.pcapng").failed(2, &["--seeds 7..8"]);
 }
 

@@ -75,13 +75,32 @@ impl Scenario {
         self.run_with(|_, _| {})
     }
 
-    /// The same, showing each operation's place with the lines of what came of it.
+    /// The same, with a trace of both machines, however it ends.
+    pub fn run_recorded(&self) -> (Result<(), Failure>, Vec<u8>) {
+        let mut world = match World::recorded(&self.settings) {
+            Ok(world) => world,
+            Err(error) => return (Err(error.into()), Vec::new()),
+        };
+        let result = self.happen_in(&mut world, |_, _| {});
+        (result, world.trace().unwrap_or_default())
+    }
+
+    /// [`run`](Self::run), showing each operation's place with the lines of what came of it.
     ///
     /// # Errors
     ///
     /// As [`run`](Self::run); the lines up to there were shown.
-    pub fn run_with(&self, mut show: impl FnMut(usize, Vec<String>)) -> Result<World, Failure> {
+    pub fn run_with(&self, show: impl FnMut(usize, Vec<String>)) -> Result<World, Failure> {
         let mut world = World::new(&self.settings)?;
+        self.happen_in(&mut world, show)?;
+        Ok(world)
+    }
+
+    fn happen_in(
+        &self,
+        world: &mut World,
+        mut show: impl FnMut(usize, Vec<String>),
+    ) -> Result<(), Failure> {
         world.keep_log();
         for (at, op) in self.ops.iter().enumerate() {
             let came = world.apply(op);
@@ -93,7 +112,7 @@ impl Scenario {
                 trouble,
             })?;
         }
-        Ok(world)
+        Ok(())
     }
 }
 

@@ -39,8 +39,8 @@ pub(crate) struct SimArgs {
     /// the streams in clear: of a scenario of the layer `quic`, or of a single seed of it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["exhaustive", "again", "digests"])]
     pub(crate) pcap: Option<PathBuf>,
-    /// Write what the nodes' machines were told and did to this file, for `peer-sender trace`: of a
-    /// scenario of the layer `quic`, or of a single seed of it.
+    /// Write what the machines were told and did to this file, for `peer-sender trace`: of a scenario,
+    /// or of a single seed.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["exhaustive", "again", "digests"])]
     pub(crate) trace: Option<PathBuf>,
     /// Stop the sender in five ways after each single thing that happens in a seed.

@@ -1,5 +1,6 @@
 //! The layer of both machines over a model of QUIC.
 
+use peer_sender_sim::Scenario;
 use peer_sender_sim::swarm::{self, BadProfile, Class, Profile, Run};
 
 use super::seeds::Layer;
@@ -22,6 +23,11 @@ impl Machine {
         let faults = faults.parse();
         let faults = faults.map_err(|problem: BadProfile| Failure::Faults(problem.to_string()))?;
         Ok(Self { faults, stops })
+    }
+
+    /// What a seed draws.
+    pub(super) fn scenario(&self, seed: u64) -> Scenario {
+        swarm::run_seed(seed, &self.faults).scenario
     }
 }
 

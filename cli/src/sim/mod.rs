@@ -42,18 +42,37 @@ fn replay(file: &Path, kept: &Kept<'_>) -> Result<Verdict, Failure> {
     if net::Scenario::is_of(&text) {
         return replay_nodes(&text.parse().map_err(bad)?, kept);
     }
-    if kept.is_something() {
-        return Err(Failure::NothingToCapture);
-    }
     let told = peer_sender_sim::transcript(&text).map_err(|error| unusable(error.to_string()))?;
     console::print(&told, "the scenario has ended")?;
-    let scenario: Scenario = text.parse().map_err(bad)?;
-    Ok(match scenario.run() {
-        Ok(_) => Verdict::AllIsWell,
+    replay_machines(&text.parse().map_err(bad)?, kept)
+}
+
+/// Runs a scenario of the machines alone, and says whether all was well.
+fn replay_machines(scenario: &Scenario, kept: &Kept<'_>) -> Result<Verdict, Failure> {
+    if kept.pcap.is_some() {
+        return Err(Failure::NothingToCapture);
+    }
+    let result = match kept.trace {
+        Some(file) => {
+            let (result, trace) = scenario.run_recorded();
+            keep(file, &trace)?;
+            result
+        }
+        None => scenario.run().map(drop),
+    };
+    Ok(match result {
+        Ok(()) => Verdict::AllIsWell,
         Err(failure) => {
             console::say(&failure.to_string());
             Verdict::NotAll
         }
+    })
+}
+
+fn keep(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(file, bytes).map_err(|error| Failure::Capture {
+        file: file.to_owned(),
+        error,
     })
 }
 
@@ -76,7 +95,7 @@ fn replay_nodes(scenario: &net::Scenario, kept: &Kept<'_>) -> Result<Verdict, Fa
     })
 }
 
-/// The files for what happens in a run of nodes.
+/// The files for what happens in a run.
 #[derive(Clone, Copy, Debug)]
 struct Kept<'a> {
     pcap: Option<&'a Path>,

@@ -1,8 +1,5 @@
 //! The layer of whole nodes, with real QUIC, over a virtual network.
 
-use std::fs;
-use std::path::Path;
-
 use peer_sender_sim::net::{self, BadProfile, Failure as Ended, Fault, Profile, Report, Scenario};
 
 use super::Kept;
@@ -116,14 +113,11 @@ pub(super) fn capture(
     kept: &Kept<'_>,
 ) -> Result<Result<Report, Ended>, Failure> {
     let (result, capture) = scenario.run_captured();
-    let write = |file: Option<&Path>, bytes: &dyn Fn() -> Vec<u8>| match file {
-        Some(file) => fs::write(file, bytes()).map_err(|error| Failure::Capture {
-            file: file.to_owned(),
-            error,
-        }),
-        None => Ok(()),
-    };
-    write(kept.pcap, &|| capture.to_pcapng())?;
-    write(kept.trace, &|| capture.trace.clone())?;
+    if let Some(file) = kept.pcap {
+        super::keep(file, &capture.to_pcapng())?;
+    }
+    if let Some(file) = kept.trace {
+        super::keep(file, &capture.trace)?;
+    }
     Ok(result)
 }

@@ -35,8 +35,14 @@ pub(super) trait Layer: Sync {
 pub(super) fn run(args: &SimArgs, range: Range<u64>) -> Result<Verdict, Failure> {
     let kept = Kept::of(args);
     match args.layer {
-        args::Layer::Machine if kept.is_something() => Err(Failure::NothingToCapture),
-        args::Layer::Machine => run_layer(&Machine::new(&args.faults, args.stops)?, args, range),
+        args::Layer::Machine => {
+            let layer = Machine::new(&args.faults, args.stops)?;
+            match (kept.is_something(), range.end - range.start) {
+                (false, _) => run_layer(&layer, args, range),
+                (true, 1) => super::replay_machines(&layer.scenario(range.start), &kept),
+                (true, _) => Err(Failure::NothingToCapture),
+            }
+        }
         args::Layer::Quic => {
             if args.stops {
                 return Err(Failure::StopsOfMachines);

@@ -27,7 +27,7 @@ pub(super) fn integer(mut number: u64, out: &mut Vec<u8>) {
 
 /// Values one behind the other. Behind them is room that is set aside already, so that a short one
 /// costs little more than its bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Form {
     bytes: Vec<u8>,
     filled: usize,

@@ -70,7 +70,7 @@ const PART_BYTES: usize = 1 << 20;
 ///
 /// Before a step, [`wants_image`](Self::wants_image) asks for the state of its machine every so
 /// often.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recorder {
     config: RecorderConfig,
     machines: BTreeMap<MachineId, About>,
@@ -87,7 +87,7 @@ pub struct Recorder {
     noticed: Option<Notice>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Sink {
     /// Bytes to be taken.
     Ready(Vec<u8>),

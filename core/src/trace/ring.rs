@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 /// The latest records of a trace. What is oldest is dropped by whole stretches, each of which begins
 /// with the state of every machine that has a step in it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ring {
     /// What every trace begins with.
     head: Vec<u8>,

@@ -55,7 +55,7 @@ impl<'a> Run<'a> {
 }
 
 /// Where one stream stands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Runs {
     /// In a frame's kind and length.
     Head(Gathered),

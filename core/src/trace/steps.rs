@@ -25,7 +25,7 @@ const STEP: u32 = 4;
 /// Records the steps of one machine. Each goes: [`begin`](Self::begin), [`event`](Self::event) for
 /// each event, [`action`](Self::action) and [`news`](Self::news) for what came of it,
 /// [`end`](Self::end), and [`Recorder::add`](super::Recorder::add).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StepRecorder {
     machine: MachineId,
     payloads: Payloads,

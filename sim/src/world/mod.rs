@@ -4,6 +4,7 @@ mod heal;
 mod key;
 mod network;
 mod receiving;
+mod recording;
 mod sending;
 mod stale;
 
@@ -22,6 +23,7 @@ use crate::settings::{Settings, Transfers};
 use crate::transport::{Connection, Stand};
 
 pub use self::key::Fingerprint;
+use self::recording::Recording;
 
 /// The dialling end's key.
 const KEY: PeerKey = PeerKey([1; 32]);
@@ -60,6 +62,8 @@ pub struct World {
     digest: Option<Fingerprint>,
     /// Lines of what the last operation led to; none are kept where nobody reads them.
     log: Option<Vec<String>>,
+    /// A trace of both machines; none is written where nobody reads it.
+    recording: Option<Box<Recording>>,
     /// Empty between steps.
     actions: Vec<Action>,
 }
@@ -116,6 +120,18 @@ impl World {
         Ok(world)
     }
 
+    /// The same, with a [trace](Self::trace) of both machines.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn recorded(settings: &Settings) -> Result<Self, ConfigError> {
+        let mut world = Self::empty(settings)?;
+        world.record()?;
+        let _first = world.begin();
+        Ok(world)
+    }
+
     /// A world in which nothing has happened at all.
     pub(crate) fn empty(settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -136,6 +152,7 @@ impl World {
             steps: 0,
             digest: None,
             log: None,
+            recording: None,
             actions: Vec::new(),
             settings: Arc::new(settings.clone()),
         })

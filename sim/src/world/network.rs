@@ -1,6 +1,7 @@
 //! What happens to connections, and what both machines ask of them.
 
 use bytes::Bytes;
+use peer_sender_core::trace::Call;
 use peer_sender_core::wire::{Decoder, Frame, Item, Resume};
 use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, StreamId, TransferId};
 
@@ -23,8 +24,8 @@ impl World {
         connection.acceptor = Stand::Up;
         connection.accepted_as = Some(attempt);
         self.accepted += 1;
-        self.step_receiver(|sessions, now, actions| sessions.accepted(now, attempt, KEY, actions))?;
-        Ok(())
+        let call = Call::Accepted { attempt, key: KEY };
+        Ok(self.step_receiver(call, [])?)
     }
 
     pub(super) fn confirm(&mut self, conn: Conn) -> Result<(), Trouble> {

@@ -1,8 +1,9 @@
 //! The accepting end: its table of sessions, its process, and the application behind it.
 
+use peer_sender_core::trace::Call;
 use peer_sender_core::{
     Action, Attempt, CloseCode, Event, Lane, RefuseCode, SessionHandle, SessionNews, Sessions,
-    StopMode, Time, Timer,
+    StopMode, Timer,
 };
 
 use super::{Held, Trouble, World, impossible, seed};
@@ -34,10 +35,7 @@ impl World {
         let below = number + 1;
         let consumed = Event::Consumed { lane, below };
         let events = refusal.into_iter().chain([consumed]);
-        self.step_receiver(|sessions, now, actions| {
-            sessions.handle_session(now, session, events, actions);
-        })?;
-        Ok(())
+        Ok(self.step_receiver(Call::Session { session }, events)?)
     }
 
     /// The process is killed, and starts anew: nothing of it is left but what it has sent.
@@ -47,6 +45,9 @@ impl World {
             return impossible("its configuration is wrong");
         };
         self.sessions = Sessions::new(config, seed(self.lives));
+        if self.record_life().is_err() {
+            return impossible("its configuration is wrong");
+        }
         self.sessions_known.clear();
         self.leaving = false;
         self.held.clear();
@@ -72,15 +73,14 @@ impl World {
 
     pub(super) fn leave(&mut self, mode: StopMode) -> Result<(), Trouble> {
         self.leaving = true;
-        self.step_receiver(|sessions, now, actions| sessions.stop(now, mode, actions))?;
-        Ok(())
+        Ok(self.step_receiver(Call::Stop { mode }, [])?)
     }
 
     pub(super) fn tick(&mut self, end: End) -> Result<(), Trouble> {
         match end {
             End::Dialler => self.step_sender([Event::TimerFired])?,
             End::Acceptor => {
-                self.step_receiver(|sessions, now, actions| sessions.handle_timeout(now, actions))?;
+                self.step_receiver(Call::Timeout, [])?;
                 let (now, next) = (self.receiver_clock.now, self.sessions.next_deadline());
                 if next.is_some_and(|next| next.at < now) {
                     violated("I15", "a timer of the receiver lies in the past")?;
@@ -97,9 +97,7 @@ impl World {
         events: Vec<Event>,
     ) -> Result<(), Violation> {
         self.telling = Some(attempt);
-        let came = self.step_receiver(|sessions, now, actions| {
-            sessions.handle_connection(now, attempt, events, actions);
-        });
+        let came = self.step_receiver(Call::Connection { attempt }, events);
         self.telling = None;
         came
     }
@@ -125,9 +123,10 @@ impl World {
     /// One step of the accepting end, and what follows from it at once.
     pub(super) fn step_receiver(
         &mut self,
-        step: impl FnOnce(&mut Sessions, Time, &mut Vec<Action>),
+        call: Call,
+        events: impl IntoIterator<Item = Event>,
     ) -> Result<(), Violation> {
-        self.receiver_handles(step)?;
+        self.receiver_handles(call, events)?;
         while self.takes_at_once() {
             let taken = self.take_writes(End::Acceptor);
             if taken.is_empty() {
@@ -135,9 +134,7 @@ impl World {
             }
             for (attempt, transfer) in taken {
                 let finished = Event::TransferFinished { transfer };
-                self.receiver_handles(|sessions, now, actions| {
-                    sessions.handle_connection(now, attempt, [finished], actions);
-                })?;
+                self.receiver_handles(Call::Connection { attempt }, [finished])?;
             }
         }
         Ok(())
@@ -145,14 +142,15 @@ impl World {
 
     fn receiver_handles(
         &mut self,
-        step: impl FnOnce(&mut Sessions, Time, &mut Vec<Action>),
+        call: Call,
+        events: impl IntoIterator<Item = Event>,
     ) -> Result<(), Violation> {
         let now = self.receiver_clock.now;
         let mut actions = std::mem::take(&mut self.actions);
-        step(&mut self.sessions, now, &mut actions);
+        let news = self.step_of_sessions(now, call, events, &mut actions);
         self.receiver_clock.stepped = now;
         self.steps += 1;
-        while let Some(news) = self.sessions.poll_news() {
+        for news in news {
             self.hears(news)?;
         }
         for action in actions.drain(..) {

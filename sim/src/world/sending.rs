@@ -151,7 +151,7 @@ impl World {
         let now = self.sender_clock.now;
         let before = Before::of(&self.sender);
         let mut actions = std::mem::take(&mut self.actions);
-        self.sender.handle(now, events, &mut actions);
+        self.step_of_sender(now, events, &mut actions);
         self.sender_clock.stepped = now;
         self.steps += 1;
         for action in actions.drain(..) {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use peer_sender_core::trace::Call;
 use peer_sender_core::{Attempt, Event, LinkError, MessageId, Side, StreamId, Time, TransferId};
 
 use super::{Trouble, World, impossible};
@@ -50,7 +51,7 @@ impl World {
         let mut stats = self.sender.stats();
         let mut actions = Vec::new();
         let now = self.sender_clock.stepped;
-        self.sender.handle(now, [event.clone()], &mut actions);
+        self.step_of_sender(now, [event.clone()], &mut actions);
         stats.stale_events += 1;
         if !actions.is_empty() || *self.sender.state() != state {
             violated("I10", format!("{event:?} is stale, and has an effect"))?;
@@ -66,13 +67,13 @@ impl World {
         let mut stats = self.sessions.stats();
         let mut actions = Vec::new();
         let now = self.receiver_clock.stepped;
-        self.sessions
-            .handle_connection(now, attempt, [event.clone()], &mut actions);
+        let call = Call::Connection { attempt };
+        let news = self.step_of_sessions(now, call, [event.clone()], &mut actions);
         stats.stale_events += 1;
         if !actions.is_empty() || self.sessions.canonical() != state {
             violated("I10", format!("{event:?} is stale, and has an effect"))?;
         }
-        if self.sessions.stats() != stats || self.sessions.poll_news().is_some() {
+        if self.sessions.stats() != stats || !news.is_empty() {
             violated("I10", format!("{event:?} is stale, and counted otherwise"))?;
         }
         Ok(())
@@ -94,15 +95,14 @@ impl World {
             End::Dialler => {
                 let state = self.sender.state().clone();
                 let reading = earlier(self.sender_clock.stepped);
-                self.sender
-                    .handle(reading, [Event::TimerFired], &mut actions);
+                self.step_of_sender(reading, [Event::TimerFired], &mut actions);
                 *self.sender.state() == state
             }
             End::Acceptor => {
                 let state = self.sessions.canonical();
                 let reading = earlier(self.receiver_clock.stepped);
-                self.sessions.handle_timeout(reading, &mut actions);
-                self.sessions.canonical() == state && self.sessions.poll_news().is_none()
+                let news = self.step_of_sessions(reading, Call::Timeout, [], &mut actions);
+                self.sessions.canonical() == state && news.is_empty()
             }
         };
         if !unmoved || !actions.is_empty() {
