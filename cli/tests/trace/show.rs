@@ -83,6 +83,7 @@ fn a_summary_says_what_a_trace_is() {
         "  machine 0 bob: sender, ",
         "  machine 1 listener: sessions, ",
         " 8 settle\n",
+        "  mark 2026-01-01 22:15:11.015000: somebody has looked\n",
     ] {
         assert!(page.contains(words), "{words}: {page}");
     }
@@ -93,6 +94,27 @@ fn a_summary_says_what_a_trace_is() {
         (&0.into(), &1.into())
     );
     assert_eq!(summary["machines"], 2);
+    let mark = &summary["marks_listed"][0];
+    assert_eq!(
+        (&mark["time"], &mark["text"]),
+        (
+            &"2026-01-01 22:15:11.015000".into(),
+            &"somebody has looked".into()
+        )
+    );
+}
+
+#[test]
+fn a_summary_lists_so_many_marks_and_counts_the_rest() {
+    let mut night = Night::new("bob", config());
+    for count in 0..102 {
+        night.mark(&format!("{count} {}", "x".repeat(1_000)));
+    }
+    let file = File::new("marks", &night.trace());
+    let page = file.says("show", "--summary");
+    assert_eq!(page.matches("  mark 2026-01-01 22:15:00").count(), 100);
+    assert!(page.contains("  and 2 more marks\n"), "{page}");
+    assert!(page.lines().all(|line| line.len() < 300), "{page}");
 }
 
 #[test]

@@ -20,6 +20,12 @@ use crate::trace::words::{action_kind, clean, event_kind};
 /// As many machines are listed; the rest is counted.
 const MACHINES_MAX: usize = 1_000;
 
+/// As many marks are listed; the rest is counted.
+const MARKS_MAX: usize = 100;
+
+/// As much is shown of a mark.
+const MARK_CHARACTERS_MAX: usize = 200;
+
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     program: String,
@@ -37,6 +43,15 @@ struct Summary {
     machines: u64,
     kinds: BTreeMap<&'static str, u64>,
     listed: Vec<Machine>,
+    marks_listed: Vec<Mark>,
+}
+
+/// What somebody wrote into the trace.
+#[derive(Debug, Serialize)]
+struct Mark {
+    /// None if it was not known.
+    time: Option<String>,
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,7 +107,16 @@ pub(super) fn run(file: &Path, json: bool) -> Result<Verdict, Failure> {
                 events.for_each(&mut count);
                 actions(&step).for_each(|action| count(action_kind(&action)));
             }
-            Told::Mark { .. } => summary.marks += 1,
+            Told::Mark { at, text } => {
+                summary.marks += 1;
+                if summary.marks_listed.len() < MARKS_MAX {
+                    let text: String = text.chars().take(MARK_CHARACTERS_MAX).collect();
+                    summary.marks_listed.push(Mark {
+                        time: (at > 0).then(|| Utc(at).to_string()),
+                        text: clean(&text),
+                    });
+                }
+            }
             _ => {}
         }
     }
@@ -168,6 +192,13 @@ impl Summary {
         }
         if let Some(more) = self.machines.checked_sub(MACHINES_MAX as u64 + 1) {
             let _ = writeln!(text, "  and {} more", thousands(more + 1));
+        }
+        for mark in &self.marks_listed {
+            let time = mark.time.as_deref().unwrap_or("at an unknown time");
+            let _ = writeln!(text, "  mark {time}: {}", mark.text);
+        }
+        if let Some(more) = self.marks.checked_sub(MARKS_MAX as u64 + 1) {
+            let _ = writeln!(text, "  and {} more marks", thousands(more + 1));
         }
         for (kind, count) in &self.kinds {
             let _ = writeln!(text, "{:>12} {kind}", thousands(*count));
