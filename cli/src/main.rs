@@ -2,8 +2,8 @@
 //!
 //! Data goes to stdout, everything that is meant for a person at the terminal to stderr. Exit
 //! codes: 0 all is well, 1 something was not delivered or a check failed, 2 the command could not
-//! be understood or its surroundings refused (a key file, an address), 3 the replay of a trace went
-//! another way than when it was recorded.
+//! be understood or its surroundings refused (a key file, an address), 3 a trace that was shown,
+//! explained or replayed did not go the same way again as when it was recorded.
 
 mod args;
 mod bench;

@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok; 1 something was not delivered, or a check failed; 2 usage, or the surroundings;
-3 the replay of a trace went another way.
+3 a trace that was read did not go the same way again.
 Start with: peer-sender demo";
 
 const SCENARIO_HELP: &str = "\

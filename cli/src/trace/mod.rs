@@ -1,6 +1,7 @@
 //! `trace`: what happened in production, shown, replayed exactly and explained.
 
 mod args;
+mod astray;
 mod condition;
 mod diff;
 mod explain;

@@ -8,6 +8,7 @@ use peer_sender_core::trace::{
     Summary,
 };
 
+use super::astray::Astray;
 use super::input::Input;
 use crate::failure::Failure;
 
@@ -16,6 +17,7 @@ pub(super) struct Player {
     input: Input,
     replay: Replay,
     machines: BTreeMap<MachineId, Known>,
+    astray: Astray,
     start: Option<u64>,
     latest: u64,
     steps: u64,
@@ -40,8 +42,11 @@ pub(super) enum Told<'a> {
         seed: [u8; 32],
     },
     Step(Box<Step<'a>>),
-    /// A step that could not be done again: nothing before it tells how its machine stood.
-    Passed,
+    /// A step that could not be done again: nothing before it tells how its machine stood, or not
+    /// since it went astray.
+    Passed {
+        astray: bool,
+    },
     /// Nothing more is told of the machine.
     Gone {
         machine: MachineId,
@@ -86,6 +91,7 @@ impl Player {
             input: Input::open(path)?,
             replay: Replay::new(),
             machines: BTreeMap::new(),
+            astray: Astray::default(),
             start: None,
             latest: 0,
             steps: 0,
@@ -183,17 +189,14 @@ impl Player {
         let start = &mut self.start;
         let played = match self.replay.record(record) {
             Ok(played) => played,
-            Err(ReplayError::Diverged(divergence)) => {
-                return Ok(Some(Told::Diverged(divergence)));
-            }
-            Err(ReplayError::Impossible { machine, problem }) => {
-                return Ok(Some(impossible(machine, problem)));
-            }
-            Err(ReplayError::Config { machine, error }) => {
-                return Ok(Some(impossible(machine, error)));
-            }
-            Err(ReplayError::Image { machine, error }) => {
-                return Ok(Some(impossible(machine, error)));
+            Err(error) => {
+                self.astray.note(&error);
+                return Ok(Some(match error {
+                    ReplayError::Diverged(divergence) => Told::Diverged(divergence),
+                    ReplayError::Impossible { machine, problem } => impossible(machine, problem),
+                    ReplayError::Config { machine, error } => impossible(machine, error),
+                    ReplayError::Image { machine, error } => impossible(machine, error),
+                }));
             }
         };
         if let Some(told) = told {
@@ -203,7 +206,8 @@ impl Player {
             return Ok(Some(Told::Nothing));
         };
         let (Some(played), Some(known)) = (played, machines.get_mut(&machine)) else {
-            return Ok(Some(Told::Passed));
+            let astray = self.astray.contains(machine);
+            return Ok(Some(Told::Passed { astray }));
         };
         let at = known.zero.saturating_add(now.as_nanos()).max(known.latest);
         known.latest = at;

@@ -11,6 +11,8 @@ use crate::figures::plural;
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     passed: u64,
+    /// Of machines that went another way before.
+    astray: u64,
     others: Vec<String>,
     more: u64,
 }
@@ -18,7 +20,8 @@ pub(super) struct Troubles {
 impl Troubles {
     pub(super) fn note(&mut self, told: &Told<'_>) {
         match told {
-            Told::Passed => self.passed += 1,
+            Told::Passed { astray: false } => self.passed += 1,
+            Told::Passed { astray: true } => self.astray += 1,
             Told::Diverged(divergence) => self.add(format!(
                 "{divergence}; the trace was written by another version of the program, or one \
                  that was broken, and this machine is left out from here on\nto see where it \
@@ -34,15 +37,12 @@ impl Troubles {
         }
     }
 
-    /// Says it all on stderr. What went another way means that not all is well.
+    /// Says it all on stderr. What went another way than recorded is no good end.
     pub(super) fn tell(&self) -> Verdict {
         if self.passed > 0 {
             console::say(&format!(
                 "warning: {} left out: nothing before them tells how their machine stood",
-                match self.passed {
-                    1 => "1 step was".to_owned(),
-                    _ => format!("{} were", plural(self.passed, "step")),
-                }
+                steps(self.passed)
             ));
         }
         for other in &self.others {
@@ -54,9 +54,20 @@ impl Troubles {
                 self.more
             ));
         }
+        if self.astray > 0 {
+            console::say(&format!(
+                "warning: {} left out that {} it",
+                steps(self.astray),
+                if self.astray == 1 {
+                    "follows"
+                } else {
+                    "follow"
+                }
+            ));
+        }
         match self.others.is_empty() {
             true => Verdict::AllIsWell,
-            false => Verdict::NotAll,
+            false => Verdict::Diverged,
         }
     }
 
@@ -66,5 +77,12 @@ impl Troubles {
             true => self.others.push(text),
             false => self.more += 1,
         }
+    }
+}
+
+fn steps(count: u64) -> String {
+    match count {
+        1 => "1 step was".to_owned(),
+        _ => format!("{} were", plural(count, "step")),
     }
 }

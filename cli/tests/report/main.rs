@@ -213,7 +213,7 @@ fn what_follows_a_step_that_went_another_way_is_not_told() {
     for words in [
         "Does not replay the same.",
         "(forged) went another way in step 0",
-        "1 step was passed over",
+        "1 step was passed over, because its machine had gone another way before.",
     ] {
         assert!(page.contains(words), "{words}");
     }

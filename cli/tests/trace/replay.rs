@@ -66,9 +66,19 @@ fn another_way_is_found_and_is_a_failure() {
         assert_eq!(report["divergence"]["peer"], "bob");
         // What else is in the trace is shown all the same.
         let ran = file.run("show", "--kind deliver,session-delivered");
-        assert_eq!(ran.code, Some(1));
-        assert!(ran.stderr.contains("left out from here on"), "{ran:?}");
         assert!(ran.stdout.lines().count() >= 2, "{ran:?}");
+        // All commands end alike, and say why they know no more.
+        let summary = file.run("show", "--summary");
+        let csv = file.run("export", "--format csv");
+        let what_if = file.run("replay", "--set ttl=10min");
+        let diff = file.run("diff", &file.path());
+        for ran in [ran, summary, csv, what_if, diff, file.run("explain", "")] {
+            assert_eq!(ran.code, Some(3), "{ran:?}");
+            for words in ["left out from here on", " were left out that follow it"] {
+                assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+            }
+            assert!(!ran.stderr.contains("nothing before them"), "{ran:?}");
+        }
     }
 }
 

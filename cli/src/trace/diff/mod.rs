@@ -49,9 +49,11 @@ pub(super) fn run(args: &DiffArgs) -> Result<Verdict, Failure> {
     let same = diff.conclude(args, &mut out)?;
     out.flush()?;
     let verdicts = sides.map(|side| side.troubles.tell());
-    Ok(match same && verdicts == [Verdict::AllIsWell; 2] {
-        true => Verdict::AllIsWell,
-        false => Verdict::NotAll,
+    let replayed = verdicts == [Verdict::AllIsWell; 2];
+    Ok(match (replayed, same) {
+        (false, _) => Verdict::Diverged,
+        (true, true) => Verdict::AllIsWell,
+        (true, false) => Verdict::NotAll,
     })
 }
 

@@ -111,7 +111,7 @@ impl Explained {
             Told::Gone { machine } => self.end_of(machine),
             Told::Diverged(divergence) => self.end_of(divergence.machine),
             Told::Impossible { machine, .. } => self.end_of(machine),
-            Told::Mark { .. } | Told::Nothing | Told::Passed => {}
+            Told::Mark { .. } | Told::Nothing | Told::Passed { .. } => {}
         }
     }
 

@@ -145,7 +145,7 @@ impl Export {
                 self.end_of(found.machine, at, out)
             }
             Told::Impossible { machine, .. } => self.end_of(machine, self.latest(machine), out),
-            Told::Mark { .. } | Told::Nothing | Told::Passed => Ok(()),
+            Told::Mark { .. } | Told::Nothing | Told::Passed { .. } => Ok(()),
         }
     }
 

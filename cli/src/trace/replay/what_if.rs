@@ -151,7 +151,7 @@ impl WhatIf<'_> {
                     machine.0
                 ))?;
             }
-            Told::Made { .. } | Told::Mark { .. } | Told::Nothing | Told::Passed => {}
+            Told::Made { .. } | Told::Mark { .. } | Told::Nothing | Told::Passed { .. } => {}
         }
         Ok(())
     }

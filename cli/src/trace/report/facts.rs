@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use peer_sender_core::Stats;
 use peer_sender_core::trace::{
-    About, Header, MachineId, MachineState, Played, Record, Replay, ReplayError, Summary,
+    About, Header, MachineId, MachineState, Played, Record, Replay, Summary,
 };
 
 use super::peer::Peer;
@@ -13,6 +13,7 @@ use super::table::Table;
 use super::tally::First;
 use super::text::plain;
 use crate::failure::Failure;
+use crate::trace::astray::Astray;
 use crate::trace::input::Input;
 
 /// The most machines of which more is kept than that they were there.
@@ -33,7 +34,9 @@ pub(super) struct Facts {
     pub(super) marks: First<(u64, String)>,
     /// Where the replay went another way, or could not go on.
     pub(super) problems: First<String>,
-    pub(super) diverged: bool,
+    astray: Astray,
+    /// Steps that were passed over since their machine went another way.
+    pub(super) astray_steps: u64,
     pub(super) steps: Steps,
     number: u64,
     /// What machines had counted that the trace begins with in the middle of their lives.
@@ -68,7 +71,8 @@ impl Facts {
             machines: BTreeMap::new(),
             marks: First::new(MARKS_MAX),
             problems: First::new(PROBLEMS_MAX),
-            diverged: false,
+            astray: Astray::default(),
+            astray_steps: 0,
             steps: Steps::new(from),
             number: 0,
             before: BTreeMap::new(),
@@ -90,7 +94,7 @@ impl Facts {
 
     /// Has the replay go through a record, and takes in what comes of it.
     fn record(&mut self, replay: &mut Replay, record: Record) {
-        let mut imaged = None;
+        let (mut imaged, mut stepped) = (None, None);
         match &record {
             Record::Image { machine, .. } if !self.machines.contains_key(machine) => {
                 imaged = Some(*machine);
@@ -101,13 +105,17 @@ impl Facts {
                     self.goes(*machine, state);
                 }
             }
+            Record::Step { machine, .. } => stepped = Some(*machine),
             _ => {}
         }
         match replay.record(record) {
             Ok(Some(played)) => self.step(&played),
-            Ok(None) => {}
+            Ok(None) => {
+                let astray = stepped.is_some_and(|machine| self.astray.contains(machine));
+                self.astray_steps += u64::from(astray);
+            }
             Err(error) => {
-                self.diverged |= matches!(error, ReplayError::Diverged(_));
+                self.astray.note(&error);
                 self.problems.add(|| plain(&error.to_string()));
             }
         }

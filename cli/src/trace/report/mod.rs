@@ -60,9 +60,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<Verdict, Failure> {
     let out = out.to_string_lossy();
     let told = tell(args, &facts, &out, page.len() as u64);
     console::print(&told, &format!("the report is in {out}"))?;
-    Ok(match facts.diverged {
-        true => Verdict::Diverged,
-        false => Verdict::AllIsWell,
+    Ok(match facts.problems.all {
+        0 => Verdict::AllIsWell,
+        _ => Verdict::Diverged,
     })
 }
 

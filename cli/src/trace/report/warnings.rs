@@ -49,14 +49,21 @@ fn of_trace(facts: &Facts) -> Vec<Warning> {
             format!("{} like these are not told.", plural(more, "more problem")),
         ));
     }
-    if facts.summary.passed > 0 {
-        texts.push((
-            false,
-            format!(
-                "{} passed over, because nothing before them tells how their machine stood.",
-                of_many(facts.summary.passed, "step was", "steps were")
-            ),
-        ));
+    let unknown = facts.summary.passed - facts.astray_steps;
+    for (count, why) in [
+        (
+            facts.astray_steps,
+            "because its machine had gone another way before",
+        ),
+        (
+            unknown,
+            "because nothing before them tells how their machine stood",
+        ),
+    ] {
+        if count > 0 {
+            let steps = of_many(count, "step was", "steps were");
+            texts.push((false, format!("{steps} passed over, {why}.")));
+        }
     }
     if facts.torn > 0 {
         texts.push((false, format!(
