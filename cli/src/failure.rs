@@ -107,6 +107,10 @@ pub(crate) enum Failure {
     )]
     NoSuchMessage { id: MessageId },
     #[error(
+        "no sender of the trace has a message #{id}; what a session receives has no such name, only a lane and a number\nto see what each session received: peer-sender trace explain FILE"
+    )]
+    NotASenders { id: MessageId },
+    #[error(
         "several peers have a message #{id}: {}\nto choose one: peer-sender trace explain FILE {id} --peer NAME",
         peers.join(", ")
     )]

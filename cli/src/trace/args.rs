@@ -26,7 +26,8 @@ pub(super) enum TraceCommand {
     Replay(ReplayArgs),
     /// Find the first thing that differs between two traces.
     Diff(DiffArgs),
-    /// Say in words what became of a message and why, or how a peer's night went.
+    /// Say in words what became of a message and why, or how the night of each peer and accepting
+    /// node went.
     Explain(ExplainArgs),
     /// Write it in the format of another tool.
     Export(ExportArgs),
@@ -136,10 +137,10 @@ pub(super) struct DiffArgs {
 pub(super) struct ExplainArgs {
     /// The trace.
     pub(super) file: PathBuf,
-    /// The message; without one, the whole night of each peer.
+    /// The message, or the reply; without one, the whole night of each peer and accepting node.
     #[arg(value_parser = message_id)]
     pub(super) message: Option<MessageId>,
-    /// The peer that it is for, or the only one that is of interest.
+    /// The peer that it is for, or the only one, or accepting node, that is of interest.
     #[arg(long, value_name = "NAME")]
     pub(super) peer: Option<String>,
     /// Print one JSON object a line.

@@ -24,8 +24,11 @@ fn golden(name: &str, night: Night, messages: &[u64], words: &[&str]) {
         let because = object["because"].as_str().unwrap();
         assert!(words.iter().any(|it| because.contains(it)), "{because}");
     }
-    let night = json(&file.says("explain", "--json"));
-    assert_eq!(night["peer"], "bob");
+    let nights = file.says("explain", "--json");
+    let kinds = nights.lines().map(|line| json(line)["kind"].clone());
+    let kinds: Vec<_> = kinds.collect();
+    assert_eq!(kinds[0], "sender");
+    assert!(kinds[1..].iter().all(|it| it == "sessions"));
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/trace/goldens/{name}.txt"));
     if std::env::var_os("PEER_SENDER_REWRITE").is_some() {
@@ -176,9 +179,100 @@ fn one_of_several_peers_is_to_be_named() {
             .contains("#0 for carol (lane 0, 20 bytes): delivered")
     );
     assert!(file.says("explain", "1").contains("#1 for bob"));
-    file.run("explain", "7").failed(2, &["no message #7"]);
+    file.run("explain", "7")
+        .failed(2, &["no sender of the trace has a message #7"]);
     file.run("explain", "0 --peer nobody")
         .failed(2, &["nobody", "bob, carol"]);
     file.run("explain", "--peer nobody").failed(2, &["nobody"]);
-    assert_eq!(file.says("explain", "").matches("(machine ").count(), 2);
+    assert_eq!(file.says("explain", "").matches("(machine ").count(), 4);
+}
+
+/// What an accepting node has recorded: a peer that is lost with messages unanswered, comes again,
+/// and is answered.
+fn peers_night() -> Night {
+    let mut night = Night::of_peer("bob", config());
+    night.send(3, 100);
+    night.run(Duration::from_secs(1));
+    night.reply(77, 50);
+    night.run(Duration::from_secs(1));
+    night.app = App::Never;
+    night.send(4, 1_000);
+    night.run(Duration::from_secs(1));
+    night.lose(LinkError::Reset);
+    night.run(Duration::from_secs(2));
+    night
+}
+
+#[test]
+fn a_trace_of_sessions_alone_tells_what_they_received() {
+    let file = File::new("sessions", &peers_night().trace());
+    let said = file.says("explain", "");
+    for words in [
+        "listener (machine 0), accepting node, ",
+        "  connections: 2 accepted, 1 ended\n",
+        "    1 connection ended (+2.990000 s): the peer did not know the connection any more: it was \
+         restarted, or had ended it and was not heard\n",
+        "  session 0 of a0a0",
+        ": 7 messages of 4,300 bytes received, 3 accepted by the application\n",
+        "    answered after 50 us on average, 50 us at most\n",
+        "    4 messages of 4,000 bytes held unanswered at the end, the oldest for 1.1 s\n",
+        "    1 reply handed over, 1 delivered\n",
+        "    +0.020000 s  connection 0 came\n",
+        "    +2.990000 s  connection 0 went: the peer did not know",
+        "    +3.120000 s  connection 1 came\n",
+        "  warning: the application has not answered 4 messages, one of them for 1.1 s\n",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let night = json(&file.says("explain", "--json"));
+    let session = &night["sessions"][0];
+    for (field, count) in [
+        ("received", 7),
+        ("accepted", 3),
+        ("refused", 0),
+        ("unanswered", 4),
+        ("connections", 2),
+    ] {
+        assert_eq!(session[field], count, "{field}: {night}");
+    }
+}
+
+#[test]
+fn a_message_of_no_sender_is_told_as_far_as_it_can_be() {
+    let file = File::new("no-sender", &peers_night().trace());
+    let said = file.says("explain", "77");
+    assert!(
+        said.starts_with("reply #77 of listener's session 0 (50 bytes): after ")
+            && said.ends_with("delivered: the receiving application accepted it\n"),
+        "{said}"
+    );
+    let reply = json(&file.says("explain", "77 --json"));
+    assert_eq!(reply["outcome"], "delivered");
+    let ran = file.run("explain", "5");
+    ran.failed(2, &["no sender of the trace has a message #5", "lane"]);
+    assert_eq!(ran.stdout, file.says("explain", ""));
+    // Where there are senders, it may be a wrong name.
+    let file = File::new("a-sender", &crate::restless_night().trace());
+    let ran = file.run("explain", "99");
+    ran.failed(2, &["no sender of the trace has a message #99"]);
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn what_waits_at_the_peer_is_not_held_up_by_what_follows() {
+    let mut night = Night::new("bob", config().flight_messages_max(10));
+    night.app = App::Each(Duration::from_millis(200));
+    night.send(100, 1_000);
+    night.run(Duration::from_secs(30));
+    let file = File::new("written", &night.trace());
+    let message = json(&file.says("explain", "9 --json"));
+    assert_eq!(message["ahead"], 9);
+    let open = message["open"].as_object().unwrap();
+    let waits: Vec<_> = open.keys().map(String::as_str).collect();
+    assert_eq!(waits, ["answers", "quic", "resume"], "{message}");
+    assert!(open["quic"].as_f64() < Some(0.001) && open["answers"].as_f64() > Some(1.9));
+    // What was not written until there was room had to wait for it.
+    let message = json(&file.says("explain", "99 --json"));
+    assert!(message["waited"]["flight_full"].as_f64() > Some(17.0));
+    assert!(message["open"].get("flight_full").is_none(), "{message}");
 }

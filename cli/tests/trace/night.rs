@@ -59,6 +59,8 @@ enum Fact {
 /// A recorded night.
 pub(crate) struct Night {
     recorder: Rc<RefCell<Recorder>>,
+    /// Of the sender: the same, unless only the peer's node is recorded.
+    ours: Rc<RefCell<Recorder>>,
     pub(crate) now: Time,
     pub(crate) dialled: Dialled,
     pub(crate) app: App,
@@ -91,6 +93,15 @@ impl Night {
         Self::on(name, config, Rc::new(RefCell::new(recorder)))
     }
 
+    /// As the peer's node has recorded it: the trace has no sender.
+    pub(crate) fn of_peer(name: &str, config: ConfigBuilder) -> Self {
+        let mut night = Self::new(name, config);
+        let recorder = Rc::new(RefCell::new(Recorder::new(RecorderConfig::default())));
+        night.ours = std::mem::replace(&mut night.recorder, recorder);
+        night.start_peer();
+        night
+    }
+
     /// Another sender in the same trace.
     pub(crate) fn beside(&self, name: &str, config: ConfigBuilder) -> Self {
         Self::on(name, config, Rc::clone(&self.recorder))
@@ -102,6 +113,7 @@ impl Night {
         let kind = MachineConfig::Sender(Box::new(config.clone()));
         let steps = recorder.borrow_mut().made(about(name), kind, seed);
         let mut night = Self {
+            ours: Rc::clone(&recorder),
             recorder,
             now: Time::ZERO,
             dialled: Dialled::Answered,
@@ -178,6 +190,18 @@ impl Night {
 
     pub(crate) fn tell(&mut self, event: Event) {
         self.step(vec![event]);
+    }
+
+    /// The peer's application hands a reply over to its first session.
+    pub(crate) fn reply(&mut self, id: u64, bytes: usize) {
+        let event = Event::MessageQueued {
+            id: MessageId(id),
+            lane: Lane(0),
+            payload: Bytes::from(vec![0; bytes]),
+            options: MessageOptions::default(),
+        };
+        let session = SessionHandle(0);
+        self.peer_step(Call::Session { session }, vec![event]);
     }
 
     pub(crate) fn mark(&mut self, text: &str) {
@@ -266,13 +290,13 @@ impl Night {
     fn step(&mut self, events: Vec<Event>) {
         let mut actions = Vec::new();
         let (steps, machine) = &mut self.sender;
-        image(&self.recorder, steps, machine);
+        image(&self.ours, steps, machine);
         steps.begin();
         events.iter().for_each(|event| steps.event(event));
         machine.handle(self.now, events, &mut actions);
         actions.iter().for_each(|action| steps.action(action));
         steps.end(self.now, Call::Handle);
-        self.recorder.borrow_mut().add(steps);
+        self.ours.borrow_mut().add(steps);
         for action in actions {
             self.sender_acts(action);
         }
@@ -368,6 +392,11 @@ impl Night {
                     self.after(ONE_WAY, Fact::Peer { attempt, event });
                 }
             }
+            Action::Deliver(reply) => {
+                let (lane, below) = (reply.lane, reply.number + 1);
+                let event = Event::Consumed { lane, below };
+                self.after(Duration::from_micros(50), Fact::Sender(event));
+            }
             _ => {}
         }
     }
@@ -385,9 +414,14 @@ impl Night {
             let event = Event::TransferFinished { transfer };
             self.after(Duration::from_micros(100), Fact::Peer { attempt, event });
             if let Some((ours, _)) = self.connection.filter(|it| it.1 == attempt) {
+                let (attempt, stream) = (ours, mirrored(stream));
+                if stream.opener == Side::Remote && self.opened.insert((ours, stream)) {
+                    let event = Event::StreamOpened { attempt, stream };
+                    self.after(ONE_WAY, Fact::Sender(event));
+                }
                 let event = Event::BytesReceived {
-                    attempt: ours,
-                    stream: mirrored(stream),
+                    attempt,
+                    stream,
                     bytes: Bytes::from(chunks.concat()),
                     fin,
                 };

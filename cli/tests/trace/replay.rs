@@ -233,5 +233,6 @@ fn what_a_flight_recorder_has_kept_is_read_from_its_first_image_on() {
         what_if.contains("bob (machine 0) was made before the trace begins"),
         "{what_if}"
     );
-    file.run("explain", "5").failed(2, &["no message #5"]);
+    file.run("explain", "5")
+        .failed(2, &["no sender of the trace has a message #5"]);
 }

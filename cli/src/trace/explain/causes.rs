@@ -2,10 +2,11 @@
 
 use peer_sender_core::{ErrorClass, LinkError, Outcome};
 
-use super::history::{Alike, History, error_words};
+use super::history::{Alike, History};
 use crate::figures::{plural, thousands};
 use crate::trace::moment::spell;
 use crate::trace::story::{Life, LinkFact, Wait};
+use crate::trace::words::error_words;
 
 /// What took less is not worth a cause.
 const SHORT: u64 = 50_000_000;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use peer_sender_core::LinkError;
 
+use super::errors::ERRORS_MAX;
 use crate::trace::story::LinkFact;
-use crate::trace::words::clean;
 
 /// As much is kept of each sender: the latest.
 const KEPT_MAX: usize = 4_096;
@@ -94,12 +94,4 @@ impl History {
         let mut facts = self.facts.iter();
         facts.any(|(_, what)| *what == LinkFact::Restarted)
     }
-}
-
-/// As many errors that differ are told apart.
-pub(super) const ERRORS_MAX: usize = 32;
-
-/// An error in words.
-pub(super) fn error_words(error: &LinkError) -> String {
-    clean(&error.to_string())
 }

@@ -1,23 +1,28 @@
-//! `trace explain`: what became of a message and why, and how a peer's night went, in plain words.
+//! `trace explain`: what became of a message and why, how a peer's night went, and what an accepting
+//! node's sessions received, in plain words.
 
 mod causes;
+mod errors;
 mod history;
 mod longest;
 mod message;
 mod peer;
+mod session;
+mod table;
 
 use std::collections::BTreeMap;
 use std::mem;
 
-use peer_sender_core::MessageId;
-use peer_sender_core::trace::MachineId;
+use peer_sender_core::trace::{MachineId, MachineState};
+use peer_sender_core::{MessageId, PeerSenderMachine};
 
 use self::history::History;
 use self::peer::Night;
+use self::table::Table;
 use super::args::ExplainArgs;
 use super::args::SelectArgs;
 use super::out::Out;
-use super::player::{Player, Told};
+use super::player::{Player, Step, Told};
 use super::select::Select;
 use super::story::{Fact, Life, Story};
 use super::trouble::Troubles;
@@ -27,6 +32,9 @@ use crate::failure::Failure;
 
 /// As many senders are told of.
 const SENDERS_MAX: usize = 1_000;
+
+/// And of as many accepting nodes.
+const TABLES_MAX: usize = 256;
 
 pub(super) fn run(args: &ExplainArgs) -> Result<Verdict, Failure> {
     let mut player = Player::open(&args.file)?;
@@ -39,6 +47,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Verdict, Failure> {
         message: args.message,
         story: Story::default(),
         senders: BTreeMap::new(),
+        tables: BTreeMap::new(),
         left_out: 0,
         facts: Vec::new(),
     };
@@ -46,16 +55,20 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Verdict, Failure> {
         troubles.note(&told);
         explained.tell(told);
     }
+    for (machine, _, state) in player.replay().machines() {
+        explained.sum(machine, state);
+    }
     explained.end(player.latest());
     explained.select.check()?;
     let start = player.start();
     let mut out = Out::stdout();
-    match args.message {
-        Some(id) => explained.print_message(id, start, args.json, &mut out)?,
-        None => explained.print_nights(start, args.json, &mut out)?,
-    }
+    let printed = match args.message {
+        Some(id) => explained.print_message(id, start, args.json, &mut out),
+        None => explained.print_nights(start, args.json, &mut out),
+    };
     out.flush()?;
-    Ok(troubles.tell())
+    let verdict = troubles.tell();
+    printed.map(|()| verdict)
 }
 
 struct Explained {
@@ -63,7 +76,9 @@ struct Explained {
     message: Option<MessageId>,
     story: Story,
     senders: BTreeMap<MachineId, Sender>,
-    /// Senders beyond those that are told of.
+    /// Accepting nodes, with their names.
+    tables: BTreeMap<MachineId, (String, Table)>,
+    /// Machines beyond those that are told of.
     left_out: u64,
     /// Empty between steps, kept for its capacity.
     facts: Vec<Fact>,
@@ -83,35 +98,65 @@ impl Explained {
         match told {
             Told::Made { about, .. } => self.select.meet(&about.name),
             Told::Step(step) => {
-                let played = &step.played;
-                let machine = played.machine;
-                if !self.select.wants(&played.about.name) {
+                if !self.select.wants(&step.played.about.name) {
                     return;
                 }
-                self.story.step(&step, &mut self.facts);
-                let peer_sender_core::trace::MachineState::Sender(state) = played.state else {
-                    return;
-                };
-                if !self.senders.contains_key(&machine) {
-                    if self.senders.len() >= SENDERS_MAX {
-                        self.left_out += 1;
-                        self.facts.clear();
-                        return;
+                match step.played.state {
+                    MachineState::Sender(state) => self.sender(&step, state),
+                    MachineState::Sessions(state) => {
+                        let machine = step.played.machine;
+                        if let Some((_, table)) = self.table(machine, &step) {
+                            table.step(&step, state);
+                        }
                     }
-                    let sender = Sender {
-                        name: clean(&played.about.name),
-                        history: History::default(),
-                        night: Night::new(step.at, state.config()),
-                        found: None,
-                    };
-                    self.senders.insert(machine, sender);
                 }
-                self.take_facts(machine);
             }
             Told::Gone { machine } => self.end_of(machine),
             Told::Diverged(divergence) => self.end_of(divergence.machine),
             Told::Impossible { machine, .. } => self.end_of(machine),
             Told::Mark { .. } | Told::Nothing | Told::Passed { .. } => {}
+        }
+    }
+
+    fn sender(&mut self, step: &Step<'_>, state: &PeerSenderMachine) {
+        let machine = step.played.machine;
+        self.story.step(step, &mut self.facts);
+        if !self.senders.contains_key(&machine) {
+            if self.senders.len() >= SENDERS_MAX {
+                self.left_out += 1;
+                self.facts.clear();
+                return;
+            }
+            let sender = Sender {
+                name: clean(&step.played.about.name),
+                history: History::default(),
+                night: Night::new(step.at, state.config()),
+                found: None,
+            };
+            self.senders.insert(machine, sender);
+        }
+        self.take_facts(machine);
+    }
+
+    fn table(&mut self, machine: MachineId, step: &Step<'_>) -> Option<&mut (String, Table)> {
+        if !self.tables.contains_key(&machine) {
+            if self.tables.len() >= TABLES_MAX {
+                self.left_out += 1;
+                return None;
+            }
+            let name = clean(&step.played.about.name);
+            let table = Table::new(step.at, self.message);
+            self.tables.insert(machine, (name, table));
+        }
+        self.tables.get_mut(&machine)
+    }
+
+    /// How a machine stands at the end of the trace.
+    fn sum(&mut self, machine: MachineId, state: &MachineState) {
+        if let (MachineState::Sessions(state), Some((_, table))) =
+            (state, self.tables.get_mut(&machine))
+        {
+            table.sum(state);
         }
     }
 
@@ -154,7 +199,7 @@ impl Explained {
         let mut names: Vec<_> = found.iter().map(|it| it.1.name.clone()).collect();
         names.dedup();
         match names.len() {
-            0 => return Err(Failure::NoSuchMessage { id }),
+            0 => return self.print_reply(id, start, json, out),
             1 => {}
             _ => {
                 names.truncate(20);
@@ -177,17 +222,47 @@ impl Explained {
         Ok(())
     }
 
+    /// A message that is no sender's may be a reply. Where there are no senders at all, what can be
+    /// told is what their messages came to.
+    fn print_reply(
+        &self,
+        id: MessageId,
+        start: u64,
+        json: bool,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let tables = self.tables.iter();
+        let replies = tables.filter_map(|(machine, (name, it))| it.reply(*machine, name, json));
+        let replies: String = replies.collect();
+        if !replies.is_empty() {
+            return out.write(&replies);
+        }
+        if self.tables.is_empty() {
+            return Err(Failure::NoSuchMessage { id });
+        }
+        if self.senders.is_empty() {
+            self.print_nights(start, json, out)?;
+        }
+        Err(Failure::NotASenders { id })
+    }
+
     fn print_nights(&self, start: u64, json: bool, out: &mut Out) -> Result<(), Failure> {
-        for (machine, sender) in &self.senders {
-            let night = &sender.night;
+        for (machine, Sender { night, name, .. }) in &self.senders {
             match json {
-                true => out.line(&night.json(*machine, &sender.name, start).to_string())?,
-                false => out.write(&night.text(*machine, &sender.name, start))?,
+                true => out.line(&night.json(*machine, name, start).to_string())?,
+                false => out.write(&night.text(*machine, name, start))?,
             }
         }
-        match (json, self.left_out, self.senders.is_empty()) {
-            (false, 1.., _) => out.line("further senders are left out; choose with --peer NAME"),
-            (false, 0, true) => out.line("nothing was sent in this trace"),
+        for (machine, (name, table)) in &self.tables {
+            match json {
+                true => out.line(&table.json(*machine, name, start).to_string())?,
+                false => out.write(&table.text(*machine, name, start))?,
+            }
+        }
+        let nothing = self.senders.is_empty() && self.tables.is_empty();
+        match (json, self.left_out, nothing) {
+            (false, 1.., _) => out.line("further machines are left out; choose with --peer NAME"),
+            (false, 0, true) => out.line("nothing has happened in this trace"),
             _ => Ok(()),
         }
     }

@@ -8,12 +8,13 @@ use peer_sender_core::trace::MachineId;
 use peer_sender_core::{Config, ErrorClass, LinkError, Outcome, StopReason, UnknownReason};
 use serde_json::{Value, json};
 
-use super::history::{ERRORS_MAX, History, error_words};
+use super::errors::Errors;
+use super::history::History;
 use super::longest::Longest;
 use crate::figures::{plural, thousands};
 use crate::trace::moment::{Since, spell};
 use crate::trace::story::{Life, LinkFact};
-use crate::trace::words::outcome_word;
+use crate::trace::words::{error_words, outcome_word};
 
 #[derive(Debug)]
 pub(super) struct Night {
@@ -30,23 +31,12 @@ pub(super) struct Night {
     attempts: u64,
     connections: u64,
     lost: u64,
-    errors: Vec<Error>,
-    more_errors: u64,
+    errors: Errors,
     stood: BTreeMap<Standing, u64>,
     longest: Longest,
     restarts: Vec<u64>,
     slow: Vec<u64>,
     stopped: Option<(u64, StopReason)>,
-}
-
-/// Failures that say the same.
-#[derive(Debug)]
-struct Error {
-    error: LinkError,
-    count: u64,
-    stood: u64,
-    first: u64,
-    last: u64,
 }
 
 impl Night {
@@ -65,8 +55,7 @@ impl Night {
             attempts: 0,
             connections: 0,
             lost: 0,
-            errors: Vec::new(),
-            more_errors: 0,
+            errors: Errors::default(),
             stood: BTreeMap::new(),
             longest: Longest::default(),
             restarts: Vec::new(),
@@ -87,7 +76,7 @@ impl Night {
             LinkFact::Connected { .. } => self.connections += 1,
             LinkFact::Failed { error, stood, .. } => {
                 self.lost += u64::from(*stood);
-                self.failed(at, error, *stood);
+                self.errors.add(at, error, *stood);
             }
             LinkFact::Restarted => note(&mut self.restarts, at),
             LinkFact::Slow { .. } => note(&mut self.slow, at),
@@ -96,24 +85,6 @@ impl Night {
             | LinkFact::Rested
             | LinkFact::Moved
             | LinkFact::NoLongerSlow => {}
-        }
-    }
-
-    fn failed(&mut self, at: u64, error: &LinkError, stood: bool) {
-        if let Some(known) = self.errors.iter_mut().find(|it| it.error == *error) {
-            known.count += 1;
-            known.stood += u64::from(stood);
-            known.last = at;
-        } else if self.errors.len() < ERRORS_MAX {
-            self.errors.push(Error {
-                error: error.clone(),
-                count: 1,
-                stood: u64::from(stood),
-                first: at,
-                last: at,
-            });
-        } else {
-            self.more_errors += 1;
         }
     }
 
@@ -134,7 +105,7 @@ impl Night {
     fn warnings(&self, start: u64) -> Vec<String> {
         let mut warnings = Vec::new();
         let since = |at: &u64| format!("{} s", Since(at.saturating_sub(start)));
-        for error in &self.errors {
+        for error in self.errors.iter() {
             if error.error.class() == ErrorClass::Permanent {
                 let what = match &error.error {
                     LinkError::WrongIdentity { offered, .. } => format!(
@@ -229,16 +200,7 @@ impl Night {
             plural(self.attempts, "attempt"),
             thousands(self.lost),
         );
-        for error in &self.errors {
-            let _ = writeln!(text, "    {}", error.text(start));
-        }
-        if self.more_errors > 0 {
-            let _ = writeln!(
-                text,
-                "    and {} with other errors",
-                thousands(self.more_errors)
-            );
-        }
+        self.errors.text("lost", start, &mut text);
         let mut stood: Vec<_> = self.stood.iter().filter(|(_, nanos)| **nanos > 0).collect();
         stood.sort_by_key(|(_, nanos)| std::cmp::Reverse(**nanos));
         let stood = stood
@@ -262,12 +224,12 @@ impl Night {
 
     pub(super) fn json(&self, machine: MachineId, peer: &str, start: u64) -> Value {
         let seconds = |nanos: u64| nanos as f64 / 1e9;
-        let since = |at: u64| seconds(at.saturating_sub(start));
         let stood = self.stood.iter();
         let stood =
             stood.map(|(standing, nanos)| (format!("{standing:?}"), json!(seconds(*nanos))));
         json!({
             "machine": machine.0,
+            "kind": "sender",
             "peer": peer,
             "seconds": seconds(self.until.saturating_sub(self.from)),
             "accepted": self.accepted,
@@ -278,38 +240,12 @@ impl Night {
             "attempts": self.attempts,
             "connections": self.connections,
             "lost": self.lost,
-            "failures": self.errors.iter().map(|it| json!({
-                "error": error_words(&it.error),
-                "count": it.count,
-                "lost": it.stood,
-                "first": since(it.first),
-                "last": since(it.last),
-            })).collect::<Vec<_>>(),
+            "failures": self.errors.json(start),
             "stood": Value::Object(stood.collect()),
             "longest": self.longest.json(start),
             "stopped": self.stopped.map(|(_, reason)| stop_words(reason)),
             "warnings": self.warnings(start),
         })
-    }
-}
-
-impl Error {
-    fn text(&self, start: u64) -> String {
-        let since = |at: u64| Since(at.saturating_sub(start));
-        let what = match (self.count - self.stood, self.stood) {
-            (failed, 0) => format!("{} failed", plural(failed, "attempt")),
-            (0, lost) => format!("{} lost", plural(lost, "connection")),
-            (failed, lost) => format!(
-                "{} lost and {} failed",
-                plural(lost, "connection"),
-                plural(failed, "attempt")
-            ),
-        };
-        let when = match self.count {
-            1 => format!("{} s", since(self.first)),
-            _ => format!("{} to {} s", since(self.first), since(self.last)),
-        };
-        format!("{what} ({when}): {}", error_words(&self.error))
     }
 }
 

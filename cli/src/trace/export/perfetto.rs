@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Fact, Failure, Out, Place, Step, Writer, depths};
 use crate::trace::condition::actions;
 use crate::trace::story::{Life, LinkFact};
-use crate::trace::words::{action_words, clean, outcome_words};
+use crate::trace::words::{action_words, clean, error_words, outcome_words};
 
 #[derive(Debug, Default)]
 pub(super) struct Perfetto {
@@ -83,7 +83,7 @@ impl Writer for Perfetto {
             ),
             Fact::Link { at, what } => match what {
                 LinkFact::Failed { error, .. } => {
-                    let error = clean(&error.to_string());
+                    let error = error_words(error);
                     self.instant(place, *at, &error, out)
                 }
                 LinkFact::Restarted => self.instant(place, *at, "the peer was restarted", out),

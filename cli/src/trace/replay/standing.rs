@@ -12,7 +12,7 @@ use crate::figures::{plural, thousands};
 use crate::trace::condition::{actions, written};
 use crate::trace::moment::{Since, Utc, spell};
 use crate::trace::player::Step;
-use crate::trace::words::{action_words, clean, event_words};
+use crate::trace::words::{action_words, clean, error_words, event_words};
 
 /// As many machines are printed.
 const MACHINES_MAX: usize = 100;
@@ -164,7 +164,7 @@ impl View<'_> {
         );
         let _ = writeln!(text, "  failures in a row: {}", snapshot.failures);
         if let Some((error, at)) = &snapshot.last_error {
-            let error = clean(&error.to_string());
+            let error = error_words(error);
             let _ = writeln!(text, "  last error: {error}, at {}", self.at(*at));
         }
         let _ = writeln!(
@@ -213,7 +213,7 @@ impl View<'_> {
             }),
             "address": snapshot.address.map(|it| it.to_string()),
             "failures": snapshot.failures,
-            "last_error": snapshot.last_error.as_ref().map(|(error, _)| error.to_string()),
+            "last_error": snapshot.last_error.as_ref().map(|(error, _)| error_words(error)),
             "queued": snapshot.queued,
             "queued_bytes": snapshot.queued_bytes,
             "in_flight": snapshot.in_flight,

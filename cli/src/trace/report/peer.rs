@@ -14,6 +14,7 @@ use super::columns::{Columns, Counts, Level};
 use super::messages::Messages;
 use super::tally::{First, Tally};
 use super::text::plain;
+use crate::trace::words::error_words;
 
 /// The most errors that are marked in the life of a sender.
 const FAULTS_MARKED: usize = 200;
@@ -120,7 +121,7 @@ impl Peer {
         match event {
             PeerEvent::Disconnected { error, .. } => {
                 self.worries.error(time, error);
-                let text = plain(&error.to_string());
+                let text = plain(&error_words(error));
                 self.errors.add(time, &text);
                 self.faults.add(|| (time, text));
             }
@@ -208,7 +209,7 @@ impl Worries {
             | LinkError::IdentityRefused { .. }
             | LinkError::CertificateRefused { .. }
             | LinkError::NotAllowed { .. }
-            | LinkError::NotExpected => self.wrong_identity.add(time, &plain(&error.to_string())),
+            | LinkError::NotExpected => self.wrong_identity.add(time, &plain(&error_words(error))),
             LinkError::Reset => self.restarts.add(time, "no longer knows the connection"),
             _ => {}
         }

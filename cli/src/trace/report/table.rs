@@ -6,6 +6,7 @@ use peer_sender_core::{ReceiverStats, SessionNews, Sessions};
 use super::columns::{Columns, Counts, Level};
 use super::tally::Tally;
 use super::text::plain;
+use crate::trace::words::error_words;
 
 /// After so many steps the counters of all sessions are added up again: there may be thousands.
 const SUM_EVERY: u64 = 256;
@@ -56,7 +57,7 @@ impl Table {
             match event {
                 TraceEvent::Refused { .. } => refused += 1,
                 TraceEvent::ConnectionLost { error, .. } => {
-                    self.errors.add(time, &plain(&error.to_string()));
+                    self.errors.add(time, &plain(&error_words(error)));
                 }
                 _ => {}
             }

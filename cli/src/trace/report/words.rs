@@ -6,6 +6,7 @@ use peer_sender_core::trace::{Call, TraceEvent};
 use peer_sender_core::{Action, Outcome, PeerEvent, SessionNews, StopMode};
 
 use super::text::{bytes, plain, span};
+use crate::trace::words::error_words;
 
 /// The most characters of what one step was told, or led to.
 const STEP_CHARACTERS: usize = 220;
@@ -94,10 +95,10 @@ fn tell(row: &mut Row, event: &TraceEvent) {
         TraceEvent::Wake { reason } => row.add("wake", || format!("({reason:?})")),
         TraceEvent::Connected { attempt } => row.add("connected", || format!("c{}", attempt.0)),
         TraceEvent::ConnectFailed { attempt, error } => row.add("not connected", || {
-            plain(&format!("c{}: {error}", attempt.0))
+            plain(&format!("c{}: {}", attempt.0, error_words(error)))
         }),
         TraceEvent::ConnectionLost { attempt, error } => row.add("connection lost", || {
-            plain(&format!("c{}: {error}", attempt.0))
+            plain(&format!("c{}: {}", attempt.0, error_words(error)))
         }),
         TraceEvent::StreamOpened { stream, .. } => {
             row.add("stream opened", || stream.index.to_string());
@@ -205,7 +206,7 @@ fn emit(row: &mut Row, event: &PeerEvent) {
         | PeerEvent::BackoffStarted { .. }
         | PeerEvent::AddressChanged { .. } => {}
         PeerEvent::Disconnected { error, .. } => {
-            row.add("disconnected:", || plain(&error.to_string()));
+            row.add("disconnected:", || plain(&error_words(error)));
         }
         PeerEvent::SlowPeer { .. } => row.add("slow peer", String::new),
         PeerEvent::SlowPeerCleared => row.add("peer no longer slow", String::new),

@@ -9,7 +9,7 @@ use peer_sender_core::{
     TransferId,
 };
 
-use super::life::Life;
+use super::life::{HandOver, Life};
 use super::{Fact, LinkFact, Wait, Waits};
 use crate::trace::player::Step;
 
@@ -132,7 +132,7 @@ impl Tale {
                 let of_peer = of_peer.map(|ttl| step.played.now + ttl);
                 let expires_at = of_peer.into_iter().chain(*expires_at).min();
                 let expires_at = expires_at.map(|time| step.moment(time));
-                let failures = (self.failures, self.failures);
+                let failures = self.failures;
                 // A name that was used before is refused, and its first bearer lives on.
                 if self.open.contains_key(id) {
                     return;
@@ -140,24 +140,17 @@ impl Tale {
                 let Some(books) = self.lane_mut(*lane) else {
                     return;
                 };
-                let life = Life {
+                let new = HandOver {
                     id: *id,
                     lane: *lane,
                     bytes: payload.bytes(),
-                    accepted_at: step.at,
+                    at: step.at,
                     expires_at,
                     ahead: books.open,
                     ahead_in_flight: books.in_flight.min(books.open),
-                    cancelled_at: None,
-                    writings: Vec::new(),
-                    written: 0,
-                    waited: Waits::default(),
-                    open: Waits::default(),
-                    outcome: None,
-                    ended_at: step.at,
                     failures,
-                    clock: books.clock,
                 };
+                let life = Life::new(&new, &books.clock);
                 books.open += 1;
                 self.open.insert(*id, life);
             }
@@ -169,7 +162,9 @@ impl Tale {
             TraceEvent::TransferFinished { transfer } => {
                 for id in self.transfers.remove(transfer).unwrap_or_default() {
                     if let Some(life) = self.open.get_mut(&id) {
-                        life.taken(step.at);
+                        let lane = self.lanes.get(usize::from(life.lane.0));
+                        let clock = lane.map(|lane| lane.clock).unwrap_or_default();
+                        life.taken(step.at, &clock);
                     }
                 }
             }
@@ -255,6 +250,9 @@ impl Tale {
                 self.failures += 1;
                 let (attempt, stood) = self.attempt.take().unzip();
                 let stood = stood.unwrap_or(false);
+                if stood {
+                    self.lose();
+                }
                 let silent = match stood && may_be_silence(error) {
                     true => step.at.saturating_sub(self.heard_at),
                     false => 0,
@@ -308,6 +306,16 @@ impl Tale {
                     let what = LinkFact::Restarted;
                     facts.push(Fact::Link { at, what });
                 }
+            }
+        }
+    }
+
+    /// What was written on the connection is to be written again, or asked about.
+    fn lose(&mut self) {
+        self.transfers.clear();
+        for life in self.open.values_mut().filter(|life| life.written > 0) {
+            if let Some(lane) = self.lanes.get(usize::from(life.lane.0)) {
+                life.lose(&lane.clock);
             }
         }
     }

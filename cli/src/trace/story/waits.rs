@@ -70,7 +70,7 @@ impl Wait {
             }
             Self::Quic => "the network, or the peer's flow control, took no more",
             Self::HigherLanes => "lanes of a higher class went first",
-            Self::Answers => "all was written, and the peer's application had not answered it",
+            Self::Answers => "it was written, and no answer of the peer's application had come",
             Self::Streams => "the peer allowed no further stream",
             Self::Parting => "the idle connection was being ended",
             Self::Nothing => "nothing held it up",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use peer_sender_core::trace::TraceAction;
 use peer_sender_core::{Capacity, MessageId, PeerEvent, Priority, StopReason};
 
-use super::{clean, messages, outcome_words, stream_name};
+use super::{clean, error_words, messages, outcome_words, stream_name};
 use crate::figures::{plural, thousands};
 use crate::trace::moment::spell;
 
@@ -245,7 +245,7 @@ fn news_words(event: &PeerEvent) -> String {
                 Some(_) => "",
                 None => "; it is not tried again by itself",
             };
-            format!("not connected: {}{next}", clean(&error.to_string()))
+            format!("not connected: {}{next}", error_words(error))
         }
         PeerEvent::BackoffStarted {
             failures, delay, ..

@@ -3,7 +3,7 @@
 use peer_sender_core::trace::TraceEvent;
 use peer_sender_core::{MessageId, StopMode, WakeReason};
 
-use super::{clean, stream_name};
+use super::{error_words, stream_name};
 use crate::figures::plural;
 use crate::trace::moment::spell;
 
@@ -94,14 +94,11 @@ pub(crate) fn event_words(event: &TraceEvent) -> String {
         TraceEvent::ConnectFailed { attempt, error } => {
             format!(
                 "connection {attempt} could not be made: {}",
-                clean(&error.to_string())
+                error_words(error)
             )
         }
         TraceEvent::ConnectionLost { attempt, error } => {
-            format!(
-                "connection {attempt} is lost: {}",
-                clean(&error.to_string())
-            )
+            format!("connection {attempt} is lost: {}", error_words(error))
         }
         TraceEvent::StreamOpened { attempt, stream } => {
             format!("connection {attempt}: {} opened", stream_name(*stream))

@@ -6,7 +6,7 @@ mod event;
 use std::fmt::Write;
 
 use peer_sender_core::{
-    FailReason, Level, MessageId, Outcome, RefuseCode, Side, StreamId, UnknownReason,
+    FailReason, Level, LinkError, MessageId, Outcome, RefuseCode, Side, StreamId, UnknownReason,
 };
 
 pub(super) use self::action::{ACTION_KINDS, action_kind, action_message, action_words};
@@ -38,6 +38,17 @@ pub(super) fn clean(text: &str) -> String {
         }
     }
     shown
+}
+
+/// An error in words, which say no more than is known: whoever has lost a connection may know it no
+/// longer for other reasons than a restart.
+pub(super) fn error_words(error: &LinkError) -> String {
+    match error {
+        LinkError::Reset => "the peer did not know the connection any more: it was restarted, or \
+                             had ended it and was not heard"
+            .to_owned(),
+        error => clean(&error.to_string()),
+    }
 }
 
 /// A stream, as short as can be: ours, or theirs.
