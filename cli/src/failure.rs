@@ -29,6 +29,8 @@ pub(crate) enum Failure {
     Config(#[from] ConfigError),
     #[error("{0}\nnothing was done; to record elsewhere: --trace FILE")]
     Recording(#[from] RecordingError),
+    #[error("the flight recorder could not be written to {}: {error}\nnothing was done; to keep it elsewhere: --flight FILE", file.display())]
+    Flight { file: PathBuf, error: io::Error },
     #[error("{0}")]
     Peer(#[from] AddPeerError),
     #[error("cannot read {}: {error}\nnothing was sent; mend the name and try again", file.display())]

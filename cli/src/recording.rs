@@ -1,5 +1,7 @@
 //! Recording what the nodes of a command do.
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,6 +74,10 @@ impl Recording {
         let Some(path) = &args.flight else {
             return Ok(Self::Nothing);
         };
+        writable(path).map_err(|error| Failure::Flight {
+            file: path.clone(),
+            error,
+        })?;
         let flight = FlightRecorder::dumping(FLIGHT_BYTES, Watch::ALL, path)?;
         flight.dump_on_panic(path);
         dump_on_signal(flight.unwatched(), path)?;
@@ -109,6 +115,19 @@ impl Recording {
         }
         Some(path)
     }
+}
+
+/// Whether a file can be put there later, by writing it beside and renaming it: who is told of it when
+/// it is needed is told too late.
+fn writable(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".try-{}", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).open(&beside)?;
+    fs::remove_file(&beside)
 }
 
 /// A trace that was gone through again.

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -26,6 +27,33 @@ fn usage_errors_name_the_argument_and_exit_with_2() {
     run(&format!("send --to 127.0.0.1:9 --peer-key {KEY} --key k")).failed(2, &["--count <N>"]);
     run("demo --size 7").failed(2, &["--size <B>"]);
     run("demo --peers 0").failed(2, &["--peers <N>"]);
+}
+
+#[test]
+fn what_is_to_be_written_later_is_tried_at_once() {
+    let directory = Directory::new("later");
+    let key = directory.key("a");
+    let file = directory.file("a");
+    for place in [
+        directory.file("none/t"),
+        directory.file(""),
+        "/proc/t".to_owned(),
+    ] {
+        for what in ["--flight", "--trace"] {
+            run(&format!("demo --messages 1 {what} {place}")).failed(2, &[place.as_str(), what]);
+            run(&format!(
+                "listen --bind 127.0.0.1:0 --key {file} --allow {key} {what} {place}"
+            ))
+            .failed(2, &["nothing was done"]);
+        }
+    }
+    // What only tries leaves nothing behind: this is what the connection that is cut leads to.
+    let flight = directory.file("flight");
+    let ran = run(&format!("demo --messages 1 --flight {flight}"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let there = fs::read_dir(directory.file("")).unwrap();
+    let there: BTreeSet<_> = there.map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(there, ["a".into(), "flight".into()].into());
 }
 
 #[test]
