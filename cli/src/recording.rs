@@ -56,6 +56,29 @@ pub(crate) enum Recording {
 /// How long what was recorded may take to be written at the end.
 const WRITING_MAX: Duration = Duration::from_secs(10);
 
+impl RecordingArgs {
+    /// The same, with a trace beside the report that is to be written of it, if there is to be one.
+    ///
+    /// # Errors
+    ///
+    /// The report could not be written there.
+    pub(crate) fn reported(self, report: Option<&Path>) -> Result<Self, Failure> {
+        let Some(report) = report else {
+            return Ok(self);
+        };
+        writable(report).map_err(|error| Failure::Report {
+            file: report.to_owned(),
+            error,
+        })?;
+        let mut beside = report.as_os_str().to_owned();
+        beside.push(".trace");
+        Ok(Self {
+            trace: self.trace.or_else(|| Some(beside.into())),
+            ..self
+        })
+    }
+}
+
 impl Recording {
     /// To be called within the runtime.
     pub(crate) fn start(args: &RecordingArgs) -> Result<Self, Failure> {

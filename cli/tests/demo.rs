@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{assert_counts, json, run};
+use std::fs;
+
+use common::{Directory, assert_counts, json, run};
 
 #[test]
 fn the_demo_loses_nothing_over_a_cut_connection() {
@@ -24,6 +26,28 @@ fn the_demo_loses_nothing_over_a_cut_connection() {
     let latency = report["latency_us"].as_object().expect("an object");
     assert!(latency["p99"].as_u64() >= latency["p50"].as_u64());
     assert_eq!(latency.len(), 2, "{report}");
+}
+
+#[test]
+fn the_demo_writes_a_report_of_itself() {
+    let directory = Directory::new("demo-report");
+    let page = directory.file("demo.html");
+    let ran = run(&format!(
+        "demo --messages 20000 --size 64 --report {page} --json"
+    ));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(json(&ran.stdout)["trace"]["replay"], true, "{ran:?}");
+    assert!(ran.stderr.contains("wrote a report of "), "{ran:?}");
+    let text = fs::read_to_string(&page).unwrap();
+    assert!(text.len() < 1_000_000, "{} bytes", text.len());
+    assert!(text.contains("Replays the same."));
+    let trace = format!("{page}.trace");
+    let told = run(&format!("trace explain {trace}"));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert_eq!(told.stdout.matches("(machine ").count(), 6, "{told:?}");
+    // A trace may be elsewhere, and is never the page.
+    run(&format!("demo --messages 1 --report {page} --trace {page}"))
+        .failed(2, &["that is the trace itself"]);
 }
 
 #[test]

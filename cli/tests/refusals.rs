@@ -46,6 +46,7 @@ fn what_is_to_be_written_later_is_tried_at_once() {
             ))
             .failed(2, &["nothing was done"]);
         }
+        run(&format!("demo --messages 1 --report {place}")).failed(2, &[place.as_str()]);
     }
     // What only tries leaves nothing behind: this is what the connection that is cut leads to.
     let flight = directory.file("flight");

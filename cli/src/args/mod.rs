@@ -83,6 +83,10 @@ pub(crate) struct DemoArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Record it, and write an HTML page about it to this file at the end, as `trace report` does;
+    /// the trace is beside it, as FILE.trace, unless --trace names another place.
+    #[arg(long, value_name = "FILE", conflicts_with = "flight")]
+    pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
 }

@@ -21,7 +21,7 @@ use crate::console::{self, Paint, Screen};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::recording::{Recording, Replayed};
-use crate::{Verdict, keys};
+use crate::{Verdict, figures, keys, trace};
 
 use flow::{Flow, FlowEnd};
 use receiver::{Received, Receiver};
@@ -45,9 +45,10 @@ fn first_number(id: Id) -> u64 {
     u64::from(id) << 40
 }
 
-pub(crate) async fn run(args: DemoArgs) -> Result<Verdict, Failure> {
+pub(crate) async fn run(mut args: DemoArgs) -> Result<Verdict, Failure> {
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
     let screen = Screen::new();
+    args.recording = args.recording.reported(args.report.as_deref())?;
     let recording = Recording::start(&args.recording)?;
     let identity = keys::make()?;
     let our_key = identity.key();
@@ -103,6 +104,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Verdict, Failure> {
     screen.clear();
 
     let trace = recording.finish().map(Replayed::of);
+    let recorded = trace.as_ref().map(|trace| trace.file.clone());
     let report = Report::new(&args, &sent, &received, trace);
     let text = match args.json {
         true => report.json(),
@@ -112,7 +114,20 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Verdict, Failure> {
     if !report.is_proven() && args.json {
         report.shortcomings().for_each(|line| console::say(&line));
     }
-    Ok(if report.is_proven() {
+    let reported = match (&args.report, recorded) {
+        (None, _) => true,
+        // Why there is no trace was said before.
+        (Some(_), None) => false,
+        (Some(page), Some(trace)) => {
+            let bytes = trace::write_report(&trace, page)?;
+            let (page, bytes) = (page.display(), figures::plural(bytes, "byte"));
+            console::say(&format!(
+                "wrote a report of {bytes} to {page}\nto see it, open it in a browser"
+            ));
+            true
+        }
+    };
+    Ok(if report.is_proven() && reported {
         Verdict::AllIsWell
     } else {
         Verdict::NotAll

@@ -45,6 +45,15 @@ pub(crate) fn go_through(file: &Path, replay: &mut Replay) -> Result<(), String>
     }
 }
 
+/// Writes the HTML page about a trace, as `trace report` does; returns its bytes.
+///
+/// # Errors
+///
+/// The trace cannot be read, or the page cannot be written.
+pub(crate) fn write_report(trace: &Path, page: &Path) -> Result<u64, Failure> {
+    report::of_trace(trace, page)
+}
+
 pub(crate) fn run(args: &TraceArgs) -> Result<Verdict, Failure> {
     match &args.command {
         TraceCommand::Show(args) => show::run(args),

@@ -44,26 +44,37 @@ struct Told<'a> {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<Verdict, Failure> {
-    let facts = Facts::read(&mut Input::open(&args.file)?, args.first)?;
-    let name = args.file.file_name().unwrap_or(args.file.as_os_str());
-    let page = page::render(&facts, &name.to_string_lossy());
     let out = args.out.clone().unwrap_or_else(|| beside(args));
-    let same = |a: &Path, b: &Path| fs::canonicalize(a).ok() == fs::canonicalize(b).ok();
-    if out.exists() && same(&out, &args.file) {
-        let error = io::Error::other("that is the trace itself");
-        return Err(Failure::Report { file: out, error });
-    }
-    fs::write(&out, &page).map_err(|error| Failure::Report {
-        file: out.clone(),
-        error,
-    })?;
+    let (facts, bytes) = write(&args.file, &out, args.first)?;
     let out = out.to_string_lossy();
-    let told = tell(args, &facts, &out, page.len() as u64);
+    let told = tell(args, &facts, &out, bytes);
     console::print(&told, &format!("the report is in {out}"))?;
     Ok(match facts.problems.all {
         0 => Verdict::AllIsWell,
         _ => Verdict::Diverged,
     })
+}
+
+/// Writes the page about a trace; returns its bytes.
+pub(super) fn of_trace(trace: &Path, out: &Path) -> Result<u64, Failure> {
+    write(trace, out, 1).map(|(_, bytes)| bytes)
+}
+
+/// Writes the page, which lists steps from this one on; returns its bytes as well.
+fn write(trace: &Path, out: &Path, first: u64) -> Result<(Facts, u64), Failure> {
+    let facts = Facts::read(&mut Input::open(trace)?, first)?;
+    let name = trace.file_name().unwrap_or(trace.as_os_str());
+    let page = page::render(&facts, &name.to_string_lossy());
+    let failure = |error| Failure::Report {
+        file: out.to_owned(),
+        error,
+    };
+    let same = |a: &Path, b: &Path| fs::canonicalize(a).ok() == fs::canonicalize(b).ok();
+    if out.exists() && same(out, trace) {
+        return Err(failure(io::Error::other("that is the trace itself")));
+    }
+    fs::write(out, &page).map_err(failure)?;
+    Ok((facts, page.len() as u64))
 }
 
 fn beside(args: &ReportArgs) -> PathBuf {
