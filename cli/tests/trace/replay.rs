@@ -5,7 +5,7 @@ use std::time::Duration;
 use peer_sender_core::trace::{Recorder, RecorderConfig};
 use peer_sender_core::{Event, Time};
 
-use crate::common::json;
+use crate::common::{json, run};
 use crate::night::{App, Dialled};
 use crate::{File, Night, config, restless_night};
 
@@ -25,6 +25,24 @@ fn a_night_goes_the_same_way_again() {
     assert!(
         report["events"].as_u64() > Some(30) && report["events_per_second"].as_f64() > Some(0.0)
     );
+}
+
+/// A release build has recorded `demo.trace`; `.ci/run` has one replay it, and here it is whatever
+/// build the tests are of.
+#[test]
+fn a_trace_of_another_build_goes_the_same_way_here() {
+    let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/trace/demo.trace");
+    let ran = run(&format!("trace replay {trace} --json"));
+    let report = json(&ran.stdout);
+    assert_eq!((ran.code, &report["identical"]), (Some(0), &true.into()));
+    assert_eq!(
+        (&report["machines"], &report["torn"], &report["passed"]),
+        (&6.into(), &0.into(), &0.into())
+    );
+    let told = run(&format!("trace explain {trace} --json"));
+    let nights = told.stdout.lines().map(json);
+    let delivered = nights.filter_map(|it| it["outcomes"]["delivered"].as_u64());
+    assert_eq!(delivered.sum::<u64>(), 1_200);
 }
 
 /// The same night, and what is written down of one step is not what happened.
