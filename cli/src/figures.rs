@@ -53,6 +53,24 @@ pub(crate) fn plural(count: u64, one: &str) -> String {
     )
 }
 
+/// "12 B", "3.4 KiB".
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1_024 {
+        return format!("{bytes} B");
+    }
+    let mut amount = bytes as f64 / 1_024.0;
+    let mut unit = 0;
+    while amount >= 1_023.95 && unit + 1 < UNITS.len() {
+        amount /= 1_024.0;
+        unit += 1;
+    }
+    format!(
+        "{amount:.1} {}",
+        UNITS.get(unit).copied().unwrap_or_default()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +88,20 @@ mod tests {
         assert_eq!(texts, ["0 us", "999 us", "1.0 ms", "9.9 ms", "10 ms"]);
         let texts = [99_900_000, 999_400_000, 999_600_000, 2_100_000_000].map(text);
         assert_eq!(texts, ["100 ms", "999 ms", "1.0 s", "2.1 s"]);
+    }
+
+    #[test]
+    fn a_size_takes_the_unit_that_fits() {
+        let texts = [0, 1_023, 1_024, (1 << 20) - 1, 1 << 50, u64::MAX].map(bytes);
+        let expected = [
+            "0 B",
+            "1023 B",
+            "1.0 KiB",
+            "1.0 MiB",
+            "1.0 PiB",
+            "16384.0 PiB",
+        ];
+        assert_eq!(texts, expected);
     }
 
     #[test]

@@ -161,14 +161,19 @@ impl fmt::Display for Since {
     }
 }
 
-/// A length of time in words: as exact as is worth reading.
+/// A length of time in words, as exact as is worth reading: "1.5 s", "3 min 20 s", "2 d 5 h".
 pub(crate) fn spell(nanos: u64) -> String {
     let seconds = nanos / SECOND;
-    match seconds {
-        0..120 => crate::figures::duration(Duration::from_nanos(nanos)),
-        120..7_200 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        7_200..172_800 => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{} days {} h", seconds / 86_400, seconds / 3_600 % 24),
+    let (big, small) = match seconds {
+        0 if nanos == 0 => return "0 s".to_owned(),
+        0..60 => return crate::figures::duration(Duration::from_nanos(nanos)),
+        60..3_600 => ((seconds / 60, "min"), (seconds % 60, "s")),
+        3_600..86_400 => ((seconds / 3_600, "h"), (seconds / 60 % 60, "min")),
+        _ => ((seconds / 86_400, "d"), (seconds / 3_600 % 24, "h")),
+    };
+    match small.0 {
+        0 => format!("{} {}", big.0, big.1),
+        _ => format!("{} {} {} {}", big.0, big.1, small.0, small.1),
     }
 }
 
@@ -224,23 +229,19 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_time_is_spelled() {
-        let texts = [
-            1_500_000,
-            119 * SECOND,
-            3_601 * SECOND,
-            90_000 * SECOND,
-            200_000 * SECOND,
+    fn a_length_of_time_takes_the_units_that_fit() {
+        let of = |seconds: u64| spell(seconds * SECOND);
+        let texts = [0, 59, 60, 200, 3_601, 90_000, 200_000].map(of);
+        let expected = [
+            "0 s",
+            "59.0 s",
+            "1 min",
+            "3 min 20 s",
+            "1 h",
+            "1 d 1 h",
+            "2 d 7 h",
         ];
-        assert_eq!(
-            texts.map(spell),
-            [
-                "1.5 ms",
-                "119.0 s",
-                "60 min 01 s",
-                "25 h 00 min",
-                "2 days 7 h"
-            ]
-        );
+        assert_eq!(texts, expected);
+        assert_eq!(spell(1_500_000), "1.5 ms");
     }
 }

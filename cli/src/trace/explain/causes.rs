@@ -6,7 +6,7 @@ use super::history::{Alike, History};
 use crate::figures::{plural, thousands};
 use crate::trace::moment::spell;
 use crate::trace::story::{Life, LinkFact, Wait};
-use crate::trace::words::error_words;
+use crate::trace::words::{error_words, stop_words};
 
 /// What took less is not worth a cause.
 const SHORT: u64 = 50_000_000;
@@ -192,6 +192,6 @@ pub(super) fn link_words(what: &LinkFact) -> String {
         LinkFact::Moved => "the peer's addresses were changed".to_owned(),
         LinkFact::Slow { .. } => "the user was told that the peer is slow, or away".to_owned(),
         LinkFact::NoLongerSlow => "the user was told that the peer is no longer slow".to_owned(),
-        LinkFact::Stopped { reason } => format!("the sender ended ({reason:?})"),
+        LinkFact::Stopped { reason } => format!("the sender ended: {}", stop_words(*reason)),
     }
 }

@@ -14,7 +14,7 @@ use super::longest::Longest;
 use crate::figures::{plural, thousands};
 use crate::trace::moment::{Since, spell};
 use crate::trace::story::{Life, LinkFact};
-use crate::trace::words::{error_words, outcome_word};
+use crate::trace::words::{error_words, outcome_word, stop_words};
 
 #[derive(Debug)]
 pub(super) struct Night {
@@ -266,16 +266,5 @@ fn unknown(reason: UnknownReason) -> &'static str {
         UnknownReason::ConnectionLost => "since their connection was lost first",
         UnknownReason::SessionForgotten => "since the session was forgotten first",
         UnknownReason::Forgotten => "since the receiver that may have taken them is no more",
-    }
-}
-
-fn stop_words(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::Drained => "all was answered",
-        StopReason::DeadlineReached => "the time to finish was over",
-        StopReason::Aborted => "told to end at once",
-        StopReason::Removed => "the peer was removed",
-        StopReason::GaveUp => "the peer was given up",
-        StopReason::SessionForgotten => "the session was forgotten",
     }
 }

@@ -11,10 +11,10 @@ use super::peer::Peer;
 use super::steps::Steps;
 use super::table::Table;
 use super::tally::First;
-use super::text::plain;
 use crate::failure::Failure;
 use crate::trace::astray::Astray;
 use crate::trace::input::Input;
+use crate::trace::words::plain;
 
 /// The most machines of which more is kept than that they were there.
 pub(super) const MACHINES_MAX: usize = 256;

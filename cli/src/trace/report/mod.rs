@@ -7,15 +7,14 @@ mod bands;
 mod columns;
 mod facts;
 mod histogram;
+mod html;
 mod messages;
 mod page;
 mod peer;
 mod steps;
 mod table;
 mod tally;
-mod text;
 mod warnings;
-mod words;
 
 use std::fs;
 use std::io;

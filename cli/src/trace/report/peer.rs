@@ -13,8 +13,8 @@ use super::bands::Bands;
 use super::columns::{Columns, Counts, Level};
 use super::messages::Messages;
 use super::tally::{First, Tally};
-use super::text::plain;
 use crate::trace::words::error_words;
+use crate::trace::words::plain;
 
 /// The most errors that are marked in the life of a sender.
 const FAULTS_MARKED: usize = 200;

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use peer_sender_core::Deadline;
 use peer_sender_core::trace::{MachineId, MachineState, Played};
 
-use super::text::span;
-use super::words;
+use crate::trace::moment::spell;
+use crate::trace::words;
 
 /// Steps in a row.
 pub(super) const ROW_MAX: usize = 200;
@@ -95,7 +95,7 @@ fn listed(number: u64, time: u64, notable: bool, played: &Played<'_>) -> Listed 
     };
     let left = |deadline: Deadline| {
         let left = deadline.at.saturating_since(played.now).as_nanos();
-        let left = span(u64::try_from(left).unwrap_or(u64::MAX));
+        let left = spell(u64::try_from(left).unwrap_or(u64::MAX));
         format!("{:?} in {left}", deadline.timer)
     };
     Listed {

@@ -5,8 +5,8 @@ use peer_sender_core::{ReceiverStats, SessionNews, Sessions};
 
 use super::columns::{Columns, Counts, Level};
 use super::tally::Tally;
-use super::text::plain;
 use crate::trace::words::error_words;
+use crate::trace::words::plain;
 
 /// After so many steps the counters of all sessions are added up again: there may be thousands.
 const SUM_EVERY: u64 = 256;

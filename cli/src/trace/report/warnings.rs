@@ -5,8 +5,9 @@ use peer_sender_core::trace::MachineId;
 use super::facts::Facts;
 use super::peer::Peer;
 use super::tally::Tally;
-use super::text::{span, utc};
 use crate::figures::{plural, thousands};
+use crate::trace::moment::Utc;
+use crate::trace::moment::spell;
 
 /// A wait before the next attempt that is worth a word.
 const BACKOFF_LONG_NANOS: u64 = 30_000_000_000;
@@ -143,8 +144,8 @@ fn of_peer(peer: &Peer) -> Vec<(bool, String)> {
                 false,
                 format!(
                     "The longest wait before another attempt was {}, from {} on.",
-                    span(nanos),
-                    utc(time)
+                    spell(nanos),
+                    Utc(time)
                 ),
             ));
         }
@@ -154,7 +155,7 @@ fn of_peer(peer: &Peer) -> Vec<(bool, String)> {
             true,
             format!(
                 "It ended before all was answered ({reason:?}), at {}.",
-                utc(time)
+                Utc(time)
             ),
         ));
     }
@@ -174,7 +175,7 @@ fn of_peer(peer: &Peer) -> Vec<(bool, String)> {
 fn kinds(tally: &Tally) -> String {
     let kinds = tally.kinds();
     let first = kinds.iter().map(|kind| kind.1.first).min();
-    let first = format!("; first at {}", utc(first.unwrap_or_default()));
+    let first = format!("; first at {}", Utc(first.unwrap_or_default()));
     // One without a name says no more than the count does.
     if let [("", _)] = kinds[..] {
         return first;

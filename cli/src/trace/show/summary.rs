@@ -15,16 +15,13 @@ use crate::figures::{plural, thousands};
 use crate::trace::condition::actions;
 use crate::trace::moment::{Utc, spell};
 use crate::trace::trouble::Troubles;
-use crate::trace::words::{action_kind, clean, event_kind};
+use crate::trace::words::{action_kind, clean, event_kind, plain};
 
 /// As many machines are listed; the rest is counted.
 const MACHINES_MAX: usize = 1_000;
 
 /// As many marks are listed; the rest is counted.
 const MARKS_MAX: usize = 100;
-
-/// As much is shown of a mark.
-const MARK_CHARACTERS_MAX: usize = 200;
 
 #[derive(Debug, Default, Serialize)]
 struct Summary {
@@ -110,10 +107,9 @@ pub(super) fn run(file: &Path, json: bool) -> Result<Verdict, Failure> {
             Told::Mark { at, text } => {
                 summary.marks += 1;
                 if summary.marks_listed.len() < MARKS_MAX {
-                    let text: String = text.chars().take(MARK_CHARACTERS_MAX).collect();
                     summary.marks_listed.push(Mark {
                         time: (at > 0).then(|| Utc(at).to_string()),
-                        text: clean(&text),
+                        text: plain(&text),
                     });
                 }
             }

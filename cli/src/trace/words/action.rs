@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use peer_sender_core::trace::TraceAction;
-use peer_sender_core::{Capacity, MessageId, PeerEvent, Priority, StopReason};
+use peer_sender_core::{Capacity, MessageId, PeerEvent, Priority};
 
-use super::{clean, error_words, messages, outcome_words, stream_name};
+use super::{clean, error_words, messages, outcome_words, stop_words, stream_name};
 use crate::figures::{plural, thousands};
 use crate::trace::moment::spell;
 
@@ -258,17 +258,9 @@ fn news_words(event: &PeerEvent) -> String {
         PeerEvent::SlowPeer { .. } => "the peer is slow, or away".to_owned(),
         PeerEvent::SlowPeerCleared => "the peer is no longer slow".to_owned(),
         PeerEvent::Idle => "the idle connection was ended".to_owned(),
-        PeerEvent::SenderStopped { reason } => format!(
-            "the sender has ended: {}",
-            match reason {
-                StopReason::Drained => "all was answered",
-                StopReason::DeadlineReached => "the time for it was over",
-                StopReason::Aborted => "at once, as it was told",
-                StopReason::Removed => "the peer was removed",
-                StopReason::GaveUp => "it gave the peer up",
-                StopReason::SessionForgotten => "the session that it answered is forgotten",
-            }
-        ),
+        PeerEvent::SenderStopped { reason } => {
+            format!("the sender has ended: {}", stop_words(*reason))
+        }
     }
 }
 

@@ -1,16 +1,21 @@
 //! Events and actions in short words, and the names of their kinds.
 
 mod action;
+mod brief;
 mod event;
+mod foreign;
 
 use std::fmt::Write;
 
 use peer_sender_core::{
-    FailReason, Level, LinkError, MessageId, Outcome, RefuseCode, Side, StreamId, UnknownReason,
+    FailReason, Level, LinkError, MessageId, Outcome, RefuseCode, Side, StopReason, StreamId,
+    UnknownReason,
 };
 
 pub(super) use self::action::{ACTION_KINDS, action_kind, action_message, action_words};
+pub(super) use self::brief::{done, told};
 pub(super) use self::event::{EVENT_KINDS, event_kind, event_message, event_words};
+pub(super) use self::foreign::{clean, is_inert, plain};
 
 /// A name of a kind of event or action, as it is given on the command line.
 pub(super) fn kind(text: &str) -> Result<&'static str, String> {
@@ -22,22 +27,6 @@ pub(super) fn kind(text: &str) -> Result<&'static str, String> {
             ACTION_KINDS.join(", ")
         )
     })
-}
-
-/// Text of others, as it may be shown: what would move a terminal's cursor, or turn the direction
-/// of what follows, is escaped.
-pub(super) fn clean(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        let turns = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        match character.is_control() || turns {
-            true => {
-                let _ = write!(shown, "{}", character.escape_default());
-            }
-            false => shown.push(character),
-        }
-    }
-    shown
 }
 
 /// An error in words, which say no more than is known: whoever has lost a connection may know it no
@@ -115,6 +104,18 @@ fn refusal(code: RefuseCode) -> String {
     }
 }
 
+/// Why a sender has ended.
+pub(super) fn stop_words(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Drained => "all was answered",
+        StopReason::DeadlineReached => "the time to finish was over",
+        StopReason::Aborted => "told to end at once",
+        StopReason::Removed => "the peer was removed",
+        StopReason::GaveUp => "the peer was given up",
+        StopReason::SessionForgotten => "the session that it answered was forgotten",
+    }
+}
+
 /// Messages by their names, as runs: "#3, #5 to #9".
 pub(super) fn messages(ids: &[MessageId]) -> String {
     const RUNS_MAX: usize = 8;
@@ -155,10 +156,5 @@ mod tests {
             "{}",
             told(&many)
         );
-    }
-
-    #[test]
-    fn what_would_move_the_cursor_is_escaped() {
-        assert_eq!(clean("a\x1b[31m\u{202e}\nü"), "a\\u{1b}[31m\\u{202e}\\nü");
     }
 }

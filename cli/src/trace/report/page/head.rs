@@ -5,9 +5,13 @@ use std::fmt::Write;
 use peer_sender_core::trace::{FORMAT, Payloads};
 
 use super::super::facts::{Facts, MACHINES_MAX};
-use super::super::text::{Html, bytes, plain, span, utc};
+use super::super::html::Html;
 use super::super::warnings::{self, WARNINGS_MAX, Warning};
+use crate::figures::bytes;
 use crate::figures::{plural, thousands};
+use crate::trace::moment::Utc;
+use crate::trace::moment::spell;
+use crate::trace::words::plain;
 
 pub(super) fn render(facts: &Facts) -> String {
     let mut out = verdict(facts);
@@ -48,9 +52,9 @@ fn rows(facts: &Facts) -> Vec<(&'static str, String)> {
         rows.push(("Payloads kept", kept.to_owned()));
     }
     if let Some((first, last)) = facts.span {
-        rows.push(("From (UTC)", utc(first)));
-        rows.push(("To (UTC)", utc(last)));
-        rows.push(("Duration", span(last.saturating_sub(first))));
+        rows.push(("From (UTC)", Utc(first).to_string()));
+        rows.push(("To (UTC)", Utc(last).to_string()));
+        rows.push(("Duration", spell(last.saturating_sub(first))));
     }
     let machines = facts.summary.machines;
     let beyond = machines.saturating_sub(MACHINES_MAX as u64);
@@ -139,7 +143,7 @@ fn marks(facts: &Facts) -> String {
         // One that the recorder itself has added at the end knows no time.
         let when = match time {
             0 => String::new(),
-            &time => format!("<time>{}</time> ", utc(time)),
+            &time => format!("<time>{}</time> ", Utc(time)),
         };
         let _ = writeln!(out, "<li>{when}{}</li>", Html(text));
     }

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use super::super::histogram::Histogram;
 use super::super::messages::Latency;
-use super::super::text::span;
 use super::plot::{self, Plot};
 use crate::figures::thousands;
+use crate::trace::moment::spell;
 
 /// Bars for each factor of ten.
 const BARS_PER_DECADE: usize = 10;
@@ -86,10 +86,10 @@ fn table(stages: &[Stage<'_>]) -> String {
             thousands(durations.count())
         );
         for share in [0.5, 0.9, 0.99, 0.999] {
-            let text = durations.percentile(share).map_or("-".to_owned(), span);
+            let text = durations.percentile(share).map_or("-".to_owned(), spell);
             let _ = write!(out, "<td class=\"n\">{text}</td>");
         }
-        let _ = write!(out, "<td class=\"n\">{}</td></tr>", span(durations.max()));
+        let _ = write!(out, "<td class=\"n\">{}</td></tr>", spell(durations.max()));
     }
     out.push_str("</tbody></table></div>\n");
     out

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use super::super::columns::{Columns, Counts, Level, carried};
+use super::super::html::Html;
 use super::super::peer::Peer;
-use super::super::text::{Html, span};
 use super::plot::{self, COLUMNS, Plot, Window};
 use crate::figures::thousands;
+use crate::trace::moment::spell;
 
 /// The most bands of one life.
 const BANDS_MAX: usize = 300;
@@ -28,7 +29,7 @@ fn bands(peer: &Peer, window: Window) -> String {
         let _ = write!(
             caption,
             " <span class=\"cap\">(states shorter than {} are not drawn)</span>",
-            span(grain)
+            spell(grain)
         );
     }
     let marked = peer.faults.kept.len().min(MARKS_MAX);
@@ -49,13 +50,13 @@ fn bands(peer: &Peer, window: Window) -> String {
     for band in &bands {
         let (from, to) = (window.percent(band.from), window.percent(band.to));
         let wide = (to - from).max(0.12);
-        let (standing, lasted) = (band.standing, span(band.to.saturating_sub(band.from)));
+        let (standing, lasted) = (band.standing, spell(band.to.saturating_sub(band.from)));
         let mut svg = String::new();
         let _ = writeln!(
             svg,
             "<rect x=\"{from:.2}%\" y=\"16\" width=\"{wide:.2}%\" height=\"34\" fill=\"url(#s-{standing:?})\">\
              <title>{standing:?} for {lasted}, from {}</title></rect>",
-            span(band.from.saturating_sub(window.start)),
+            spell(band.from.saturating_sub(window.start)),
         );
         if to - from > 7.0 {
             let class = if to - from > 24.0 {
@@ -76,7 +77,7 @@ fn bands(peer: &Peer, window: Window) -> String {
             "<svg class=\"fault\" x=\"{:.2}%\" y=\"2\" width=\"12\" height=\"12\" overflow=\"visible\"><path d=\"M-5 0H5L0 10z\"/>\
              <title>{}: {}</title></svg>\n",
             window.percent(*time),
-            span(time.saturating_sub(window.start)),
+            spell(time.saturating_sub(window.start)),
             Html(error)
         ));
     }
@@ -159,7 +160,7 @@ pub(super) fn spread<const N: usize>(
 /// The highest count of a column, and what a column is.
 pub(super) fn at_most(max: u64, window: Window, columns: usize) -> String {
     let width = window.end.saturating_sub(window.start) / columns.max(1) as u64;
-    let (max, width) = (thousands(max), span(width));
+    let (max, width) = (thousands(max), spell(width));
     format!(" <span class=\"cap\">at most {max} in {width}</span>")
 }
 

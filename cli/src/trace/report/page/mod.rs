@@ -13,7 +13,7 @@ mod states;
 mod steps;
 
 use super::facts::Facts;
-use super::text::Html;
+use super::html::Html;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -38,7 +38,7 @@ fn part(name: &str, facts: &Facts, file: &str) -> String {
         "policy" => csp::policy(STYLE, SCRIPT),
         "style" => STYLE.to_owned(),
         "script" => SCRIPT.to_owned(),
-        "file" => Html(super::text::plain(file)).to_string(),
+        "file" => Html(crate::trace::words::plain(file)).to_string(),
         "patterns" => states::patterns(),
         "head" => head::render(facts),
         "overview" => overview::render(facts),

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use peer_sender_core::trace::MachineId;
 
 use super::super::facts::{Facts, Machine};
+use super::super::html::Html;
 use super::super::peer::Peer;
-use super::super::text::{Html, span};
 use crate::figures::thousands;
+use crate::trace::moment::spell;
 
 /// The columns that hold figures.
 const FIGURES: [(&str, &str); 12] = [
@@ -99,7 +100,7 @@ fn row(out: &mut String, id: MachineId, machine: &Machine, peer: &Peer) {
         let _ = write!(
             out,
             "<td class=\"n\">{}</td>",
-            took.map_or("-".to_owned(), span)
+            took.map_or("-".to_owned(), spell)
         );
     }
     out.push_str("</tr>\n");

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use peer_sender_core::trace::MachineId;
 
 use super::super::facts::{Facts, Machine};
+use super::super::html::Html;
 use super::super::peer::Peer;
 use super::super::tally::Tally;
-use super::super::text::{Html, span};
 use super::plot::Window;
 use super::{diagram, latency, life, states};
 use crate::figures::{plural, thousands};
+use crate::trace::moment::spell;
 
 /// Lives are drawn until they have come to so many bytes.
 const BYTES_MAX: usize = 500_000;
@@ -117,7 +118,7 @@ pub(super) fn errors(title: &str, errors: &Tally, window: Window) -> String {
         );
     }
     out.push_str("<ul class=\"plain\">\n");
-    let since = |time: u64| span(time.saturating_sub(window.start));
+    let since = |time: u64| spell(time.saturating_sub(window.start));
     for (kind, seen) in kinds.iter().take(ERRORS_MAX) {
         let when = match seen.count {
             1 => format!("at {}", since(seen.first)),

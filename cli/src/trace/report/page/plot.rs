@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use super::super::columns::Level;
-use super::super::text::{Html, span};
+use super::super::html::Html;
+use crate::trace::moment::spell;
 
 /// The columns of a drawing.
 pub(super) const COLUMNS: usize = 600;
@@ -99,7 +100,7 @@ impl Plot {
         let whole = window.end.saturating_sub(window.start);
         for quarter in 0..=4_u64 {
             let time = (u128::from(whole) * u128::from(quarter) / 4) as u64;
-            self.tick(quarter as f64 * 25.0, &span(time));
+            self.tick(quarter as f64 * 25.0, &spell(time));
         }
     }
 

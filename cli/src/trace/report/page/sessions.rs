@@ -5,11 +5,12 @@ use std::fmt::Write;
 use peer_sender_core::trace::MachineId;
 
 use super::super::facts::{Facts, Machine};
+use super::super::html::Html;
 use super::super::table::Table;
-use super::super::text::{Html, bytes};
 use super::life::{self, at_most};
 use super::peers::errors;
 use super::plot::{self, Plot, Window};
+use crate::figures::bytes;
 use crate::figures::{plural, thousands};
 
 /// The most tables that are drawn.

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use super::super::facts::Facts;
+use super::super::html::Html;
 use super::super::steps::{Listed, NOTABLE_MAX, ROW_MAX};
-use super::super::text::{Html, span};
 use super::plot::Window;
 use crate::figures::thousands;
+use crate::trace::moment::spell;
 
 const HEADS: [&str; 9] = [
     "step", "time", "machine", "told", "did", "stands", "queue", "flight", "deadline",
@@ -108,7 +109,7 @@ fn exact(nanos: u64) -> String {
         0..86_400 => format!("{seconds}.{micros:06} s"),
         _ => format!(
             "{} + {}.{micros:06} s",
-            span(seconds / 86_400 * 86_400_000_000_000),
+            spell(seconds / 86_400 * 86_400_000_000_000),
             seconds % 86_400
         ),
     }

@@ -1,12 +1,13 @@
-//! Events and actions in a few words each.
+//! Events and actions in a few words each, where many stand in one line.
 
 use std::fmt::Write;
 
 use peer_sender_core::trace::{Call, TraceEvent};
 use peer_sender_core::{Action, Outcome, PeerEvent, SessionNews, StopMode};
 
-use super::text::{bytes, plain, span};
-use crate::trace::words::error_words;
+use super::{error_words, outcome_word, plain};
+use crate::figures::bytes;
+use crate::trace::moment::spell;
 
 /// The most characters of what one step was told, or led to.
 const STEP_CHARACTERS: usize = 220;
@@ -66,7 +67,7 @@ impl Row {
 }
 
 /// What a machine was told in a step.
-pub(super) fn told(call: &Call, events: &[TraceEvent]) -> String {
+pub(in crate::trace) fn told(call: &Call, events: &[TraceEvent]) -> String {
     let mut row = Row::default();
     match call {
         Call::Handle | Call::Connection { .. } | Call::Session { .. } => {}
@@ -131,14 +132,14 @@ fn tell(row: &mut Row, event: &TraceEvent) {
 
 fn stop(mode: StopMode) -> String {
     match mode {
-        StopMode::Drain(within) => format!("(drain within {})", span(within.as_nanos() as u64)),
+        StopMode::Drain(within) => format!("(drain within {})", spell(within.as_nanos() as u64)),
         StopMode::Abort => "(abort)".to_owned(),
         StopMode::Remove => "(remove)".to_owned(),
     }
 }
 
 /// What came of a step.
-pub(super) fn done(actions: &[Action], news: &[SessionNews]) -> String {
+pub(in crate::trace) fn done(actions: &[Action], news: &[SessionNews]) -> String {
     let mut row = Row::default();
     for action in actions {
         act(&mut row, action);
@@ -165,7 +166,7 @@ fn act(row: &mut Row, action: &Action) {
             format!("w{} ({}{end})", transfer.0, bytes(all))
         }),
         Action::ScheduleBackoff { delay, .. } => {
-            row.add("wait", || span(delay.as_nanos() as u64));
+            row.add("wait", || spell(delay.as_nanos() as u64));
         }
         Action::Emit(event) => emit(row, event),
         Action::Deliver(message) => row.add("hand over", || {
@@ -235,17 +236,6 @@ fn hear(row: &mut Row, news: &SessionNews) {
         SessionNews::Forgotten { session } => {
             row.add("forget session", || session.0.to_string());
         }
-    }
-}
-
-fn outcome_word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered(_) => "delivered",
-        Outcome::Refused(_) => "refused",
-        Outcome::Expired => "expired",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Failed(_) => "failed",
-        Outcome::Unknown(_) => "unknown",
     }
 }
 
