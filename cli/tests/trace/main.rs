@@ -13,6 +13,7 @@ mod damage;
 mod diff;
 mod explain;
 mod export;
+#[path = "../common/night/mod.rs"]
 mod night;
 mod replay;
 mod show;
