@@ -3,9 +3,10 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 #![allow(clippy::panic, reason = "a helper that panics fails its test")]
 
+mod lines;
 pub(crate) mod pair;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -13,6 +14,8 @@ use std::time::Duration;
 use std::{fs, process, thread};
 
 use serde_json::Value;
+
+use self::lines::Lines;
 
 /// Far longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -279,83 +282,6 @@ impl Drop for Running {
             // SIGKILL ends even a process that is stopped.
             self.signal("KILL");
         }
-    }
-}
-
-/// The lines of a pipe as they come.
-struct Lines {
-    held: Option<ChildStdout>,
-    next: Option<Receiver<String>>,
-    seen: Vec<String>,
-}
-
-impl Lines {
-    fn of(pipe: impl Read + Send + 'static) -> Self {
-        let (tell, next) = mpsc::channel();
-        Self::tell(pipe, next, move |line| tell.send(line).is_ok())
-    }
-
-    /// Reads a line when the test asks for one, and but a buffer ahead.
-    fn when_asked(pipe: impl Read + Send + 'static) -> Self {
-        let (tell, next) = mpsc::sync_channel(0);
-        Self::tell(pipe, next, move |line| tell.send(line).is_ok())
-    }
-
-    fn tell(
-        pipe: impl Read + Send + 'static,
-        next: Receiver<String>,
-        tell: impl Fn(String) -> bool + Send + 'static,
-    ) -> Self {
-        thread::spawn(move || {
-            // A test that wants no more closes the pipe by that.
-            BufReader::new(pipe).lines().map_while(Result::ok).all(tell);
-        });
-        Self {
-            held: None,
-            next: Some(next),
-            seen: Vec::new(),
-        }
-    }
-
-    fn held(pipe: ChildStdout) -> Self {
-        Self {
-            held: Some(pipe),
-            next: None,
-            seen: Vec::new(),
-        }
-    }
-
-    fn read(&mut self) {
-        if let Some(pipe) = self.held.take() {
-            *self = Self::of(pipe);
-        }
-    }
-
-    fn close(&mut self) {
-        self.held = None;
-        self.next = None;
-    }
-
-    /// What has come by now.
-    fn take_in(&mut self) {
-        let lines = self.next.iter().flat_map(Receiver::try_iter);
-        self.seen.extend(lines);
-    }
-
-    fn wait_for(&mut self, wanted: impl Fn(&str) -> bool) -> Option<String> {
-        loop {
-            let line = self.next.as_ref()?.recv_timeout(PATIENCE).ok()?;
-            self.seen.push(line.clone());
-            if wanted(&line) {
-                return Some(line);
-            }
-        }
-    }
-
-    /// All of it, once the process has ended.
-    fn rest(&mut self) -> String {
-        while self.wait_for(|_| false).is_some() {}
-        self.seen.iter().map(|line| format!("{line}\n")).collect()
     }
 }
 

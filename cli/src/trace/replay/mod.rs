@@ -3,6 +3,7 @@
 mod conclusion;
 mod setting;
 mod standing;
+mod stood;
 mod until;
 mod what_if;
 

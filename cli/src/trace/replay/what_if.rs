@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use peer_sender_core::table::Standing;
 use peer_sender_core::trace::{
     Alternative, MachineConfig, MachineId, MachineState, TraceAction, is_outward,
 };
-use peer_sender_core::{Action, Deadline, Holdup, PeerSenderMachine, Stats, Time};
+use peer_sender_core::{Action, Deadline, Time};
 use serde_json::json;
 
 use super::setting::{self, Setting};
+use super::stood::Stood;
 use super::{Out, Player};
 use crate::Verdict;
 use crate::failure::Failure;
@@ -364,39 +364,6 @@ impl Other {
 
 fn words(action: &Action) -> String {
     action_words(&TraceAction::from(action), &[])
-}
-
-/// How a sender stood, in short.
-#[derive(Clone, Copy)]
-struct Stood {
-    standing: Standing,
-    holdup: Holdup,
-    stats: Stats,
-}
-
-impl Stood {
-    fn of(machine: &PeerSenderMachine) -> Self {
-        Self {
-            standing: machine.state().standing(),
-            holdup: machine.holdup(),
-            stats: machine.stats(),
-        }
-    }
-
-    fn words(self) -> String {
-        let Self {
-            standing,
-            holdup,
-            stats,
-        } = self;
-        format!(
-            "{standing:?}, {} queued, {} in flight, {} delivered, {} expired; {holdup}",
-            plural(stats.queued, "message"),
-            thousands(stats.in_flight),
-            thousands(stats.delivered),
-            thousands(stats.expired),
-        )
-    }
 }
 
 fn asked(whose: &str, what: &[String]) -> Vec<String> {

@@ -173,8 +173,11 @@ impl Place {
 mod tests {
     use super::*;
 
-    /// A message of a lane that waits for these one after the other, with what happens in between.
-    fn open(steps: &[(Wait, u64, fn(&mut Life, &Waits))]) -> [Vec<(Wait, u64)>; 2] {
+    /// What a lane waits for, for how long, and what happens to a message then.
+    type Step = (Wait, u64, fn(&mut Life, &Waits));
+
+    /// What a message waits for before it is written, and from then on.
+    fn open(steps: &[Step]) -> [Vec<(Wait, u64)>; 2] {
         let new = HandOver {
             id: MessageId(0),
             lane: Lane(0),
