@@ -276,3 +276,27 @@ fn what_waits_at_the_peer_is_not_held_up_by_what_follows() {
     assert!(message["waited"]["flight_full"].as_f64() > Some(17.0));
     assert!(message["open"].get("flight_full").is_none(), "{message}");
 }
+
+#[test]
+fn what_is_to_be_written_again_waits_for_quic_again() {
+    let mut night = Night::new("bob", config());
+    night.app = App::Never;
+    night.send(4, 100_000);
+    night.run(Duration::from_secs(1));
+    night.restart_peer();
+    night.lose(LinkError::Reset);
+    night.taking = Duration::from_millis(300);
+    night.app = App::AtOnce;
+    night.run(Duration::from_secs(5));
+    let file = File::new("again", &night.trace());
+    let message = json(&file.says("explain", "3 --json"));
+    assert_eq!(
+        (&message["written"], &message["outcome"]),
+        (&2.into(), &"delivered".into())
+    );
+    assert!(message["open"]["quic"].as_f64() > Some(0.5), "{message}");
+    assert!(
+        message["open"]["backoff"].as_f64() > Some(0.05),
+        "{message}"
+    );
+}

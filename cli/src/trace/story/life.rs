@@ -40,8 +40,11 @@ pub(in crate::trace) struct Life {
 /// Where a message is: what holds its lane up holds it up only as long as it is still to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// With us; for the first time, or again after the connection that it was written on.
+    /// With us.
     Queued,
+    /// Written on a connection that was lost: it is to be written again, unless the peer says that it has
+    /// it. In flight it is in either case.
+    Lost,
     /// Written, and QUIC does not hold all of it.
     Writing,
     /// On its way, or at the peer.
@@ -124,7 +127,7 @@ impl Life {
     /// The connection is lost that it may have been written on.
     pub(super) fn lose(&mut self, clock: &Waits) {
         self.pass(clock);
-        self.place = Place::Queued;
+        self.place = Place::Lost;
     }
 
     pub(super) fn end(&mut self, at: u64, outcome: Option<Outcome>, clock: &Waits) {
@@ -164,7 +167,8 @@ impl Place {
             Self::Queued => lane,
             _ if lane.is_unconnected() || lane == Wait::Resume => lane,
             Self::Writing => Wait::Quic,
-            Self::Sent => Wait::Answers,
+            Self::Lost if lane != Wait::FlightFull => lane,
+            Self::Lost | Self::Sent => Wait::Answers,
         }
     }
 }
@@ -223,21 +227,22 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_waits_with_its_lane_again() {
+    fn what_was_lost_waits_with_its_lane_again_but_not_for_room() {
         let [_, open] = open(&[
             (Wait::Connecting, 1, write),
             (Wait::Quic, 1, taken),
             (Wait::Answers, 2, Life::lose),
             (Wait::Backoff, 30, |_, _| ()),
             (Wait::Resume, 4, |_, _| ()),
-            (Wait::FlightFull, 5, write),
-            (Wait::Resume, 6, end),
+            (Wait::FlightFull, 5, |_, _| ()),
+            (Wait::HigherLanes, 9, write),
+            (Wait::Resume, 7, end),
         ]);
         let expected = [
             (Wait::Backoff, 30),
-            (Wait::Resume, 10),
-            (Wait::FlightFull, 5),
-            (Wait::Answers, 2),
+            (Wait::Resume, 11),
+            (Wait::HigherLanes, 9),
+            (Wait::Answers, 7),
             (Wait::Quic, 1),
         ];
         assert_eq!(open, expected);

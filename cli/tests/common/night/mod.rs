@@ -78,6 +78,8 @@ pub(crate) struct Night {
     pub(crate) now: Time,
     pub(crate) dialled: Dialled,
     pub(crate) app: App,
+    /// How long QUIC takes over a write of the sender.
+    pub(crate) taking: Duration,
     setting: Setting,
     sender: (StepRecorder, PeerSenderMachine),
     peer: Option<(StepRecorder, Sessions)>,
@@ -146,6 +148,7 @@ impl Night {
             now: Time::ZERO,
             dialled: Dialled::Answered,
             app: App::AtOnce,
+            taking: Duration::from_micros(100),
             setting,
             sender: (steps, PeerSenderMachine::new(config, seed)),
             peer: None,

@@ -119,7 +119,7 @@ impl Night {
             } => {
                 let bytes = Bytes::from(chunks.concat());
                 self.after(
-                    Duration::from_micros(100),
+                    self.taking,
                     Fact::Sender(Event::TransferFinished { transfer }),
                 );
                 let Some((ours, theirs)) = self.connection.filter(|it| it.0 == attempt) else {
