@@ -23,8 +23,11 @@ pub enum LinkError {
     /// Nothing was heard from the peer for the idle timeout.
     #[error("nothing heard from the peer for the idle timeout")]
     IdleTimeout,
-    /// The peer no longer knows the connection: it was restarted (RFC 9000 section 10.3).
-    #[error("the peer no longer knows the connection; it was probably restarted")]
+    /// The peer no longer knows the connection: a stateless reset (RFC 9000 section 10.3), as from a
+    /// process that was restarted, or whose end of the connection came unheard.
+    #[error(
+        "the peer did not know the connection any more: it was restarted, or had ended it and was not heard"
+    )]
     Reset,
     /// The network reports that nobody listens at the address.
     #[error("the network reports that nobody listens at the address")]

@@ -1,7 +1,7 @@
 //! Having fresh machines go through a trace.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use thiserror::Error;
@@ -35,6 +35,8 @@ const IMAGE_BYTES_MAX: usize = 256 << 20;
 #[derive(Debug, Default)]
 pub struct Replay {
     machines: BTreeMap<MachineId, Machine>,
+    /// Those that went another way: what they come to is no longer what was recorded.
+    astray: BTreeSet<MachineId>,
     /// Events of steps whose last part has not come.
     parts: BTreeMap<MachineId, Vec<TraceEvent>>,
     /// Images whose last part has not come.
@@ -215,6 +217,7 @@ impl Replay {
             }
             Record::Gone { machine } => {
                 self.machines.remove(&machine);
+                self.astray.remove(&machine);
                 self.hold.leave(machine);
                 self.parts.remove(&machine);
                 self.images.remove(&machine);
@@ -238,7 +241,7 @@ impl Replay {
         last: bool,
         bytes: &[u8],
     ) -> Result<(), ReplayError> {
-        if self.machines.contains_key(&machine) {
+        if self.machines.contains_key(&machine) || self.astray.contains(&machine) {
             return Ok(());
         }
         let waiting: usize = self.images.values().map(Vec::len).sum();
@@ -293,6 +296,9 @@ impl Replay {
         if let Err(error) = self.play(id, now, call, &events, expected) {
             self.machines.remove(&id);
             self.hold.leave(id);
+            if self.astray.len() < MACHINES_MAX {
+                self.astray.insert(id);
+            }
             return Err(match error {
                 Failed::Diverged(mut divergence) => {
                     divergence.events = events;

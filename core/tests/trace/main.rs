@@ -41,6 +41,34 @@ fn what_was_recorded_goes_the_same_way_again() {
     }
 }
 
+/// The image behind it is of the machine that was recorded, which is no longer what it is compared with.
+#[test]
+fn a_machine_that_has_gone_another_way_stays_out() {
+    let mut night = Night::new(RecorderConfig {
+        image_every: 64 << 10,
+        ..RecorderConfig::default()
+    });
+    (0..5_000).for_each(|id| night.queue(id));
+    let mut records = records(&night.bytes());
+    let images = records
+        .iter()
+        .filter(|it| matches!(it, Record::Image { .. }));
+    assert!(images.count() > 1);
+    let first = records.iter_mut().find_map(|record| match record {
+        Record::Step {
+            result: StepResult::Digest(digest),
+            ..
+        } => Some(digest),
+        _ => None,
+    });
+    *first.unwrap() ^= 1;
+    let mut replay = Replay::new();
+    let failed = records.into_iter().map(|it| replay.record(it).is_err());
+    assert_eq!(failed.filter(|&it| it).count(), 1);
+    let summary = replay.summary();
+    assert_eq!((summary.steps, summary.passed), (0, 4_999), "{summary:?}");
+}
+
 #[test]
 fn a_digest_that_is_not_that_of_the_actions_is_found_in_its_step() {
     let whole = records(&Night::of(config(Payloads::Digest, false)).bytes());

@@ -29,15 +29,9 @@ pub(super) fn kind(text: &str) -> Result<&'static str, String> {
     })
 }
 
-/// An error in words, which say no more than is known: whoever has lost a connection may know it no
-/// longer for other reasons than a restart.
+/// An error in words; some of them are the peer's.
 pub(super) fn error_words(error: &LinkError) -> String {
-    match error {
-        LinkError::Reset => "the peer did not know the connection any more: it was restarted, or \
-                             had ended it and was not heard"
-            .to_owned(),
-        error => clean(&error.to_string()),
-    }
+    clean(&error.to_string())
 }
 
 /// A stream, as short as can be: ours, or theirs.
