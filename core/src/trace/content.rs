@@ -103,3 +103,34 @@ impl Zeros {
         Some(self.0.slice(..bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::form::Form;
+
+    #[test]
+    fn of_a_large_payload_the_digest_is_kept() {
+        let payload = vec![7; WHOLE_MAX + 1];
+        for (bytes, whole) in [(WHOLE_MAX, true), (WHOLE_MAX + 1, false)] {
+            let payload = payload.get(..bytes).unwrap();
+            let mut out = Form::default();
+            out.short(|short| Content::encode(payload, Payloads::Whole, short));
+            let kept: Content = postcard::from_bytes(out.filled()).unwrap();
+            assert_eq!(matches!(kept, Content::Whole(_)), whole);
+            assert_eq!(kept.bytes(), bytes as u64);
+        }
+    }
+
+    /// The largest is a gigabyte of zeros, which cost nothing until they are looked at.
+    #[test]
+    fn as_many_zeros_as_any_payload_may_have() {
+        let mut zeros = Zeros::default();
+        assert_eq!(zeros.take(PAYLOAD_MAX + 1), None);
+        assert_eq!(zeros.take(5), Some(Bytes::from_static(&[0; 5])));
+        let longest = zeros.take(PAYLOAD_MAX).unwrap();
+        assert_eq!(longest.len() as u64, PAYLOAD_MAX);
+        let shorter = zeros.take(PAYLOAD_MAX - 1).unwrap();
+        assert_eq!(shorter.as_ptr(), longest.as_ptr(), "they share a buffer");
+    }
+}
