@@ -21,8 +21,11 @@
 //! # Adapters
 //!
 //! An adapter implements [`Runtime`], [`AsyncUdp`] and [`AsyncTimer`] and names its
-//! `Node<P> = peer_sender_driver::Node<P, ItsRuntime>`.
+//! `Node<P> = peer_sender_driver::Node<P, ItsRuntime>`. For runtimes that stand on `async-io` the
+//! feature of that name has the socket and the timer.
 
+#[cfg(feature = "async-io")]
+pub mod async_io;
 mod bell;
 mod bind;
 mod clock;
