@@ -5,12 +5,11 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::ops::Range;
 use std::time::Duration;
 
 use peer_sender_tokio::{
-    Config, ConfigBuilder, Events, Identity, Node, NodeConfig, NodeConfigBuilder, PeerConfig,
-    PeerEvent, PeerKey, PeerSender, Trust,
+    Config, ConfigBuilder, Identity, Node, NodeConfig, NodeConfigBuilder, PeerConfig, PeerKey,
+    PeerSender, Trust,
 };
 
 /// Any free port of this host.
@@ -101,42 +100,7 @@ pub(crate) fn silent_address() -> (UdpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// A port at which nobody listens yet. Where the whole of 127.0.0.0/8 is this host's, it is at an
-/// address of its own, so that no other test gets it.
-pub(crate) fn unused_address() -> SocketAddr {
-    let host = match cfg!(target_os = "linux") {
-        true => Ipv4Addr::new(127, 0, 0, 77),
-        false => Ipv4Addr::LOCALHOST,
-    };
-    let socket = UdpSocket::bind((host, 0)).unwrap();
-    socket.local_addr().unwrap()
-}
-
-/// The first event that fits.
-pub(crate) async fn event_where(
-    events: &mut Events,
-    fits: impl Fn(&PeerEvent) -> bool,
-) -> PeerEvent {
-    loop {
-        let event = events.next().await.expect("the events ended");
-        if fits(&event) {
-            return event;
-        }
-    }
-}
-
 /// The payload of the message of this number.
 pub(crate) fn numbered(number: u64) -> Vec<u8> {
     number.to_be_bytes().to_vec()
-}
-
-/// Sends the messages of these numbers, and waits until each is delivered.
-pub(crate) async fn send_all(peer: &PeerSender, numbers: Range<u64>) {
-    let mut receipts = Vec::new();
-    for number in numbers {
-        receipts.push(peer.send(numbered(number)).await.unwrap());
-    }
-    for receipt in receipts {
-        assert!(receipt.await.is_delivered());
-    }
 }

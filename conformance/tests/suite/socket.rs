@@ -1,20 +1,18 @@
 //! A node over sockets that block, fail, or are taken away: it goes on, or ends and says so.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
-
-mod common;
-
 use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use common::*;
-use peer_sender_tokio::{
+use crate::nodes::*;
+use peer_sender_driver::{
     AsyncUdp, NodeConfig, Outcome, PeerConfig, PeerSender, PeerStats, RejectReason, Runtime,
-    Socket, StopMode, StopReason, Timer, Tokio, Trust,
+    StopMode, StopReason, Trust,
 };
+use smol::future::yield_now;
 
 /// Every third datagram has to wait, for a socket that says at once that it can be written.
 const BLOCKS: u8 = 0;
@@ -25,44 +23,44 @@ const REPORTS: u8 = 3;
 /// After some waits the runtime takes the socket away.
 const GOES: u8 = 2;
 
-/// Tokio, with a socket of that kind.
-enum Moody<const KIND: u8> {}
+/// The runtime, with a socket of that kind.
+struct Moody<R, const KIND: u8>(PhantomData<fn() -> R>);
 
-struct MoodySocket<const KIND: u8> {
-    inner: Socket,
+struct MoodySocket<S, const KIND: u8> {
+    inner: S,
     reads: AtomicU32,
     writes: AtomicU32,
     waits: u32,
 }
 
-impl<const KIND: u8> Runtime for Moody<KIND> {
-    type Socket = MoodySocket<KIND>;
-    type Timer = Timer;
+impl<R: Runtime, const KIND: u8> Runtime for Moody<R, KIND> {
+    type Socket = MoodySocket<R::Socket, KIND>;
+    type Timer = R::Timer;
 
-    fn socket(socket: std::net::UdpSocket) -> io::Result<MoodySocket<KIND>> {
+    fn socket(socket: std::net::UdpSocket) -> io::Result<Self::Socket> {
         let (reads, writes) = (AtomicU32::new(0), AtomicU32::new(0));
         Ok(MoodySocket {
-            inner: Tokio::socket(socket)?,
+            inner: R::socket(socket)?,
             reads,
             writes,
             waits: 0,
         })
     }
 
-    fn timer() -> Timer {
-        Tokio::timer()
+    fn timer() -> R::Timer {
+        R::timer()
     }
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        Tokio::spawn(task);
+        R::spawn(task);
     }
 
     fn now() -> Instant {
-        Tokio::now()
+        R::now()
     }
 }
 
-impl<const KIND: u8> AsyncUdp for MoodySocket<KIND> {
+impl<S: AsyncUdp, const KIND: u8> AsyncUdp for MoodySocket<S, KIND> {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waits += 1;
         if KIND == GOES && self.waits > 20 {
@@ -104,15 +102,16 @@ impl<const KIND: u8> AsyncUdp for MoodySocket<KIND> {
     }
 }
 
-type Node<const KIND: u8> = peer_sender_driver::Node<String, Moody<KIND>>;
+type MoodyNode<R, const KIND: u8> = Node<Moody<R, KIND>>;
 
 /// A pair of nodes, and a sender from one to the other.
-async fn pair<const KIND: u8>() -> (Node<KIND>, Node<KIND>, PeerSender) {
+async fn pair<R: Runtime, const KIND: u8>() -> (MoodyNode<R, KIND>, MoodyNode<R, KIND>, PeerSender)
+{
     let accept = NodeConfig::builder(bob()).accept(Trust::Any);
-    let listener = Node::<KIND>::bind(ANY, accept.build().unwrap())
+    let listener = Node::<Moody<R, KIND>>::bind(ANY, accept.build().unwrap())
         .await
         .unwrap();
-    let node = Node::<KIND>::bind(ANY, NodeConfig::new(alice()))
+    let node = Node::<Moody<R, KIND>>::bind(ANY, NodeConfig::new(alice()))
         .await
         .unwrap();
     let config = PeerConfig::new(bob().key(), listener.local_addr()).unwrap();
@@ -120,9 +119,9 @@ async fn pair<const KIND: u8>() -> (Node<KIND>, Node<KIND>, PeerSender) {
     (listener, node, peer)
 }
 
-async fn deliver_some<const KIND: u8>() -> PeerStats {
+async fn deliver_some<R: Runtime, const KIND: u8>() -> PeerStats {
     const SIZE: usize = 2_000;
-    let (listener, node, peer) = pair::<KIND>().await;
+    let (listener, node, peer) = pair::<R, KIND>().await;
     let mut receipts = Vec::new();
     for number in 0..100_u8 {
         receipts.push(peer.send(vec![number; SIZE]).await.unwrap());
@@ -139,47 +138,37 @@ async fn deliver_some<const KIND: u8>() -> PeerStats {
     stats
 }
 
-#[test]
-fn a_socket_that_blocks_is_waited_for() {
-    run(deliver_some::<BLOCKS>());
+pub(crate) async fn a_socket_that_blocks_is_waited_for<R: Runtime>() {
+    deliver_some::<R, BLOCKS>().await;
 }
 
-#[test]
-fn a_socket_that_fails_costs_datagrams_and_nothing_else() {
-    run(async {
-        assert!(deliver_some::<FAILS>().await.lost_packets > 0);
-    });
+pub(crate) async fn a_socket_that_fails_costs_datagrams_and_nothing_else<R: Runtime>() {
+    assert!(deliver_some::<R, FAILS>().await.lost_packets > 0);
 }
 
-#[test]
-fn a_report_of_an_earlier_datagram_costs_no_other() {
-    run(async {
-        assert_eq!(deliver_some::<REPORTS>().await.lost_packets, 0);
-    });
+pub(crate) async fn a_report_of_an_earlier_datagram_costs_no_other<R: Runtime>() {
+    assert_eq!(deliver_some::<R, REPORTS>().await.lost_packets, 0);
 }
 
-#[test]
-fn a_socket_that_is_taken_away_ends_the_node_with_every_outcome() {
-    run(async {
-        let (listener, node, peer) = pair::<GOES>().await;
-        let mut receipts = Vec::new();
-        let rejected = loop {
-            match peer.send("hello").await {
-                Ok(receipt) => receipts.push(receipt),
-                Err(rejected) => break rejected,
-            }
-            tokio::task::yield_now().await;
-        };
-        assert_eq!(rejected.reason, RejectReason::Stopped);
-        for receipt in receipts {
-            let outcome = receipt.await;
-            assert!(
-                matches!(outcome, Outcome::Failed(_) | Outcome::Unknown(_)),
-                "{outcome:?}"
-            );
+pub(crate) async fn a_socket_that_is_taken_away_ends_the_node_with_every_outcome<R: Runtime>() {
+    let (listener, node, peer) = pair::<R, GOES>().await;
+    let mut receipts = Vec::new();
+    let rejected = loop {
+        match peer.send("hello").await {
+            Ok(receipt) => receipts.push(receipt),
+            Err(rejected) => break rejected,
         }
-        assert_eq!(peer.stop(StopMode::Abort).await.reason, StopReason::Aborted);
-        node.stop(StopMode::Abort).await;
-        drop(listener);
-    });
+        yield_now().await;
+    };
+    assert_eq!(rejected.reason, RejectReason::Stopped);
+    for receipt in receipts {
+        let outcome = receipt.await;
+        assert!(
+            matches!(outcome, Outcome::Failed(_) | Outcome::Unknown(_)),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(peer.stop(StopMode::Abort).await.reason, StopReason::Aborted);
+    node.stop(StopMode::Abort).await;
+    drop(listener);
 }
