@@ -83,8 +83,9 @@ impl Runtime for AsyncStd {
         Timer::new()
     }
 
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         async_std::task::spawn(task);
+        Ok(())
     }
 
     fn now() -> Instant {

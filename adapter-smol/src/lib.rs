@@ -78,8 +78,9 @@ impl Runtime for Smol {
         Timer::new()
     }
 
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         smol::spawn(task).detach();
+        Ok(())
     }
 
     fn now() -> Instant {

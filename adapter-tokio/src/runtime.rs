@@ -34,8 +34,9 @@ impl Runtime for Tokio {
         Timer(None)
     }
 
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         tokio::spawn(task);
+        Ok(())
     }
 
     fn now() -> Instant {

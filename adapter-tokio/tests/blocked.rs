@@ -68,8 +68,8 @@ impl<const GATE: usize> Runtime for Gated<GATE> {
         Tokio::timer()
     }
 
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        Tokio::spawn(task);
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        Tokio::spawn(task)
     }
 
     fn now() -> Instant {

@@ -86,7 +86,9 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
                     text: error.to_string(),
                 }
             })?;
-        R::spawn(driver.run());
+        R::spawn(driver.run()).map_err(|error| BindError::Runtime {
+            text: error.to_string(),
+        })?;
         Ok(Self {
             owner: Arc::new(Owner { shared }),
             runtime: PhantomData,

@@ -25,7 +25,11 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Runs a task to its end, or until the runtime is dropped. Called where
     /// [`socket`](Self::socket) has succeeded.
-    fn spawn(task: impl Future<Output = ()> + Send + 'static);
+    ///
+    /// # Errors
+    ///
+    /// The system has no room for it; the task is dropped.
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()>;
 
     /// The runtime's clock, which its timers follow. Never goes back.
     fn now() -> Instant;

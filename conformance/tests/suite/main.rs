@@ -125,6 +125,7 @@ macro_rules! suite {
                 a_socket_that_fails_costs_datagrams_and_nothing_else
                 a_report_of_an_earlier_datagram_costs_no_other
                 a_socket_that_is_taken_away_ends_the_node_with_every_outcome
+                a_node_whose_peer_is_not_there_rests_between_attempts
             }
         }
     };

@@ -69,7 +69,8 @@ pub(crate) fn spawn<R: Runtime, T: Send + 'static>(
     R::spawn(async move {
         // Nobody has to wait for it.
         let _ = to.send(task.await).await;
-    });
+    })
+    .unwrap();
     Task(Box::pin(async move { from.recv().await }))
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::nodes::*;
 use peer_sender_driver::{
@@ -22,6 +22,9 @@ const FAILS: u8 = 1;
 const REPORTS: u8 = 3;
 /// After some waits the runtime takes the socket away.
 const GOES: u8 = 2;
+/// Reads are counted, for all sockets of the kind together.
+const COUNTED: u8 = 4;
+static READS: AtomicU32 = AtomicU32::new(0);
 
 /// The runtime, with a socket of that kind.
 struct Moody<R, const KIND: u8>(PhantomData<fn() -> R>);
@@ -51,8 +54,8 @@ impl<R: Runtime, const KIND: u8> Runtime for Moody<R, KIND> {
         R::timer()
     }
 
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        R::spawn(task);
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        R::spawn(task)
     }
 
     fn now() -> Instant {
@@ -79,6 +82,9 @@ impl<S: AsyncUdp, const KIND: u8> AsyncUdp for MoodySocket<S, KIND> {
 
     fn try_read<T>(&self, io: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let count = self.reads.fetch_add(1, Ordering::Relaxed);
+        if KIND == COUNTED {
+            READS.fetch_add(1, Ordering::Relaxed);
+        }
         if KIND == FAILS && count % 7 == 3 {
             return Err(ErrorKind::ConnectionReset.into());
         }
@@ -171,4 +177,22 @@ pub(crate) async fn a_socket_that_is_taken_away_ends_the_node_with_every_outcome
     assert_eq!(peer.stop(StopMode::Abort).await.reason, StopReason::Aborted);
     node.stop(StopMode::Abort).await;
     drop(listener);
+}
+
+/// The kernel keeps its report of a port where nobody listens until somebody takes it, and tells of it
+/// again and again.
+pub(crate) async fn a_node_whose_peer_is_not_there_rests_between_attempts<R: Runtime>() {
+    let node = MoodyNode::<R, COUNTED>::bind(ANY, NodeConfig::new(alice()))
+        .await
+        .unwrap();
+    let hour = Duration::from_secs(3_600);
+    let peer = peer_with(&node, bob().key(), unused_address(), |config| {
+        config.backoff_min(hour).backoff_max(hour)
+    });
+    let life = Duration::from_millis(300);
+    let receipt = peer.ttl(life).send("nobody hears this").await.unwrap();
+    assert_eq!(receipt.await, Outcome::Expired);
+    assert_eq!(peer.stats().await.machine.connected, 0);
+    let reads = READS.load(Ordering::Relaxed);
+    assert!(reads < 1_000, "{reads} reads, of at most a few nodes");
 }
