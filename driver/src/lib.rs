@@ -22,12 +22,16 @@
 //!
 //! An adapter implements [`Runtime`], [`AsyncUdp`] and [`AsyncTimer`] and names its
 //! `Node<P> = peer_sender_driver::Node<P, ItsRuntime>`. For runtimes that stand on `async-io` the
-//! feature of that name has the socket and the timer.
+//! feature of that name has the socket and the timer. For programs without async the feature `blocking`
+//! has nodes on threads of their own. Whoever wants neither drives a node by hand:
+//! `driver/examples/custom_runtime.rs`.
 
 #[cfg(feature = "async-io")]
 pub mod async_io;
 mod bell;
 mod bind;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod clock;
 mod control;
 mod driver;

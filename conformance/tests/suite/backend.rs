@@ -4,6 +4,7 @@ use std::future::Future;
 
 use peer_sender_async_std::AsyncStd;
 use peer_sender_driver::Runtime;
+use peer_sender_driver::blocking::{self, Blocking};
 use peer_sender_smol::Smol;
 use peer_sender_tokio::Tokio;
 
@@ -67,5 +68,16 @@ impl Backend for OnAsyncStd {
 
     fn block_on<T>(test: impl Future<Output = T>) -> T {
         async_std::task::block_on(test)
+    }
+}
+
+/// No runtime: each node and each task is a thread.
+pub(crate) enum OnThreads {}
+
+impl Backend for OnThreads {
+    type Runtime = Blocking;
+
+    fn block_on<T>(test: impl Future<Output = T>) -> T {
+        blocking::block_on(test)
     }
 }

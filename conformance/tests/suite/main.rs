@@ -146,3 +146,7 @@ mod smol {
 mod async_std {
     suite!(crate::backend::OnAsyncStd);
 }
+
+mod blocking {
+    suite!(crate::backend::OnThreads);
+}
