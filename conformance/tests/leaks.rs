@@ -57,8 +57,8 @@ async fn least<R: Runtime>() -> (usize, usize) {
     least
 }
 
-fn check<B: Backend>(name: &str) {
-    run::<B>(async {
+fn check<B: Backend>(name: &'static str) {
+    run::<B, _>(move || async move {
         // The runtime's own threads and files come with its first nodes.
         bind_and_drop::<B::Runtime>(100).await;
         let (before, kib) = (least::<B::Runtime>().await, resident_kib());

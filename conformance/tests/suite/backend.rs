@@ -1,6 +1,10 @@
 //! The runtimes that the suite is run under.
 
 use std::future::Future;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use peer_sender_async_std::AsyncStd;
 use peer_sender_driver::Runtime;
@@ -8,7 +12,8 @@ use peer_sender_driver::blocking::{self, Blocking};
 use peer_sender_smol::Smol;
 use peer_sender_tokio::Tokio;
 
-use crate::nodes::bounded;
+/// Far above what a case takes on a machine that is busy with other things.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A runtime, and how to enter it.
 pub(crate) trait Backend {
@@ -19,9 +24,19 @@ pub(crate) trait Backend {
     fn block_on<T>(test: impl Future<Output = T>) -> T;
 }
 
-/// Runs a case, and fails it if it hangs.
-pub(crate) fn run<B: Backend>(case: impl Future<Output = ()>) {
-    B::block_on(bounded::<B::Runtime, ()>(case));
+/// Runs a case, and fails it if it hangs: on a thread of its own, so that the bound does not need the
+/// timers that are under test.
+pub(crate) fn run<B: Backend, C: Future<Output = ()>>(case: impl FnOnce() -> C + Send + 'static) {
+    let (over, is_over) = mpsc::channel::<()>();
+    let running = thread::spawn(move || {
+        let _over = over;
+        B::block_on(case());
+    });
+    let end = is_over.recv_timeout(LIMIT);
+    assert_eq!(end, Err(RecvTimeoutError::Disconnected), "took too long");
+    if let Err(panic) = running.join() {
+        resume_unwind(panic);
+    }
 }
 
 /// Tokio with the case, its nodes and its tasks on one thread.

@@ -29,8 +29,8 @@ macro_rules! cases {
         $(mod $group {
             $(#[test]
             fn $case() {
-                crate::backend::run::<$backend>(
-                    crate::$group::$case::<<$backend as crate::backend::Backend>::Runtime>(),
+                crate::backend::run::<$backend, _>(
+                    crate::$group::$case::<<$backend as crate::backend::Backend>::Runtime>,
                 );
             })+
         })+
@@ -126,6 +126,7 @@ macro_rules! suite {
                 a_report_of_an_earlier_datagram_costs_no_other
                 a_socket_that_is_taken_away_ends_the_node_with_every_outcome
                 a_node_whose_peer_is_not_there_rests_between_attempts
+                nodes_that_have_nothing_to_say_rest
             }
         }
     };

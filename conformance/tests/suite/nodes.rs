@@ -1,4 +1,4 @@
-//! What the cases share: nodes on loopback, tasks, and a bound for every wait.
+//! What the cases share: nodes on loopback, and tasks.
 
 use std::future::{Future, poll_fn};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -9,11 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use peer_sender_driver::{
-    AsyncTimer, Config, ConfigBuilder, Events, Identity, NodeConfig, NodeConfigBuilder, PeerConfig,
-    PeerEvent, PeerKey, PeerSender, Runtime, Trust,
+    Config, ConfigBuilder, Events, Identity, NodeConfig, NodeConfigBuilder, PeerConfig, PeerEvent,
+    PeerKey, PeerSender, Runtime, Trust,
 };
 use smol::channel::{self, RecvError};
-use smol::future;
 
 /// A node of any runtime.
 pub(crate) type Node<R> = peer_sender_driver::Node<String, R>;
@@ -32,22 +31,6 @@ pub(crate) fn alice() -> Identity {
 
 pub(crate) fn bob() -> Identity {
     identity(2)
-}
-
-/// Fails a test that hangs.
-pub(crate) async fn bounded<R: Runtime, T>(what: impl Future<Output = T>) -> T {
-    let limit = async {
-        sleep::<R>(Duration::from_secs(30)).await;
-        panic!("took too long")
-    };
-    future::or(what, limit).await
-}
-
-/// Waits on the runtime's own timer.
-async fn sleep<R: Runtime>(time: Duration) {
-    let mut timer = R::timer();
-    timer.reset(R::now() + time);
-    poll_fn(|cx| timer.poll(cx)).await;
 }
 
 /// What a task has returned, when it has; an error if it panicked.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::nodes::*;
 use peer_sender_driver::{
-    AsyncUdp, NodeConfig, Outcome, PeerConfig, PeerSender, PeerStats, RejectReason, Runtime,
-    StopMode, StopReason, Trust,
+    AsyncUdp, Config, NodeConfig, Outcome, PeerConfig, PeerSender, PeerStats, RejectReason,
+    Runtime, StopMode, StopReason, Trust,
 };
 use smol::future::yield_now;
 
@@ -179,20 +179,36 @@ pub(crate) async fn a_socket_that_is_taken_away_ends_the_node_with_every_outcome
     drop(listener);
 }
 
+/// Until that much time has passed, by a message's time to live, nodes of this kind have little to read.
+async fn rests<R: Runtime>(node: &MoodyNode<R, COUNTED>) {
+    let hour = Duration::from_secs(3_600);
+    let config = Config::builder(unused_address())
+        .backoff_min(hour)
+        .backoff_max(hour);
+    let config = PeerConfig::with(identity(9).key(), config.build().unwrap());
+    let nobody = node.peer("nobody".to_string(), config).unwrap();
+    let before = READS.load(Ordering::Relaxed);
+    let life = nobody.ttl(Duration::from_millis(300));
+    let receipt = life.send("nobody hears this").await.unwrap();
+    assert_eq!(receipt.await, Outcome::Expired);
+    let reads = READS.load(Ordering::Relaxed) - before;
+    assert!(reads < 1_000, "{reads} reads, of at most some ten nodes");
+}
+
 /// The kernel keeps its report of a port where nobody listens until somebody takes it, and tells of it
 /// again and again.
 pub(crate) async fn a_node_whose_peer_is_not_there_rests_between_attempts<R: Runtime>() {
     let node = MoodyNode::<R, COUNTED>::bind(ANY, NodeConfig::new(alice()))
         .await
         .unwrap();
-    let hour = Duration::from_secs(3_600);
-    let peer = peer_with(&node, bob().key(), unused_address(), |config| {
-        config.backoff_min(hour).backoff_max(hour)
-    });
-    let life = Duration::from_millis(300);
-    let receipt = peer.ttl(life).send("nobody hears this").await.unwrap();
-    assert_eq!(receipt.await, Outcome::Expired);
-    assert_eq!(peer.stats().await.machine.connected, 0);
-    let reads = READS.load(Ordering::Relaxed);
-    assert!(reads < 1_000, "{reads} reads, of at most a few nodes");
+    rests(&node).await;
+}
+
+pub(crate) async fn nodes_that_have_nothing_to_say_rest<R: Runtime>() {
+    let (listener, node, peer) = pair::<R, COUNTED>().await;
+    let receipt = peer.send("hello").await.unwrap();
+    listener.incoming().next().await.unwrap().accept();
+    assert!(receipt.await.is_delivered());
+    rests(&node).await;
+    rests(&listener).await;
 }
