@@ -116,7 +116,7 @@ const EMPTY: &[(&str, &[&str], &str)] = &[
 
 /// Invariants that are no machine's, and whose they are.
 const BEYOND: &[(&str, &str)] = &[
-    ("I19", "there are no recordings yet"),
+    ("I19", "of traces: `core/tests/trace`"),
     ("I20", "of datagrams: `quic`"),
     ("I23", "of the driver's buffers: `driver`, `conformance`"),
     ("I24", "quinn-proto's"),
