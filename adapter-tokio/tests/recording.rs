@@ -144,6 +144,9 @@ fn a_flight_recorder_is_dumped_on_demand_and_goes_on() {
 #[test]
 fn a_flight_recorder_dumps_what_it_was_told_to_watch() {
     let path = Scratch::new("watch");
+    // Of a process that has died, perhaps.
+    fs::write(&path.0, "an earlier night").unwrap();
+    let old = Scratch(PathBuf::from(format!("{}.old", path.0.display())));
     let flight = FlightRecorder::dumping(1 << 20, Watch::ALL, &path.0).unwrap();
     run(async {
         let config = NodeConfig::builder(identity(1)).trace(flight.trace());
@@ -164,6 +167,7 @@ fn a_flight_recorder_dumps_what_it_was_told_to_watch() {
     });
     // The end of its watch waits for the dump.
     drop(flight);
+    assert_eq!(fs::read_to_string(&old.0).unwrap(), "an earlier night");
     let (marks, summary) = read(&path.0);
     assert_eq!(marks, ["carol: a connection has failed"]);
     assert!(summary.steps > 0);

@@ -172,7 +172,8 @@ impl Failure {
 fn instead_of_trace(error: &TraceError) -> String {
     match error {
         TraceError::NotATrace => {
-            "to make one: peer-sender send --trace FILE ... (its first byte is wrong already)"
+            "to make one: peer-sender send --trace FILE ... (it breaks off in its head, or its first \
+             bytes are those of something else)"
                 .to_owned()
         }
         TraceError::NewerFormat { .. } => {

@@ -70,6 +70,11 @@ impl RecordingArgs {
             file: report.to_owned(),
             error,
         })?;
+        if self.trace.as_deref() == Some(report) {
+            let error = io::Error::other("that is the trace itself");
+            let file = report.to_owned();
+            return Err(Failure::Report { file, error });
+        }
         let mut beside = report.as_os_str().to_owned();
         beside.push(".trace");
         Ok(Self {

@@ -19,6 +19,7 @@ use crate::Verdict;
 use crate::args::SimArgs;
 use crate::console;
 use crate::failure::Failure;
+use crate::figures::plural;
 
 pub(crate) fn run(args: &SimArgs) -> Result<Verdict, Failure> {
     match (&args.scenario, &args.seeds) {
@@ -73,7 +74,10 @@ fn keep(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     fs::write(file, bytes).map_err(|error| Failure::Capture {
         file: file.to_owned(),
         error,
-    })
+    })?;
+    let bytes = plural(bytes.len() as u64, "byte");
+    console::say(&format!("wrote {bytes} to {}", file.display()));
+    Ok(())
 }
 
 /// Runs a scenario of whole nodes, and tells what it came to.

@@ -107,7 +107,12 @@ impl Player {
 
     /// When the first step was that could be done again; 1970 before.
     pub(super) fn start(&self) -> u64 {
-        self.start.unwrap_or(0)
+        self.started().unwrap_or(0)
+    }
+
+    /// The same; none before.
+    pub(super) fn started(&self) -> Option<u64> {
+        self.start
     }
 
     pub(super) fn header(&self) -> Option<&Header> {

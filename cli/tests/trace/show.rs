@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use peer_sender_core::trace::{About, Call, MachineConfig, Recorder, RecorderConfig};
+use peer_sender_core::{Config, Event, PeerSenderMachine, Time};
+
 use crate::common::json;
 use crate::{File, Night, config, restless_night};
 
@@ -141,4 +144,37 @@ fn names_and_reasons_never_move_the_cursor() {
         assert!(!shown.contains(bad), "{shown:?}");
     }
     assert!(file.says("show", "").contains("b\\u{1b}[2Job"));
+}
+
+/// Of a program that has no date: times are from the first step on all the same.
+#[test]
+fn a_trace_without_a_date_is_shown_by_the_time_since_its_start() {
+    let mut recorder = Recorder::new(RecorderConfig::default());
+    let config = Config::new("192.0.2.1:4433".parse().unwrap()).unwrap();
+    let about = About {
+        name: "bob".to_owned(),
+        key: None,
+        zero_unix_nanos: 0,
+    };
+    let made = MachineConfig::Sender(Box::new(config.clone()));
+    let mut steps = recorder.made(about, made, [1; 32]);
+    let mut machine = PeerSenderMachine::new(config, [1; 32]);
+    for seconds in [0, 5, 9] {
+        let (now, mut actions) = (Time::from_secs(seconds), Vec::new());
+        steps.begin();
+        steps.event(&Event::TimerFired);
+        machine.handle(now, [Event::TimerFired], &mut actions);
+        actions.iter().for_each(|it| steps.action(it));
+        steps.end(now, Call::Handle);
+        recorder.add(&steps);
+    }
+    let mut trace = Vec::new();
+    recorder.take(&mut trace);
+    let file = File::new("dateless", &trace);
+    let rows = file.says("show", "--json --from +6s");
+    let seconds: BTreeSet<String> = rows
+        .lines()
+        .map(|line| json(line)["seconds"].to_string())
+        .collect();
+    assert_eq!(seconds, BTreeSet::from(["9.0".to_owned()]), "{rows}");
 }

@@ -195,8 +195,13 @@ impl Replay {
                 config,
                 seed,
             } => {
-                let state = MachineState::new(config, seed)
-                    .map_err(|error| ReplayError::Config { machine, error })?;
+                let state = match MachineState::new(config, seed) {
+                    Ok(state) => state,
+                    Err(error) => {
+                        self.leave_out(machine);
+                        return Err(ReplayError::Config { machine, error });
+                    }
+                };
                 self.join(machine, Machine { about, state })?;
             }
             Record::Image {
@@ -209,7 +214,7 @@ impl Replay {
             Record::Events { machine, events } => {
                 let waiting: usize = self.parts.values().map(Vec::len).sum();
                 if waiting + events.len() > PARTS_EVENTS_MAX {
-                    self.parts.clear();
+                    self.leave_out(machine);
                     let problem = "its step has more events than a step may have";
                     return Err(ReplayError::Impossible { machine, problem });
                 }
@@ -248,7 +253,7 @@ impl Replay {
         let image = self.images.entry(machine).or_default();
         image.extend_from_slice(bytes);
         if waiting + bytes.len() > IMAGE_BYTES_MAX {
-            self.images.clear();
+            self.leave_out(machine);
             let problem = "its image is longer than any may be";
             return Err(ReplayError::Impossible { machine, problem });
         }
@@ -256,9 +261,24 @@ impl Replay {
             return Ok(());
         }
         let image = self.images.remove(&machine).unwrap_or_default();
-        let state =
-            MachineState::restore(&image).map_err(|error| ReplayError::Image { machine, error })?;
-        self.join(machine, Machine { about, state })
+        match MachineState::restore(&image) {
+            Ok(state) => self.join(machine, Machine { about, state }),
+            Err(error) => {
+                self.leave_out(machine);
+                Err(ReplayError::Image { machine, error })
+            }
+        }
+    }
+
+    /// Forgets a machine, and whatever is told of it from here on.
+    fn leave_out(&mut self, machine: MachineId) {
+        self.machines.remove(&machine);
+        self.hold.leave(machine);
+        self.parts.remove(&machine);
+        self.images.remove(&machine);
+        if self.astray.len() < MACHINES_MAX {
+            self.astray.insert(machine);
+        }
     }
 
     fn join(&mut self, id: MachineId, machine: Machine) -> Result<(), ReplayError> {
@@ -294,11 +314,7 @@ impl Replay {
             return Ok(None);
         }
         if let Err(error) = self.play(id, now, call, &events, expected) {
-            self.machines.remove(&id);
-            self.hold.leave(id);
-            if self.astray.len() < MACHINES_MAX {
-                self.astray.insert(id);
-            }
+            self.leave_out(id);
             return Err(match error {
                 Failed::Diverged(mut divergence) => {
                     divergence.events = events;

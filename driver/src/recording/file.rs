@@ -1,7 +1,7 @@
 //! A trace in a file.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl TraceFile {
     pub fn create(path: impl AsRef<Path>, config: RecorderConfig) -> Result<Self, RecordingError> {
         let path = path.as_ref().to_owned();
         let refused = |error| RecordingError::write(&path, &error);
-        keep_old(&path).map_err(refused)?;
+        super::keep_old(&path).map_err(refused)?;
         let file = super::private_file(&path).map_err(refused)?;
         let trace = Trace::new(RecorderConfig {
             ring_bytes: None,
@@ -126,18 +126,6 @@ impl Drop for TraceFile {
         if self.ending.take().is_some() {
             let _ = self.written.recv_timeout(Duration::from_secs(5));
         }
-    }
-}
-
-/// Gives a file that is there, and has something in it, another name.
-fn keep_old(path: &Path) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(about) if about.is_file() && about.len() > 0 => {
-            let mut old = path.as_os_str().to_owned();
-            old.push(".old");
-            fs::rename(path, old)
-        }
-        _ => Ok(()),
     }
 }
 

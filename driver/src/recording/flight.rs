@@ -58,17 +58,19 @@ impl FlightRecorder {
     }
 
     /// The same, and dumps into this file by itself, from a thread of its own, when one of these is
-    /// noticed. A later one replaces the file, once it is complete, but not within a minute.
+    /// noticed. A later one replaces the file, once it is complete, but not within a minute. A file that
+    /// is there already is kept as `FILE.old`: it may be of what the last process has met with.
     ///
     /// # Errors
     ///
-    /// The system does not let a thread be started.
+    /// The system does not let such a file be renamed, or a thread be started.
     pub fn dumping(
         bytes: usize,
         watch: Watch,
         path: impl Into<PathBuf>,
     ) -> Result<Self, RecordingError> {
         let path = path.into();
+        super::keep_old(&path).map_err(|error| RecordingError::write(&path, &error))?;
         let mut flight = Self::watching(bytes, watch);
         let (ending, ended) = channel();
         let watched = flight.clone();

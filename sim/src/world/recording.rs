@@ -66,11 +66,28 @@ fn sessions(
 }
 
 fn about(name: &str) -> About {
+    /// 2026-01-01, when the worlds of nodes begin as well.
+    const BEGIN_UNIX_NANOS: u64 = 1_767_225_600_000_000_000;
     About {
         name: name.to_owned(),
         key: Some(KEY),
-        zero_unix_nanos: 0,
+        zero_unix_nanos: BEGIN_UNIX_NANOS,
     }
+}
+
+/// Events on their way to a machine, written down as it takes them.
+fn heard<I: IntoIterator<Item = Event>>(
+    events: I,
+    mut steps: Option<&mut StepRecorder>,
+) -> impl Iterator<Item = Event> {
+    if let Some(steps) = &mut steps {
+        steps.begin();
+    }
+    events.into_iter().inspect(move |event| {
+        if let Some(steps) = &mut steps {
+            steps.event(event);
+        }
+    })
 }
 
 impl World {
@@ -115,15 +132,8 @@ impl World {
         events: impl IntoIterator<Item = Event>,
         actions: &mut Vec<Action>,
     ) {
-        let mut steps = self.recording.as_mut().map(|it| &mut it.sender);
-        if let Some(steps) = &mut steps {
-            steps.begin();
-        }
-        let events = events.into_iter().inspect(|event| {
-            if let Some(steps) = &mut steps {
-                steps.event(event);
-            }
-        });
+        let steps = self.recording.as_mut().map(|it| &mut it.sender);
+        let events = heard(events, steps);
         self.sender.handle(now, events, actions);
         if let Some(recording) = &mut self.recording {
             recording.end(End::Dialler, (now, Call::Handle), actions, &[]);
@@ -138,26 +148,20 @@ impl World {
         events: impl IntoIterator<Item = Event>,
         actions: &mut Vec<Action>,
     ) -> Vec<SessionNews> {
-        let mut steps = self.recording.as_mut().map(|it| &mut it.sessions);
-        if let Some(steps) = &mut steps {
-            steps.begin();
-        }
-        let events = events.into_iter().inspect(|event| {
-            if let Some(steps) = &mut steps {
-                steps.event(event);
+        {
+            let steps = self.recording.as_mut().map(|it| &mut it.sessions);
+            let (table, events) = (&mut self.sessions, heard(events, steps));
+            match call {
+                Call::Accepted { attempt, key } => table.accepted(now, attempt, key, actions),
+                Call::Connection { attempt } => {
+                    table.handle_connection(now, attempt, events, actions);
+                }
+                Call::Session { session } => table.handle_session(now, session, events, actions),
+                Call::Stop { mode } => table.stop(now, mode, actions),
+                Call::Timeout => table.handle_timeout(now, actions),
+                // No table has it.
+                Call::Handle => {}
             }
-        });
-        let table = &mut self.sessions;
-        match call {
-            Call::Accepted { attempt, key } => table.accepted(now, attempt, key, actions),
-            Call::Connection { attempt } => {
-                table.handle_connection(now, attempt, events, actions);
-            }
-            Call::Session { session } => table.handle_session(now, session, events, actions),
-            Call::Stop { mode } => table.stop(now, mode, actions),
-            Call::Timeout => table.handle_timeout(now, actions),
-            // No table has it.
-            Call::Handle => {}
         }
         let news: Vec<_> = std::iter::from_fn(|| self.sessions.poll_news()).collect();
         if let Some(recording) = &mut self.recording {

@@ -33,7 +33,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<Verdict, Failure> {
     let mut player = Player::open(&args.file)?;
     let mut troubles = Troubles::default();
     loop {
-        let start = player.start();
+        let start = player.started();
         let told = match player.next() {
             Ok(told) => told,
             Err(failure) => {
@@ -86,17 +86,18 @@ struct Row<'a> {
 }
 
 impl Table<'_> {
-    fn tell(&mut self, told: &Told<'_>, start: u64) -> Result<(), Failure> {
+    fn tell(&mut self, told: &Told<'_>, start: Option<u64>) -> Result<(), Failure> {
         match told {
             Told::Made { about, .. } => {
                 self.select.meet(&about.name);
                 Ok(())
             }
-            Told::Step(step) => self.step(step, if start == 0 { step.at } else { start }),
+            Told::Step(step) => self.step(step, start.unwrap_or(step.at)),
             Told::Mark { at, text }
-                if self.wants_marks() && (*at == 0 || self.select.includes(*at, start)) =>
+                if self.wants_marks()
+                    && (*at == 0 || self.select.includes(*at, start.unwrap_or(0))) =>
             {
-                let since = if start == 0 { *at } else { start };
+                let since = start.unwrap_or(*at);
                 self.row(Row {
                     step: None,
                     time: match at {
