@@ -10,6 +10,7 @@
 )]
 
 mod backend;
+mod cancel;
 mod changes;
 mod delivery;
 mod ends;
@@ -115,6 +116,10 @@ macro_rules! suite {
                 another_name_is_told_and_nothing_is_sent
                 a_peer_is_configured_for_what_its_node_speaks
                 a_lone_message_is_settled_soon
+            }
+            cancel {
+                what_waits_for_room_may_be_dropped_at_any_point
+                what_waits_for_news_loses_none_where_it_is_dropped
             }
             records {
                 what_one_node_began_another_goes_on_with_once_and_in_order
