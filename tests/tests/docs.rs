@@ -38,6 +38,21 @@ fn every_link_of_a_document_leads_somewhere() -> TestResult {
     Ok(())
 }
 
+/// The table is of a run (`.ci/conformance`), which is repeated when cases come or go.
+#[test]
+fn the_table_of_cases_is_of_all_cases() -> TestResult {
+    let suite = fs::read_to_string(root().join("conformance/tests/suite/main.rs"))?;
+    let listed = suite.split_once("cases! {").ok_or("a list of cases")?.1;
+    let listed = listed.split_once("\nmod ").ok_or("an end of it")?.0;
+    let cases = listed.split_whitespace().filter(|word| word.contains('_'));
+    let cases: BTreeSet<String> = cases.map(|case| case.replace('_', " ")).collect();
+    let page = fs::read_to_string(root().join("docs/conformance.md"))?;
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+    let rows = rows.filter_map(|row| Some(row.split_once(" | ")?.0.split_once(": ")?.1.to_owned()));
+    assert_eq!(rows.collect::<BTreeSet<_>>(), cases, "run .ci/conformance");
+    Ok(())
+}
+
 #[test]
 fn every_place_that_a_document_names_is_there() -> TestResult {
     let folders = [
