@@ -7,6 +7,7 @@
     reason = "a test fails where it cannot go on"
 )]
 
+mod causes;
 #[path = "../common/mod.rs"]
 mod common;
 mod damage;

@@ -6,7 +6,7 @@ use super::history::{Alike, History};
 use crate::figures::{plural, thousands};
 use crate::trace::moment::spell;
 use crate::trace::story::{Life, LinkFact, Wait};
-use crate::trace::words::{error_words, stop_words};
+use crate::trace::words::{error_words, outcome_words, stop_words};
 
 /// What took less is not worth a cause.
 const SHORT: u64 = 50_000_000;
@@ -14,8 +14,40 @@ const SHORT: u64 = 50_000_000;
 /// An application that answers a message in less is not slow.
 const QUICK: u64 = 5_000_000;
 
-/// The reason for most of the time that a message took, in words.
+/// Why it came to its end, and the reason for most of the time that it took, in words.
 pub(super) fn why(life: &Life, history: &History) -> String {
+    match (end(life), delay(life, history)) {
+        (Some(end), Some(delay)) => format!("{end}; {delay}"),
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => match &life.outcome {
+            None => "the trace ends there".to_owned(),
+            Some(_) => "nothing held it up for long".to_owned(),
+        },
+    }
+}
+
+/// What ended it, unless it was delivered, which is what it is for.
+fn end(life: &Life) -> Option<String> {
+    match life.outcome.as_ref()? {
+        Outcome::Delivered(_) => None,
+        Outcome::Expired => Some(match life.expires_at {
+            Some(at) => {
+                let ttl = spell(at.saturating_sub(life.accepted_at));
+                format!("its time to live of {ttl} was over")
+            }
+            None => "its time to live was over".to_owned(),
+        }),
+        Outcome::Cancelled => Some("it was taken back".to_owned()),
+        outcome => {
+            let words = outcome_words(outcome);
+            let why = words.split_once(": ").map(|(_, why)| why.to_owned());
+            Some(why.unwrap_or(words))
+        }
+    }
+}
+
+/// The reason for most of the time that it took; none if that is not worth one.
+fn delay(life: &Life, history: &History) -> Option<String> {
     let all = life.waited.plus(&life.open);
     let of = |wait| all.get(wait);
     let unconnected = Wait::ALL.into_iter().filter(|wait| wait.is_unconnected());
@@ -35,17 +67,14 @@ pub(super) fn why(life: &Life, history: &History) -> String {
     let longest = [unconnected, application, network, lanes, opening, streams];
     let longest = longest.into_iter().max().unwrap_or(0);
     if life.took() < SHORT || longest == 0 {
-        return match &life.outcome {
-            None if life.took() == 0 => "the trace ends there".to_owned(),
-            _ => "nothing held it up for long".to_owned(),
-        };
+        return None;
     }
     let share = spell(longest);
     if longest == unconnected {
-        return unreachable(life, history, of(Wait::NoAddress), unconnected);
+        return Some(unreachable(life, history, of(Wait::NoAddress), unconnected));
     }
     if longest == application {
-        return slow_consumer(life, application);
+        return Some(slow_consumer(life, application));
     }
     let reason = if longest == network {
         "the network, or the peer's flow control, took no more"
@@ -56,7 +85,7 @@ pub(super) fn why(life: &Life, history: &History) -> String {
     } else {
         "the peer allowed no further stream"
     };
-    format!("{reason}, for {share} of {}", spell(life.took()))
+    Some(format!("{reason}, for {share} of {}", spell(life.took())))
 }
 
 /// Why there was no connection.
@@ -77,7 +106,12 @@ fn unreachable(life: &Life, history: &History, no_address: u64, unconnected: u64
     }
     let failures = history.failures();
     let Some(most) = failures.first() else {
-        return format!("it took that long to connect, {share}, without any failure");
+        return match &life.outcome {
+            Some(Outcome::Delivered(_)) => {
+                format!("it took that long to connect, {share}, without any failure")
+            }
+            _ => format!("no connection stood, {share}, without any failure"),
+        };
     };
     let times = times(&failures);
     match &most.error {
