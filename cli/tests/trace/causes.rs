@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Event, MessageId, StopMode};
+use peer_sender_core::{Event, LinkError, MessageId, PeerKey, Redelivery, StopMode};
 
-use crate::night::{Dialled, Night};
+use crate::night::{App, Dialled, KEY, Night};
 use crate::{File, config};
 
 /// All of these are in it.
@@ -49,4 +49,90 @@ fn what_is_not_delivered_says_what_ended_it() {
         has(&file.says("explain", &id.to_string()), &[because]);
     }
     assert!(!file.says("explain", "").contains("nothing held it up"));
+}
+
+/// A night on which the peer is restarted, with messages under way or without.
+fn restarted(redelivery: Redelivery, under_way: u64) -> File {
+    let mut night = Night::new("bob", config().redelivery(redelivery));
+    night.send(3, 100);
+    night.run(Duration::from_secs(1));
+    night.app = App::Never;
+    night.send(under_way, 100);
+    night.run(Duration::from_secs(1));
+    night.app = App::AtOnce;
+    night.restart_peer();
+    night.lose(LinkError::Reset);
+    night.run(Duration::from_secs(1));
+    night.send(1, 100);
+    night.run(Duration::from_secs(5));
+    File::new(
+        &format!("restart-{redelivery:?}-{under_way}"),
+        &night.trace(),
+    )
+}
+
+#[test]
+fn a_restart_is_warned_of_as_it_went() {
+    let begin = "  warning: the peer's process was restarted (1 time, first at +2.";
+    for (redelivery, under_way, words) in [
+        (
+            Redelivery::AtLeastOnce,
+            4,
+            "): 4 messages that the one before may have taken were sent again, and may have been seen \
+             twice\n",
+        ),
+        (
+            Redelivery::AtMostOnce,
+            4,
+            "): 4 messages that the one before may have taken were not sent again, and their fate is \
+             unknown\n",
+        ),
+        (
+            Redelivery::AtMostOnce,
+            1,
+            "): 1 message that the one before may have taken was not sent again, and its fate is \
+             unknown\n",
+        ),
+        (
+            Redelivery::AtLeastOnce,
+            0,
+            "): no message was sent again or is unknown because of it\n",
+        ),
+        (
+            Redelivery::AtMostOnce,
+            0,
+            "): no message was sent again or is unknown because of it\n",
+        ),
+    ] {
+        let said = restarted(redelivery, under_way).says("explain", "");
+        has(&said, &[begin, words]);
+    }
+}
+
+#[test]
+fn what_has_passed_is_not_said_to_stay() {
+    let mut night = Night::new("bob", config());
+    night.dialled = Dialled::Fails(LinkError::WrongIdentity {
+        expected: KEY,
+        offered: PeerKey([0xee; 32]),
+    });
+    night.send(1, 100);
+    night.run(Duration::from_secs(12));
+    night.dialled = Dialled::Answered;
+    night.run(Duration::from_secs(30));
+    let file = File::new("passed", &night.trace());
+    let (night, message) = (file.says("explain", ""), file.says("explain", "0"));
+    has(&night, &[": 3 times, and a connection stood later\n"]);
+    has(&message, &["the wrong key", "is expected\n"]);
+    for said in [night, message] {
+        assert!(!said.contains("pass by itself"), "{said}");
+    }
+}
+
+#[test]
+fn a_sender_of_one_step_stood_nowhere() {
+    let mut night = Night::new("bob", config());
+    night.tell(Event::Cancel { id: MessageId(7) });
+    let said = File::new("one-step", &night.trace()).says("explain", "");
+    assert!(!said.contains("stood at"), "{said}");
 }

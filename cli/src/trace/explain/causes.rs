@@ -114,18 +114,21 @@ fn unreachable(life: &Life, history: &History, no_address: u64, unconnected: u64
         };
     };
     let times = times(&failures);
+    let stays = match history.has_passed(&most.error) {
+        true => "",
+        false => "; this does not pass by itself",
+    };
     match &most.error {
         LinkError::WrongIdentity { expected, offered } => format!(
             "whoever answers at the peer's address has the wrong key, so that nothing is sent \
-             there, {share} ({times}): it shows {offered}, and {expected} is expected; this does \
-             not pass by itself"
+             there, {share} ({times}): it shows {offered}, and {expected} is expected{stays}"
         ),
         LinkError::IdentityRefused { ours } => format!(
-            "the peer does not let us in: our key {ours} is not allowed there, {share} ({times}); \
-             this does not pass by itself"
+            "the peer does not let us in: our key {ours} is not allowed there, {share} \
+             ({times}){stays}"
         ),
         error if error.class() == ErrorClass::Permanent => format!(
-            "the connection is refused, {share} ({times}): {}; this does not pass by itself",
+            "the connection is refused, {share} ({times}): {}{stays}",
             error_words(error)
         ),
         LinkError::Moved => format!("the peer's address was taken back, {share} ({times})"),

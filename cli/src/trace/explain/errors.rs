@@ -28,7 +28,7 @@ pub(super) struct Error {
     /// Of them, connections that had stood.
     pub(super) stood: u64,
     first: u64,
-    last: u64,
+    pub(super) last: u64,
 }
 
 impl Errors {
@@ -91,10 +91,33 @@ impl Error {
                 plural(failed, "attempt")
             ),
         };
-        let when = match self.count {
-            1 => format!("{} s", since(self.first)),
-            _ => format!("{} to {} s", since(self.first), since(self.last)),
+        let (first, last) = (since(self.first).to_string(), since(self.last).to_string());
+        let when = match first == last {
+            true => format!("{first} s"),
+            false => format!("{first} to {last} s"),
         };
         format!("{what} ({when}): {}", error_words(&self.error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_one_moment_have_one_time() {
+        let mut errors = Errors::default();
+        errors.add(5_000_001_000, &LinkError::Reset, false);
+        errors.add(5_000_001_999, &LinkError::Reset, false);
+        let mut text = String::new();
+        errors.text("lost", 0, &mut text);
+        assert!(
+            text.starts_with("    2 attempts failed (+5.000001 s): "),
+            "{text}"
+        );
+        errors.add(6_000_000_000, &LinkError::Reset, true);
+        text.clear();
+        errors.text("lost", 0, &mut text);
+        assert!(text.contains("(+5.000001 to +6.000000 s)"), "{text}");
     }
 }

@@ -81,6 +81,18 @@ impl History {
         failures
     }
 
+    /// Whether a connection stood after the last failure that says this.
+    pub(super) fn has_passed(&self, said: &LinkError) -> bool {
+        for (_, what) in self.facts.iter().rev() {
+            match what {
+                LinkFact::Connected { .. } => return true,
+                LinkFact::Failed { error, .. } if error == said => return false,
+                _ => {}
+            }
+        }
+        false
+    }
+
     /// How long, from this moment on, the peer was silent on connections that were lost then.
     pub(super) fn silent(&self, from: u64) -> u64 {
         let silences = self.facts.iter().map(|(at, what)| match what {

@@ -7,14 +7,15 @@ mod history;
 mod longest;
 mod message;
 mod peer;
+mod restarts;
 mod session;
 mod table;
 
 use std::collections::BTreeMap;
 use std::mem;
 
+use peer_sender_core::MessageId;
 use peer_sender_core::trace::{MachineId, MachineState};
-use peer_sender_core::{MessageId, PeerSenderMachine};
 
 use self::history::History;
 use self::peer::Night;
@@ -102,7 +103,7 @@ impl Explained {
                     return;
                 }
                 match step.played.state {
-                    MachineState::Sender(state) => self.sender(&step, state),
+                    MachineState::Sender(_) => self.sender(&step),
                     MachineState::Sessions(state) => {
                         let machine = step.played.machine;
                         if let Some((_, table)) = self.table(machine, &step) {
@@ -118,7 +119,7 @@ impl Explained {
         }
     }
 
-    fn sender(&mut self, step: &Step<'_>, state: &PeerSenderMachine) {
+    fn sender(&mut self, step: &Step<'_>) {
         let machine = step.played.machine;
         self.story.step(step, &mut self.facts);
         if !self.senders.contains_key(&machine) {
@@ -130,7 +131,7 @@ impl Explained {
             let sender = Sender {
                 name: clean(&step.played.about.name),
                 history: History::default(),
-                night: Night::new(step.at, state.config()),
+                night: Night::new(step.at),
                 found: None,
             };
             self.senders.insert(machine, sender);

@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use peer_sender_core::table::Standing;
 use peer_sender_core::trace::MachineId;
-use peer_sender_core::{Config, ErrorClass, LinkError, Outcome, StopReason, UnknownReason};
+use peer_sender_core::{ErrorClass, LinkError, Outcome, StopReason, UnknownReason};
 use serde_json::{Value, json};
 
 use super::errors::Errors;
 use super::history::History;
 use super::longest::Longest;
+use super::restarts::Restarts;
 use crate::figures::{plural, thousands};
 use crate::trace::moment::{Since, spell};
 use crate::trace::story::{Life, LinkFact};
@@ -20,7 +21,6 @@ use crate::trace::words::{error_words, outcome_word, stop_words};
 pub(super) struct Night {
     from: u64,
     until: u64,
-    config: Config,
     outcomes: BTreeMap<&'static str, u64>,
     accepted: u64,
     open: u64,
@@ -30,21 +30,22 @@ pub(super) struct Night {
     pub(super) before: u64,
     attempts: u64,
     connections: u64,
+    /// When one was last seen to stand.
+    connected_at: Option<u64>,
     lost: u64,
     errors: Errors,
     stood: BTreeMap<Standing, u64>,
     longest: Longest,
-    restarts: Vec<u64>,
+    restarts: Restarts,
     slow: Vec<u64>,
     stopped: Option<(u64, StopReason)>,
 }
 
 impl Night {
-    pub(super) fn new(at: u64, config: &Config) -> Self {
+    pub(super) fn new(at: u64) -> Self {
         Self {
             from: at,
             until: at,
-            config: config.clone(),
             outcomes: BTreeMap::new(),
             accepted: 0,
             open: 0,
@@ -54,11 +55,12 @@ impl Night {
             before: 0,
             attempts: 0,
             connections: 0,
+            connected_at: None,
             lost: 0,
             errors: Errors::default(),
             stood: BTreeMap::new(),
             longest: Longest::default(),
-            restarts: Vec::new(),
+            restarts: Restarts::default(),
             slow: Vec::new(),
             stopped: None,
         }
@@ -72,13 +74,19 @@ impl Night {
 
     pub(super) fn link(&mut self, at: u64, what: &LinkFact) {
         match what {
-            LinkFact::Dialled { .. } => self.attempts += 1,
-            LinkFact::Connected { .. } => self.connections += 1,
+            LinkFact::Dialled { attempt, .. } => {
+                self.attempts += 1;
+                self.restarts.dials(*attempt);
+            }
+            LinkFact::Connected { .. } => {
+                self.connections += 1;
+                self.connected_at = Some(at);
+            }
             LinkFact::Failed { error, stood, .. } => {
                 self.lost += u64::from(*stood);
                 self.errors.add(at, error, *stood);
             }
-            LinkFact::Restarted => note(&mut self.restarts, at),
+            LinkFact::Restarted => self.restarts.add(at),
             LinkFact::Slow { .. } => note(&mut self.slow, at),
             LinkFact::Stopped { reason } => self.stopped = Some((at, *reason)),
             LinkFact::Waits { .. }
@@ -91,6 +99,7 @@ impl Night {
     pub(super) fn message(&mut self, life: &Life, history: &History) {
         self.accepted += 1;
         self.again += u64::from(life.written > 1);
+        self.restarts.message(life);
         match &life.outcome {
             Some(outcome) => *self.outcomes.entry(outcome_word(outcome)).or_default() += 1,
             None => self.open += 1,
@@ -114,7 +123,11 @@ impl Night {
                     other => error_words(other),
                 };
                 let times = plural(error.count, "time");
-                warnings.push(format!("{what}: {times}, and it does not pass by itself"));
+                let since = match self.connected_at {
+                    Some(at) if error.last <= at => "a connection stood later",
+                    _ => "it does not pass by itself",
+                };
+                warnings.push(format!("{what}: {times}, and {since}"));
             }
         }
         let sum = self.unknown.values().sum::<u64>();
@@ -137,20 +150,7 @@ impl Night {
                 if *expired == 1 { "it" } else { "them" }
             ));
         }
-        if let Some(first) = self.restarts.first() {
-            warnings.push(format!(
-                "the peer's process was restarted ({}, first at {}): what the one before had taken \
-                 and not confirmed {}",
-                plural(self.restarts.len() as u64, "time"),
-                since(first),
-                match self.config.send_policy().redelivery {
-                    peer_sender_core::Redelivery::AtLeastOnce =>
-                        "was sent again, and may have been seen twice",
-                    peer_sender_core::Redelivery::AtMostOnce =>
-                        "was not sent again, and its fate is unknown",
-                }
-            ));
-        }
+        warnings.extend(self.restarts.warning(start));
         if let Some(first) = self.slow.first() {
             warnings.push(format!(
                 "the peer was slow, or away ({}, first at {})",
@@ -206,7 +206,10 @@ impl Night {
         let stood = stood
             .iter()
             .map(|(standing, nanos)| format!("{standing:?} {}", spell(**nanos)));
-        let _ = writeln!(text, "  stood at: {}", stood.collect::<Vec<_>>().join(", "));
+        let stood: Vec<_> = stood.collect();
+        if !stood.is_empty() {
+            let _ = writeln!(text, "  stood at: {}", stood.join(", "));
+        }
         if let Some((at, reason)) = &self.stopped {
             let since = Since(at.saturating_sub(start));
             let _ = writeln!(text, "  ended at {since} s: {}", stop_words(*reason));
