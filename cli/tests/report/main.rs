@@ -125,13 +125,31 @@ fn the_page_says_what_went_wrong() {
         "expired before the receiver had answered",
         "refused by the receiver (Application",
         "ended over an identity",
-        "The peer no longer knew a connection, as after a restart",
+        "process was restarted (1 time), and knew nothing of what the one before had taken",
         "waited longer than slow_after",
         "the network reports that nobody listens",
         "lights out",
     ] {
         assert!(page.contains(words), "{words}");
     }
+}
+
+#[test]
+fn a_connection_that_the_peer_did_not_know_is_an_error_and_no_restart() {
+    let mut plan = Plan::new("forgetful", 4_001);
+    plan.faults = vec![(Time::from_secs(8), Time::from_secs(9), LinkError::Reset)];
+    let trace = plan::trace(RecorderConfig::default(), &[plan]);
+    let directory = Directory::new("report-reset");
+    let page = page_of(&directory, &trace);
+    assert!(page.contains("the peer did not know the connection any more"));
+    assert!(!page.contains("process was restarted"));
+    let file = directory.file("night.trace");
+    let said = run(&format!("trace explain {file}")).stdout;
+    assert!(
+        said.contains("the peer did not know the connection any more"),
+        "{said}"
+    );
+    assert!(!said.contains("process was restarted"), "{said}");
 }
 
 #[test]

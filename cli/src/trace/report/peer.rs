@@ -6,13 +6,14 @@ use std::time::Duration;
 use peer_sender_core::table::{Standing, TRANSITIONS};
 use peer_sender_core::trace::{Played, TraceEvent};
 use peer_sender_core::{
-    Action, Epoch, Lane, LinkError, Outcome, PeerEvent, PeerSenderMachine, Stats, StopReason,
+    Action, LinkError, Outcome, PeerEvent, PeerSenderMachine, Stats, StopReason,
 };
 
 use super::bands::Bands;
 use super::columns::{Columns, Counts, Level};
 use super::messages::Messages;
 use super::tally::{First, Tally};
+use crate::trace::story::Receivers;
 use crate::trace::words::error_words;
 use crate::trace::words::plain;
 
@@ -37,7 +38,7 @@ pub(super) struct Peer {
     pub(super) address: Option<SocketAddr>,
     pub(super) stats: Stats,
     pub(super) visits: [u64; TRANSITIONS.len()],
-    receiver: Option<Epoch>,
+    receivers: Receivers,
 }
 
 /// What somebody should know who looks after this peer.
@@ -74,7 +75,7 @@ impl Peer {
             address: None,
             stats: before,
             visits: [0; TRANSITIONS.len()],
-            receiver: None,
+            receivers: Receivers::default(),
         }
     }
 
@@ -148,14 +149,8 @@ impl Peer {
             self.address = machine.state().addresses().first().copied();
         }
         self.visits = *machine.visits();
-        let receiver = machine.lane(Lane(0)).and_then(|lane| lane.receiver);
-        if receiver.is_some() && receiver != self.receiver {
-            if self.receiver.is_some() {
-                self.worries
-                    .restarts
-                    .add(time, "answers as another process");
-            }
-            self.receiver = receiver;
+        if self.receivers.look(machine) {
+            self.worries.restarts.add(time, "");
         }
     }
 
@@ -210,7 +205,6 @@ impl Worries {
             | LinkError::CertificateRefused { .. }
             | LinkError::NotAllowed { .. }
             | LinkError::NotExpected => self.wrong_identity.add(time, &plain(&error_words(error))),
-            LinkError::Reset => self.restarts.add(time, "no longer knows the connection"),
             _ => {}
         }
     }

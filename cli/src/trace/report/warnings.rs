@@ -127,8 +127,8 @@ fn of_peer(peer: &Peer) -> Vec<(bool, String)> {
     });
     add(false, &worries.restarts, &|count| {
         format!(
-            "The peer no longer knew a connection, as after a restart: {}",
-            plural(count, "sign")
+            "The peer's process was restarted ({}), and knew nothing of what the one before had taken",
+            plural(count, "time")
         )
     });
     add(false, &worries.slow, &|count| {

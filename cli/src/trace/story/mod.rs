@@ -4,6 +4,7 @@
 //! nothing else, so that a trace of any length costs no more than what was open at once.
 
 mod life;
+mod receivers;
 mod sender;
 mod waits;
 
@@ -16,6 +17,7 @@ use peer_sender_core::trace::{MachineId, MachineState};
 use peer_sender_core::{Attempt, LinkError, StopReason};
 
 pub(in crate::trace) use self::life::Life;
+pub(in crate::trace) use self::receivers::Receivers;
 use self::sender::Tale;
 pub(in crate::trace) use self::waits::{Wait, Waits};
 use super::player::Step;

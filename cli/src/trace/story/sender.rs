@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use peer_sender_core::table::Standing;
 use peer_sender_core::trace::TraceEvent;
 use peer_sender_core::{
-    Action, Attempt, Epoch, LANES_MAX, Lane, LinkError, MessageId, PeerEvent, PeerSenderMachine,
+    Action, Attempt, LANES_MAX, Lane, LinkError, MessageId, PeerEvent, PeerSenderMachine,
     TransferId,
 };
 
 use super::life::{HandOver, Life};
-use super::{Fact, LinkFact, Wait, Waits};
+use super::{Fact, LinkFact, Receivers, Wait, Waits};
 use crate::trace::player::Step;
 
 #[derive(Debug)]
@@ -24,8 +24,7 @@ pub(super) struct Tale {
     transfers: BTreeMap<TransferId, Vec<MessageId>>,
     /// The latest attempt, and whether it has come to stand.
     attempt: Option<(Attempt, bool)>,
-    /// Who has answered last, on any lane.
-    receiver: Option<Epoch>,
+    receivers: Receivers,
     failures: u64,
     /// When the peer was heard last, or the connection began to stand.
     heard_at: u64,
@@ -39,8 +38,6 @@ struct LaneTale {
     wait: Wait,
     open: u64,
     in_flight: u64,
-    /// Who has answered its last OPEN.
-    receiver: Option<Epoch>,
 }
 
 impl Tale {
@@ -50,7 +47,6 @@ impl Tale {
             wait: Wait::Nothing,
             open: 0,
             in_flight: 0,
-            receiver: None,
         };
         Self {
             latest: at,
@@ -60,7 +56,7 @@ impl Tale {
             open: BTreeMap::new(),
             transfers: BTreeMap::new(),
             attempt: None,
-            receiver: None,
+            receivers: Receivers::default(),
             failures: 0,
             heard_at: at,
         }
@@ -298,15 +294,10 @@ impl Tale {
             if books.wait == Wait::Quic && writes_above {
                 books.wait = Wait::HigherLanes;
             }
-            let news = snapshot.receiver != books.receiver;
-            books.receiver = snapshot.receiver;
-            if let (true, Some(receiver)) = (news, snapshot.receiver) {
-                let before = self.receiver.replace(receiver);
-                if before.is_some_and(|before| before != receiver) {
-                    let what = LinkFact::Restarted;
-                    facts.push(Fact::Link { at, what });
-                }
-            }
+        }
+        if self.receivers.look(machine) {
+            let what = LinkFact::Restarted;
+            facts.push(Fact::Link { at, what });
         }
     }
 
