@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use peer_sender_core::trace::{Recorder, RecorderConfig};
 use peer_sender_core::{Event, LinkError, MessageId, PeerKey, Redelivery, StopMode};
 
+use crate::common::json;
 use crate::night::{App, Dialled, KEY, Night};
 use crate::{File, config};
 
@@ -135,4 +137,64 @@ fn a_sender_of_one_step_stood_nowhere() {
     night.tell(Event::Cancel { id: MessageId(7) });
     let said = File::new("one-step", &night.trace()).says("explain", "");
     assert!(!said.contains("stood at"), "{said}");
+}
+
+/// What a flight recorder has kept of a night that ends with a connection that is lost.
+fn lost_in_flight() -> File {
+    let recorder = Recorder::new(RecorderConfig::flight(256 << 10));
+    let mut night = Night::recorded("bob", config(), recorder);
+    for _ in 0..100 {
+        night.send(100, 20);
+        night.run(Duration::from_millis(100));
+    }
+    night.app = App::Never;
+    night.send(1, 20);
+    night.run(Duration::from_millis(5));
+    night.app = App::AtOnce;
+    night.lose(LinkError::Reset);
+    night.run(Duration::from_secs(1));
+    File::new("lost", &night.dump())
+}
+
+#[test]
+fn what_stood_where_a_trace_begins_is_said_to_have_stood() {
+    let file = lost_in_flight();
+    let said = file.run("explain", "").stdout;
+    has(
+        &said,
+        &[
+            "  connections: 1 stood already, 1 of 1 attempt stood, 1 lost\n",
+            "    1 connection lost (",
+            "the connection was lost and had to be made anew",
+            "  connections: 1 accepted, 1 stood already, 1 ended\n",
+            "  connection 0 stood already\n",
+            "  connection 0 went: the peer did not know",
+            "  connection 1 came\n",
+        ],
+    );
+    assert!(!said.contains("connection 0 came"), "{said}");
+    assert!(!said.contains("could not be reached"), "{said}");
+    let ran = file.run("explain", "--json");
+    let nights: Vec<_> = ran.stdout.lines().map(json).collect();
+    assert_eq!(nights[0]["stood_already"], 1);
+    assert_eq!(nights[1]["stood_already"], 1);
+    assert_eq!(nights[1]["sessions"][0]["links"][0]["stood_already"], true);
+}
+
+#[test]
+fn a_node_may_tell_no_more_of_a_connection_than_that_it_went() {
+    let recorder = Recorder::new(RecorderConfig::flight(4 << 10));
+    let mut night = Night::recorded("bob", config(), recorder);
+    night.send(1, 20);
+    night.run(Duration::from_secs(1));
+    for id in 0..2_000 {
+        night.tell(Event::Cancel { id: MessageId(id) });
+    }
+    night.lose(LinkError::Reset);
+    let said = File::new("gone", &night.dump()).run("explain", "").stdout;
+    let words = [
+        "  connections: 0 accepted, 1 stood already, 1 ended\n",
+        "    1 connection ended (",
+    ];
+    has(&said, &words);
 }

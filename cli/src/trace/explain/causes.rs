@@ -195,6 +195,10 @@ pub(super) fn link_words(what: &LinkFact) -> String {
             format!("dialled {address} (connection {attempt})")
         }
         LinkFact::Connected { attempt } => format!("connection {attempt} stood"),
+        LinkFact::Already { attempt, stood } => match stood {
+            true => format!("connection {attempt} stood already when the trace begins"),
+            false => format!("connection {attempt} was being made when the trace begins"),
+        },
         LinkFact::Failed {
             attempt,
             stood,

@@ -11,11 +11,11 @@ mod restarts;
 mod session;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use peer_sender_core::MessageId;
-use peer_sender_core::trace::{MachineId, MachineState};
+use peer_sender_core::trace::{MachineId, MachineState, Replay};
 
 use self::history::History;
 use self::peer::Night;
@@ -47,6 +47,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Verdict, Failure> {
         }),
         message: args.message,
         story: Story::default(),
+        unmet: Vec::new(),
+        met: BTreeSet::new(),
         senders: BTreeMap::new(),
         tables: BTreeMap::new(),
         left_out: 0,
@@ -55,6 +57,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Verdict, Failure> {
     while let Some(told) = player.next()? {
         troubles.note(&told);
         explained.tell(told);
+        explained.meet(player.replay());
     }
     for (machine, _, state) in player.replay().machines() {
         explained.sum(machine, state);
@@ -76,6 +79,10 @@ struct Explained {
     select: Select,
     message: Option<MessageId>,
     story: Story,
+    /// Machines that were made before the trace begins, until it is known how they stood.
+    unmet: Vec<MachineId>,
+    /// Accepting nodes of which that is known.
+    met: BTreeSet<MachineId>,
     senders: BTreeMap<MachineId, Sender>,
     /// Accepting nodes, with their names.
     tables: BTreeMap<MachineId, (String, Table)>,
@@ -97,7 +104,17 @@ struct Sender {
 impl Explained {
     fn tell(&mut self, told: Told<'_>) {
         match told {
-            Told::Made { about, .. } => self.select.meet(&about.name),
+            Told::Made {
+                machine,
+                about,
+                config,
+                ..
+            } => {
+                self.select.meet(&about.name);
+                if config.is_none() {
+                    self.unmet.push(machine);
+                }
+            }
             Told::Step(step) => {
                 if !self.select.wants(&step.played.about.name) {
                     return;
@@ -117,6 +134,22 @@ impl Explained {
             Told::Impossible { machine, .. } => self.end_of(machine),
             Told::Mark { .. } | Told::Nothing | Told::Passed { .. } => {}
         }
+    }
+
+    /// Takes in how machines stood that the trace meets in the middle of their lives.
+    fn meet(&mut self, replay: &Replay) {
+        let (story, met) = (&mut self.story, &mut self.met);
+        self.unmet.retain(|machine| match replay.machine(*machine) {
+            Some((_, MachineState::Sender(state))) => {
+                story.meet(*machine, state);
+                false
+            }
+            Some((_, MachineState::Sessions(_))) => {
+                met.insert(*machine);
+                false
+            }
+            None => true,
+        });
     }
 
     fn sender(&mut self, step: &Step<'_>) {
@@ -146,7 +179,7 @@ impl Explained {
                 return None;
             }
             let name = clean(&step.played.about.name);
-            let table = Table::new(step.at, self.message);
+            let table = Table::new(step.at, self.met.contains(&machine), self.message);
             self.tables.insert(machine, (name, table));
         }
         self.tables.get_mut(&machine)
@@ -162,6 +195,7 @@ impl Explained {
     }
 
     fn end_of(&mut self, machine: MachineId) {
+        self.unmet.retain(|unmet| *unmet != machine);
         let latest = self.story.latest(machine);
         self.story.end(machine, latest, &mut self.facts);
         self.take_facts(machine);

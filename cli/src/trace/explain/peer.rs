@@ -28,6 +28,8 @@ pub(super) struct Night {
     unknown: BTreeMap<String, u64>,
     pub(super) rejected: u64,
     pub(super) before: u64,
+    /// Connections that stood where the trace begins.
+    already: u64,
     attempts: u64,
     connections: u64,
     /// When one was last seen to stand.
@@ -53,6 +55,7 @@ impl Night {
             unknown: BTreeMap::new(),
             rejected: 0,
             before: 0,
+            already: 0,
             attempts: 0,
             connections: 0,
             connected_at: None,
@@ -76,6 +79,11 @@ impl Night {
         match what {
             LinkFact::Dialled { attempt, .. } => {
                 self.attempts += 1;
+                self.restarts.dials(*attempt);
+            }
+            LinkFact::Already { attempt, stood } => {
+                self.already += u64::from(*stood);
+                self.attempts += u64::from(!*stood);
                 self.restarts.dials(*attempt);
             }
             LinkFact::Connected { .. } => {
@@ -193,9 +201,13 @@ impl Night {
             thousands(self.accepted),
             outcomes.collect::<String>(),
         );
+        let already = match self.already {
+            0 => String::new(),
+            already => format!("{} stood already, ", thousands(already)),
+        };
         let _ = writeln!(
             text,
-            "  connections: {} of {} stood, {} lost",
+            "  connections: {already}{} of {} stood, {} lost",
             thousands(self.connections),
             plural(self.attempts, "attempt"),
             thousands(self.lost),
@@ -240,6 +252,7 @@ impl Night {
             "open": self.open,
             "written_again": self.again,
             "rejected": self.rejected,
+            "stood_already": self.already,
             "attempts": self.attempts,
             "connections": self.connections,
             "lost": self.lost,

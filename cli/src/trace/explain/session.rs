@@ -42,12 +42,20 @@ struct Held {
     refused: bool,
 }
 
-/// A connection came, or went.
+/// What a connection did.
 #[derive(Debug)]
 struct Link {
     at: u64,
     attempt: Attempt,
-    went: Option<LinkError>,
+    what: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Came,
+    /// It had come before the trace begins.
+    Stood,
+    Went(LinkError),
 }
 
 /// What the application has not answered.
@@ -80,13 +88,20 @@ impl Session {
 
     pub(super) fn came(&mut self, at: u64, attempt: Attempt) {
         self.connections += 1;
-        let went = None;
-        self.link(Link { at, attempt, went });
+        let what = Way::Came;
+        self.link(Link { at, attempt, what });
+    }
+
+    /// Seen for the first time, of a connection that came before the trace begins.
+    pub(super) fn stood(&mut self, at: u64, attempt: Attempt) {
+        self.connections += 1;
+        let what = Way::Stood;
+        self.link(Link { at, attempt, what });
     }
 
     pub(super) fn went(&mut self, at: u64, attempt: Attempt, error: LinkError) {
-        let went = Some(error);
-        self.link(Link { at, attempt, went });
+        let what = Way::Went(error);
+        self.link(Link { at, attempt, what });
     }
 
     fn link(&mut self, link: Link) {
@@ -222,9 +237,10 @@ impl Session {
         let write = |links: &mut dyn Iterator<Item = &Link>, text: &mut String| {
             for link in links {
                 let since = Since(link.at.saturating_sub(start));
-                let what = match &link.went {
-                    Some(error) => format!("went: {}", error_words(error)),
-                    None => "came".to_owned(),
+                let what = match &link.what {
+                    Way::Came => "came".to_owned(),
+                    Way::Stood => "stood already".to_owned(),
+                    Way::Went(error) => format!("went: {}", error_words(error)),
                 };
                 let _ = writeln!(text, "    {since} s  connection {} {what}", link.attempt);
             }
@@ -243,7 +259,11 @@ impl Session {
             json!({
                 "seconds": seconds(link.at.saturating_sub(start)),
                 "connection": link.attempt.0,
-                "went": link.went.as_ref().map(error_words),
+                "stood_already": matches!(link.what, Way::Stood),
+                "went": match &link.what {
+                    Way::Went(error) => Some(error_words(error)),
+                    Way::Came | Way::Stood => None,
+                },
             })
         });
         json!({

@@ -1,6 +1,6 @@
 //! How the night of an accepting node went: what its sessions received, and from whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use peer_sender_core::trace::{Call, MachineId, TraceEvent};
@@ -32,6 +32,12 @@ pub(super) struct Table {
     until: u64,
     steps: u64,
     connections: u64,
+    /// Whether the trace begins in the middle of its life.
+    met: bool,
+    /// The first that was accepted in the trace.
+    first: Option<Attempt>,
+    /// Those that were accepted before the trace begins, as far as it tells of them.
+    before: BTreeSet<Attempt>,
     /// Connections that went before they had named a session.
     unnamed: u64,
     went: u64,
@@ -57,12 +63,15 @@ struct Reply {
 }
 
 impl Table {
-    pub(super) fn new(at: u64, asked: Option<MessageId>) -> Self {
+    pub(super) fn new(at: u64, met: bool, asked: Option<MessageId>) -> Self {
         Self {
             from: at,
             until: at,
             steps: 0,
             connections: 0,
+            met,
+            first: None,
+            before: BTreeSet::new(),
             unnamed: 0,
             went: 0,
             errors: Errors::default(),
@@ -80,6 +89,7 @@ impl Table {
         let session = match step.played.call {
             Call::Accepted { attempt, .. } => {
                 self.connections += 1;
+                self.first.get_or_insert(attempt);
                 self.standing.insert(attempt, None);
                 None
             }
@@ -123,10 +133,18 @@ impl Table {
         let Some(session) = table.session_of(attempt) else {
             return;
         };
-        if self.standing.insert(attempt, Some(session)) != Some(Some(session))
-            && let Some(session) = self.session(session, table)
-        {
-            session.came(at, attempt);
+        let known = self.standing.insert(attempt, Some(session));
+        if known == Some(Some(session)) {
+            return;
+        }
+        if known.is_none() {
+            self.before.insert(attempt);
+        }
+        if let Some(session) = self.session(session, table) {
+            match known {
+                None => session.stood(at, attempt),
+                Some(_) => session.came(at, attempt),
+            }
         }
     }
 
@@ -169,6 +187,12 @@ impl Table {
 
     fn goes(&mut self, at: u64, attempt: Attempt, error: LinkError) {
         let Some(session) = self.standing.remove(&attempt) else {
+            // Of one that was accepted before the trace begins this may be all that it tells.
+            let before = self.met && self.first.is_none_or(|first| attempt < first);
+            if before && self.before.insert(attempt) {
+                self.went += 1;
+                self.errors.add(at, &error, true);
+            }
             return;
         };
         self.went += 1;
@@ -256,9 +280,13 @@ impl Table {
     pub(super) fn text(&self, machine: MachineId, name: &str, start: u64) -> String {
         let span = spell(self.until.saturating_sub(self.from));
         let mut text = format!("{name} (machine {}), accepting node, {span}\n", machine.0);
+        let already = match self.before.len() {
+            0 => String::new(),
+            before => format!(", {} stood already", thousands(before as u64)),
+        };
         let _ = writeln!(
             text,
-            "  connections: {} accepted, {} ended",
+            "  connections: {} accepted{already}, {} ended",
             thousands(self.connections),
             thousands(self.went),
         );
@@ -292,6 +320,7 @@ impl Table {
             "peer": name,
             "seconds": self.until.saturating_sub(self.from) as f64 / 1e9,
             "connections": self.connections,
+            "stood_already": self.before.len(),
             "ended": self.went,
             "unnamed": self.unnamed,
             "failures": self.errors.json(start),

@@ -14,6 +14,7 @@ use super::tally::First;
 use crate::failure::Failure;
 use crate::trace::astray::Astray;
 use crate::trace::input::Input;
+use crate::trace::story::Receivers;
 use crate::trace::words::plain;
 
 /// The most machines of which more is kept than that they were there.
@@ -39,8 +40,9 @@ pub(super) struct Facts {
     pub(super) astray_steps: u64,
     pub(super) steps: Steps,
     number: u64,
-    /// What machines had counted that the trace begins with in the middle of their lives.
-    before: BTreeMap<MachineId, Stats>,
+    /// What machines had counted that the trace begins with in the middle of their lives, and who
+    /// had answered them.
+    before: BTreeMap<MachineId, (Stats, Receivers)>,
 }
 
 /// One machine.
@@ -123,7 +125,9 @@ impl Facts {
             && let Some((_, MachineState::Sender(sender))) = replay.machine(machine)
             && self.before.len() < MACHINES_MAX
         {
-            self.before.insert(machine, sender.stats());
+            let mut receivers = Receivers::default();
+            receivers.look(sender);
+            self.before.insert(machine, (sender.stats(), receivers));
         }
     }
 

@@ -60,8 +60,8 @@ pub(super) struct Worries {
 }
 
 impl Peer {
-    /// Of times from `start` on, and with what it had counted before.
-    pub(super) fn new(start: u64, before: Stats) -> Self {
+    /// Of times from `start` on, with what it had counted before, and who had answered.
+    pub(super) fn new(start: u64, (stats, receivers): (Stats, Receivers)) -> Self {
         Self {
             bands: Bands::default(),
             queue: Columns::new(start),
@@ -73,9 +73,9 @@ impl Peer {
             worries: Worries::default(),
             standing: Standing::Down,
             address: None,
-            stats: before,
+            stats,
             visits: [0; TRANSITIONS.len()],
-            receivers: Receivers::default(),
+            receivers,
         }
     }
 

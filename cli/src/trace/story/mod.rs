@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use peer_sender_core::table::Standing;
 use peer_sender_core::trace::{MachineId, MachineState};
-use peer_sender_core::{Attempt, LinkError, StopReason};
+use peer_sender_core::{Attempt, LinkError, PeerSenderMachine, StopReason};
 
 pub(in crate::trace) use self::life::Life;
 pub(in crate::trace) use self::receivers::Receivers;
@@ -26,6 +26,8 @@ use super::player::Step;
 #[derive(Debug, Default)]
 pub(in crate::trace) struct Story {
     tales: BTreeMap<MachineId, Tale>,
+    /// Of senders that the trace meets in the middle of their lives, before their first step.
+    met: BTreeMap<MachineId, Tale>,
 }
 
 /// Something that has come about.
@@ -57,6 +59,12 @@ pub(in crate::trace) enum LinkFact {
     Connected {
         attempt: Attempt,
     },
+    /// Where the trace begins, the connection was there.
+    Already {
+        attempt: Attempt,
+        /// Whether it stood, and was not still being made.
+        stood: bool,
+    },
     /// The connection was lost, or the attempt at one has failed.
     Failed {
         attempt: Option<Attempt>,
@@ -84,17 +92,28 @@ pub(in crate::trace) enum LinkFact {
 }
 
 impl Story {
+    /// The trace begins in the middle of this sender's life, while it stands like this.
+    pub(in crate::trace) fn meet(&mut self, machine: MachineId, state: &PeerSenderMachine) {
+        if !self.tales.contains_key(&machine) {
+            self.met.insert(machine, Tale::met(state));
+        }
+    }
+
     /// Goes on by a step, and says what has come about.
     pub(in crate::trace) fn step(&mut self, step: &Step<'_>, facts: &mut Vec<Fact>) {
         if let MachineState::Sender(machine) = step.played.state {
             let tale = self.tales.entry(step.played.machine);
-            let tale = tale.or_insert_with(|| Tale::new(step.at));
+            let tale = tale.or_insert_with(|| match self.met.remove(&step.played.machine) {
+                Some(met) => met.begins(step.at, facts),
+                None => Tale::new(step.at),
+            });
             tale.step(step, machine, facts);
         }
     }
 
     /// The machine is gone, or the trace ends here: says what was still open.
     pub(in crate::trace) fn end(&mut self, machine: MachineId, at: u64, facts: &mut Vec<Fact>) {
+        self.met.remove(&machine);
         if let Some(tale) = self.tales.remove(&machine) {
             tale.end(at, facts);
         }

@@ -62,6 +62,28 @@ impl Tale {
         }
     }
 
+    /// Of a sender that the trace meets while it stands like this.
+    pub(super) fn met(machine: &PeerSenderMachine) -> Self {
+        let mut tale = Self::new(0);
+        tale.standing = machine.state().standing();
+        let link = machine.state().link();
+        let stood = link.connection().is_some();
+        tale.attempt = link.attempt().map(|attempt| (attempt, stood));
+        // Who has answered before is no news.
+        tale.look(machine, 0, &mut Vec::new());
+        tale
+    }
+
+    /// The first step of a sender that was met.
+    pub(super) fn begins(mut self, at: u64, facts: &mut Vec<Fact>) -> Self {
+        (self.latest, self.since, self.heard_at) = (at, at, at);
+        if let Some((attempt, stood)) = self.attempt {
+            let what = LinkFact::Already { attempt, stood };
+            facts.push(Fact::Link { at, what });
+        }
+        self
+    }
+
     pub(super) fn latest(&self) -> u64 {
         self.latest
     }
