@@ -14,6 +14,7 @@ mod damage;
 mod diff;
 mod explain;
 mod export;
+mod names;
 #[path = "../common/night/mod.rs"]
 mod night;
 mod replay;

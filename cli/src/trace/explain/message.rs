@@ -19,6 +19,8 @@ const LINES_MAX: usize = 20;
 pub(super) struct Message<'a> {
     pub(super) machine: MachineId,
     pub(super) peer: &'a str,
+    /// The same, and told apart from others of this name.
+    pub(super) called: &'a str,
     pub(super) life: &'a Life,
     pub(super) history: &'a History,
     pub(super) start: u64,
@@ -30,7 +32,7 @@ impl Message<'_> {
         let mut text = format!(
             "message #{} for {} (lane {}, {}): {}\n",
             life.id,
-            self.peer,
+            self.called,
             life.lane,
             plural(life.bytes, "byte"),
             self.headline()

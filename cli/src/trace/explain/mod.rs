@@ -10,6 +10,7 @@ mod peer;
 mod restarts;
 mod session;
 mod table;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -20,11 +21,10 @@ use peer_sender_core::trace::{MachineId, MachineState, Replay};
 use self::history::History;
 use self::peer::Night;
 use self::table::Table;
+use self::wanted::Wanted;
 use super::args::ExplainArgs;
-use super::args::SelectArgs;
 use super::out::Out;
 use super::player::{Player, Step, Told};
-use super::select::Select;
 use super::story::{Fact, Life, Story};
 use super::trouble::Troubles;
 use super::words::clean;
@@ -41,10 +41,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Verdict, Failure> {
     let mut player = Player::open(&args.file)?;
     let mut troubles = Troubles::default();
     let mut explained = Explained {
-        select: Select::new(&SelectArgs {
-            peer: args.peer.iter().cloned().collect(),
-            ..SelectArgs::default()
-        }),
+        wanted: Wanted::new(args.peer.as_deref()),
         message: args.message,
         story: Story::default(),
         unmet: Vec::new(),
@@ -63,7 +60,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Verdict, Failure> {
         explained.sum(machine, state);
     }
     explained.end(player.latest());
-    explained.select.check()?;
+    explained.wanted.check()?;
+    explained.choose();
     let start = player.start();
     let mut out = Out::stdout();
     let printed = match args.message {
@@ -76,7 +74,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Verdict, Failure> {
 }
 
 struct Explained {
-    select: Select,
+    wanted: Wanted,
     message: Option<MessageId>,
     story: Story,
     /// Machines that were made before the trace begins, until it is known how they stood.
@@ -110,19 +108,19 @@ impl Explained {
                 config,
                 ..
             } => {
-                self.select.meet(&about.name);
+                self.wanted.meet(machine, &about.name);
                 if config.is_none() {
                     self.unmet.push(machine);
                 }
             }
             Told::Step(step) => {
-                if !self.select.wants(&step.played.about.name) {
+                let machine = step.played.machine;
+                if !self.wanted.may_want(machine, &step.played.about.name) {
                     return;
                 }
                 match step.played.state {
                     MachineState::Sender(_) => self.sender(&step),
                     MachineState::Sessions(state) => {
-                        let machine = step.played.machine;
                         if let Some((_, table)) = self.table(machine, &step) {
                             table.step(&step, state);
                         }
@@ -208,6 +206,23 @@ impl Explained {
         }
     }
 
+    /// Leaves out what is not asked for after all.
+    fn choose(&mut self) {
+        let wanted = &self.wanted;
+        self.senders.retain(|machine, _| wanted.wants(*machine));
+        self.tables.retain(|machine, _| wanted.wants(*machine));
+    }
+
+    /// What a machine is called where that alone is to say which one it is.
+    fn called(&self, machine: MachineId, name: &str) -> String {
+        let senders = self.senders.values().map(|sender| &sender.name);
+        let tables = self.tables.values().map(|(name, _)| name);
+        match senders.chain(tables).filter(|it| *it == name).count() {
+            0 | 1 => name.to_owned(),
+            _ => format!("{name} (machine {})", machine.0),
+        }
+    }
+
     fn take_facts(&mut self, machine: MachineId) {
         let mut facts = mem::take(&mut self.facts);
         if let Some(sender) = self.senders.get_mut(&machine) {
@@ -242,9 +257,11 @@ impl Explained {
             }
         }
         for (machine, sender, life, history) in found {
+            let called = self.called(machine, &sender.name);
             let told = message::Message {
                 machine,
                 peer: &sender.name,
+                called: &called,
                 life,
                 history,
                 start,
@@ -267,7 +284,10 @@ impl Explained {
         out: &mut Out,
     ) -> Result<(), Failure> {
         let tables = self.tables.iter();
-        let replies = tables.filter_map(|(machine, (name, it))| it.reply(*machine, name, json));
+        let replies = tables.filter_map(|(machine, (name, it))| match json {
+            true => it.reply_json(*machine, name),
+            false => it.reply(&self.called(*machine, name)),
+        });
         let replies: String = replies.collect();
         if !replies.is_empty() {
             return out.write(&replies);

@@ -332,32 +332,39 @@ impl Table {
     }
 
     /// The reply that was asked for, if it is one of its sessions'.
-    pub(super) fn reply(&self, machine: MachineId, name: &str, json: bool) -> Option<String> {
+    pub(super) fn reply(&self, name: &str) -> Option<String> {
         let (id, reply) = (self.asked?, self.found.as_ref()?);
-        let until = reply.ended.as_ref().map_or(self.until, |it| it.0);
-        let took = until.saturating_sub(reply.at);
-        let outcome = reply.ended.as_ref().map(|(_, outcome)| outcome);
-        if json {
-            let object = json!({
-                "machine": machine.0,
-                "peer": name,
-                "reply": id.0,
-                "session": reply.session.0,
-                "bytes": reply.bytes,
-                "seconds": took as f64 / 1e9,
-                "outcome": outcome.map(outcome_word),
-            });
-            return Some(format!("{object}\n"));
-        }
-        let outcome = match outcome {
-            Some(outcome) => outcome_words(outcome),
+        let outcome = match &reply.ended {
+            Some((_, outcome)) => outcome_words(outcome),
             None => "no outcome when the trace ends".to_owned(),
         };
         Some(format!(
             "reply #{id} of {name}'s session {} ({}): after {}, {outcome}\n",
             reply.session.0,
             plural(reply.bytes, "byte"),
-            spell(took)
+            spell(reply.took(self.until))
         ))
+    }
+
+    pub(super) fn reply_json(&self, machine: MachineId, name: &str) -> Option<String> {
+        let (id, reply) = (self.asked?, self.found.as_ref()?);
+        let object = json!({
+            "machine": machine.0,
+            "peer": name,
+            "reply": id.0,
+            "session": reply.session.0,
+            "bytes": reply.bytes,
+            "seconds": reply.took(self.until) as f64 / 1e9,
+            "outcome": reply.ended.as_ref().map(|(_, outcome)| outcome_word(outcome)),
+        });
+        Some(format!("{object}\n"))
+    }
+}
+
+impl Reply {
+    /// How long it took to its outcome, or to the end of what is known of its node.
+    fn took(&self, until: u64) -> u64 {
+        let ended = self.ended.as_ref().map_or(until, |it| it.0);
+        ended.saturating_sub(self.at)
     }
 }
