@@ -13,7 +13,7 @@
 //!
 //! Two nodes on loopback: one listens and accepts what it is sent, the other sends and learns what
 //! became of its message. The same as a program of its own:
-//! `cargo run -p peer-sender-async-std --example quickstart`.
+//! `cargo run -p peer-sender-async-std --example on_async_std`.
 //!
 //! ```
 //! use std::time::Duration;

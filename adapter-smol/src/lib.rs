@@ -8,7 +8,7 @@
 //!
 //! Two nodes on loopback: one listens and accepts what it is sent, the other sends and learns what
 //! became of its message. The same as a program of its own:
-//! `cargo run -p peer-sender-smol --example quickstart`.
+//! `cargo run -p peer-sender-smol --example on_smol`.
 //!
 //! ```
 //! use std::time::Duration;
