@@ -19,6 +19,7 @@ mod link;
 mod listen;
 mod logging;
 mod recording;
+mod runtime;
 mod send;
 mod sim;
 mod spoken;

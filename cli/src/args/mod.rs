@@ -15,6 +15,7 @@ use peer_sender_tokio::{LANES_MAX, PeerKey};
 use self::values::{bind_address, message_size, peer_address, peers, repetitions, seconds, window};
 use crate::bench::Workload;
 use crate::recording::RecordingArgs;
+use crate::runtime::RuntimeArgs;
 use crate::spoken::SpokenArgs;
 use crate::trace::TraceArgs;
 
@@ -89,6 +90,8 @@ pub(crate) struct DemoArgs {
     pub(crate) report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
+    #[command(flatten)]
+    pub(crate) nodes: RuntimeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +122,8 @@ pub(crate) struct BenchArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) nodes: RuntimeArgs,
 }
 
 /// What to compare with.
@@ -175,6 +180,8 @@ pub(crate) struct ListenArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
+    #[command(flatten)]
+    pub(crate) nodes: RuntimeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -224,4 +231,6 @@ pub(crate) struct SendArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
+    #[command(flatten)]
+    pub(crate) nodes: RuntimeArgs,
 }

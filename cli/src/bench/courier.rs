@@ -207,6 +207,7 @@ mod tests {
             listeners: 1,
             window: 64,
             span: Duration::from_millis(10),
+            runtime: crate::runtime::Name::default(),
         }
     }
 

@@ -15,6 +15,7 @@ use super::courier::{self, Courier, Done};
 use super::plan::{Contender, Work, Workload};
 use super::{failed, ours};
 use crate::failure::Failure;
+use crate::runtime;
 use crate::usage::Usage;
 use crate::{Verdict, on_this_thread};
 
@@ -76,6 +77,7 @@ pub(crate) fn run() -> Result<Verdict, Failure> {
         .read_line(&mut task)
         .map_err(|error| failed("stdin", error))?;
     let task: Task = serde_json::from_str(&task).map_err(|error| failed("the task", error))?;
+    runtime::choose(task.work.runtime);
     let mut parent = Parent::listen();
     on_this_thread(async move {
         let limit = PATIENCE + 2 * task.work.span;

@@ -7,8 +7,8 @@ use std::pin::pin;
 use bytes::Bytes;
 use peer_sender_tokio::trace::RecorderConfig;
 use peer_sender_tokio::{
-    FlightRecorder, MessageId, Node, NodeConfig, Outcome, Outcomes, PeerConfig, PeerEvent,
-    PeerSender, TraceFile, Trust,
+    FlightRecorder, MessageId, NodeConfig, Outcome, Outcomes, PeerConfig, PeerEvent, PeerSender,
+    TraceFile, Trust,
 };
 
 use super::courier::{Courier, at_once};
@@ -17,6 +17,7 @@ use super::plan::{Contender, Work};
 use crate::failure::Failure;
 use crate::keys;
 use crate::recording::{FLIGHT_BYTES, Recording};
+use crate::runtime::Node;
 
 /// Messages that the receiving application takes at once.
 const BATCH: usize = 256;

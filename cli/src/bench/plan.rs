@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Against, BenchArgs};
+use crate::runtime;
 
 /// The kinds of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -57,6 +58,8 @@ pub(super) struct Work {
     pub(super) window: usize,
     /// How long the measurement lasts.
     pub(super) span: Duration,
+    /// What our nodes run on.
+    pub(super) runtime: runtime::Name,
 }
 
 /// All works, and how often each contender does each.
@@ -107,6 +110,7 @@ impl Plan {
                 Workload::Serial | Workload::Peers | Workload::Idle => 1,
             },
             span: args.seconds.unwrap_or(span),
+            runtime: args.nodes.runtime,
         });
         let mut contenders = vec![Contender::Ours];
         match args.against {

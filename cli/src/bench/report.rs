@@ -41,8 +41,9 @@ impl Report {
         };
         let _ = writeln!(
             text,
-            "{}; medians of {} x {:.1} s\n",
+            "{}, nodes on {}; medians of {} x {:.1} s\n",
             what(first),
+            first.runtime,
             self.repetitions,
             self.seconds
         );

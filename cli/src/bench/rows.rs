@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::courier::Micros;
 use super::pair::Found;
 use super::plan::{Contender, Work, Workload};
+use crate::runtime;
 
 /// What one contender did in each repetition.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +48,8 @@ pub(super) struct Figures {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Row {
     pub(super) workload: Workload,
-    pub(super) runtime: &'static str,
+    /// What our nodes ran on; what they are compared with ran on tokio.
+    pub(super) runtime: runtime::Name,
     pub(super) protocol: &'static str,
     /// Bytes of each message.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +84,7 @@ pub(super) fn of(work: &Work, contenders: &[Contender], all: &[Series]) -> Vec<R
     };
     let row = |compared| Row {
         workload: work.workload,
-        runtime: "tokio",
+        runtime: work.runtime,
         protocol: "peer-sender/1",
         size: (work.workload != Workload::Idle).then_some(work.size),
         peers: work.peers,
@@ -239,6 +241,7 @@ mod tests {
             listeners: 1,
             window: 64,
             span: Duration::from_secs(1),
+            runtime: runtime::Name::default(),
         }
     }
 

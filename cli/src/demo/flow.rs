@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use indicatif::ProgressBar;
-use peer_sender_tokio::{Node, PeerEvent, PeerSender, StopMode};
+use peer_sender_tokio::{PeerEvent, PeerSender, StopMode};
 use ring::digest::{self, Digest};
 use tokio::sync::watch;
 use tokio::time::{self, MissedTickBehavior};
 
 use super::{Id, first_number};
+use crate::runtime::Node;
 use crate::transfer::source::MadeUp;
 use crate::transfer::{Fate, NotAMessage, Pump, Source, Tally};
 

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use peer_sender_tokio::{
-    Config, Identity, Node, NodeConfig, NodeConfigBuilder, PeerConfig, PeerKey, StopMode, Trust,
+    Config, Identity, NodeConfig, NodeConfigBuilder, PeerConfig, PeerKey, StopMode, Trust,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,6 +21,7 @@ use crate::console::{self, Paint, Screen};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::recording::{Recording, Replayed};
+use crate::runtime::{self, Node};
 use crate::{Verdict, figures, keys, trace};
 
 use flow::{Flow, FlowEnd};
@@ -49,6 +50,7 @@ pub(crate) async fn run(mut args: DemoArgs) -> Result<Verdict, Failure> {
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
     let screen = Screen::new();
     args.recording = args.recording.reported(args.report.as_deref())?;
+    runtime::choose(args.nodes.runtime);
     let recording = Recording::start(&args.recording)?;
     let identity = keys::make()?;
     let our_key = identity.key();

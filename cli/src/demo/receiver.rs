@@ -1,9 +1,8 @@
 //! A receiver's end: an application that accepts messages and writes down what it got.
 
-use peer_sender_tokio::Node;
-
 use super::proof::Proof;
 use super::{Id, first_number};
+use crate::runtime::Node;
 
 /// One receiver at work.
 pub(super) struct Receiver {

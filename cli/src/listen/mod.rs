@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use peer_sender_tokio::{
-    Incoming, LinkError, Node, NodeConfig, PeerKey, StopMode, Trust, TurnedAway, load_identity,
+    Incoming, LinkError, NodeConfig, PeerKey, StopMode, Trust, TurnedAway, load_identity,
 };
 use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior};
@@ -19,6 +19,7 @@ use crate::console::{self, say};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::recording::Recording;
+use crate::runtime::{self, Node};
 use crate::{Verdict, figures};
 
 use lines::Form;
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
         true => Trust::Any,
         false => Trust::Keys(args.allow.iter().copied().collect()),
     };
+    runtime::choose(args.nodes.runtime);
     let recording = Recording::start(&args.recording)?;
     let builder = recording.of(NodeConfig::builder(identity).accept(trust));
     let config = args.spoken.speak(builder)?.build()?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use peer_sender_tokio::{
-    Config, ConfigError, Lane, Node, NodeConfig, PeerConfig, Protocol, Redelivery, StopMode,
+    Config, ConfigError, Lane, NodeConfig, PeerConfig, Protocol, Redelivery, StopMode,
     load_identity,
 };
 use tokio::time::{self, MissedTickBehavior};
@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::link::LinkWatch;
 use crate::recording::Recording;
+use crate::runtime::{self, Node};
 use crate::transfer::source::{MadeUp, Reading, Texts};
 use crate::transfer::{Fate, NotAMessage, Pump, Source, Tally};
 
@@ -38,6 +39,7 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     let identity = load_identity(&args.key)?;
     let config = config(&args)?;
+    runtime::choose(args.nodes.runtime);
     let recording = Recording::start(&args.recording)?;
     let builder = recording.of(NodeConfig::builder(identity));
     let node_config = args.spoken.speak(builder)?.build()?;
