@@ -31,6 +31,8 @@ pub(super) fn integer(mut number: u64, out: &mut Vec<u8>) {
 pub(super) struct Form {
     bytes: Vec<u8>,
     filled: usize,
+    /// Where a value is put together that serde knows; kept for its capacity.
+    value: Vec<u8>,
 }
 
 impl Form {
@@ -77,9 +79,11 @@ impl Form {
 
     /// Appends a value.
     pub(super) fn value(&mut self, value: &impl Serialize) {
-        self.bytes.truncate(self.filled);
-        encode(value, &mut self.bytes);
-        self.filled = self.bytes.len();
+        let mut encoded = core::mem::take(&mut self.value);
+        encoded.clear();
+        encode(value, &mut encoded);
+        self.bytes(&encoded);
+        self.value = encoded;
     }
 
     /// Appends a list of what `each` appends one by one, of which it says how many there are. The
@@ -182,6 +186,18 @@ impl Flavor for Appending<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Else each short value behind another one would have to make it anew, and fill it with zeros.
+    #[test]
+    fn room_that_was_made_stays() {
+        let mut form = Form::default();
+        form.short(|short| short.byte(1));
+        let room = form.bytes.len();
+        form.value(&"a value");
+        assert_eq!(form.bytes.len(), room);
+        form.clear();
+        assert_eq!(form.bytes.len(), room);
+    }
 
     #[test]
     fn a_list_says_how_long_it_is_whatever_stands_around_it() {
