@@ -53,18 +53,11 @@ pub(crate) async fn listener() -> Node<String> {
 pub(crate) async fn listener_with(
     set: impl FnOnce(NodeConfigBuilder) -> NodeConfigBuilder,
 ) -> Node<String> {
-    listener_at(ANY, set).await
-}
-
-pub(crate) async fn listener_at(
-    address: SocketAddr,
-    set: impl FnOnce(NodeConfigBuilder) -> NodeConfigBuilder,
-) -> Node<String> {
     let trust = Trust::Keys([alice().key()].into());
     let config = set(NodeConfig::builder(bob()).accept(trust))
         .build()
         .unwrap();
-    Node::bind(address, config).await.unwrap()
+    Node::bind(ANY, config).await.unwrap()
 }
 
 /// A node that only dials, as Alice.
