@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::plain::PlainStreams;
 use super::{Outbound, OutboundLane};
-use crate::{Lane, Protocol, Violation};
+use crate::{Lane, Violation};
 
 impl Outbound {
     /// Whether the books agree with what they count.
@@ -23,15 +23,11 @@ impl Outbound {
         let Some(carrier) = &self.carrier else {
             return Ok(());
         };
-        let of_protocol = match self.protocol {
-            Protocol::Lanes => carrier.messages == PlainStreams::default(),
-            Protocol::Plain => carrier.streams.is_empty(),
-        };
-        if !of_protocol {
+        if carrier.protocol() != self.protocol {
             return wrong("I9", "streams of another protocol");
         }
         let mut lanes: Vec<Lane> = Vec::new();
-        for stream in &carrier.streams {
+        for stream in carrier.lanes() {
             let Some(lane) = self.lanes.get(usize::from(stream.lane.0)) else {
                 return wrong("I9", "a stream without its lane");
             };
@@ -41,6 +37,6 @@ impl Outbound {
             lanes.push(stream.lane);
             stream.check(lane)?;
         }
-        carrier.messages.check()
+        carrier.plain().map_or(Ok(()), PlainStreams::check)
     }
 }

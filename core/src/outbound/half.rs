@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::carrier::{Carrier, Way, is_heard, messages_mut, stream_mut};
 use super::classes::{BusyLanes, lanes_above, note_write};
 use super::message::Message;
 use super::plain::{Begun, PlainStreams};
@@ -27,16 +28,6 @@ pub(crate) struct Outbound {
     pub(super) carrier: Option<Carrier>,
     /// The highest id that was offered.
     pub(super) last_id: Option<MessageId>,
-}
-
-/// The connection that carries the lanes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Carrier {
-    pub(super) attempt: Attempt,
-    /// In the order in which they were opened: a stream's place is its index.
-    pub(super) streams: Vec<LaneStream>,
-    /// The streams under the plain protocol, instead.
-    pub(super) messages: PlainStreams,
 }
 
 /// What may be written.
@@ -181,7 +172,8 @@ impl Outbound {
         {
             lane.close_gaps();
             let carrier = self.carrier.as_ref();
-            lane.settle_given_up(|id| carrier.is_some_and(|it| it.messages.carries(id)));
+            let streams = carrier.and_then(Carrier::plain);
+            lane.settle_given_up(|id| streams.is_some_and(|it| it.carries(id)));
         }
     }
 
@@ -206,17 +198,16 @@ impl Outbound {
     /// This connection carries the lanes from here on, and no older one does.
     pub(crate) fn attach(&mut self, attempt: Attempt, now: Time) {
         self.detach(now);
-        self.carrier = Some(Carrier {
-            attempt,
-            streams: Vec::new(),
-            messages: PlainStreams::default(),
-        });
+        self.carrier = Some(Carrier::new(attempt, self.protocol));
     }
 
     /// The connection is lost, and all that happened on it was told before.
     pub(crate) fn all_was_told(&mut self) {
-        if let (Some(carrier), Some(lane)) = (&self.carrier, self.lanes.first_mut()) {
-            carrier.messages.all_was_told(lane);
+        let carrier = self.carrier.as_ref();
+        if let (Some(streams), Some(lane)) =
+            (carrier.and_then(Carrier::plain), self.lanes.first_mut())
+        {
+            streams.all_was_told(lane);
         }
     }
 
@@ -228,13 +219,13 @@ impl Outbound {
         if broken!(FlightLostOnReconnect) {
             self.lanes.iter_mut().for_each(OutboundLane::lose_flight);
         }
-        for stream in carrier.streams.iter().filter(|it| it.is_heard()) {
+        for stream in carrier.lanes().iter().filter(|it| it.is_heard()) {
             if let Some(lane) = self.lanes.get_mut(usize::from(stream.lane.0)) {
                 lane.due.silent_since = now;
             }
         }
-        if let (Protocol::Plain, Some(lane)) = (self.protocol, self.lanes.first_mut()) {
-            carrier.messages.end(lane, self.limits.policy.redelivery);
+        if let (Way::Plain(streams), Some(lane)) = (carrier.way, self.lanes.first_mut()) {
+            streams.end(lane, self.limits.policy.redelivery);
         }
     }
 
@@ -276,10 +267,9 @@ impl Outbound {
     /// The other end reads no more of a stream.
     pub(crate) fn cut(&mut self, attempt: Attempt, stream: StreamId, code: u64, now: Time) -> Cut {
         if self.protocol == Protocol::Plain {
-            let (streams, lane) = messages_mut(&mut self.carrier, &mut self.lanes, attempt, stream);
-            let refused = streams
-                .zip(lane)
-                .is_some_and(|(streams, lane)| streams.stopped(stream.index, code, lane));
+            let messages = messages_mut(&mut self.carrier, &mut self.lanes, attempt, stream);
+            let refused =
+                messages.is_some_and(|(streams, lane)| streams.stopped(stream.index, code, lane));
             return if refused { Cut::Message } else { Cut::Stale };
         }
         let Some(carried) = stream_mut(&mut self.carrier, attempt, stream) else {
@@ -301,18 +291,17 @@ impl Outbound {
         if self.protocol == Protocol::Lanes {
             return true;
         }
-        let (streams, lane) = messages_mut(&mut self.carrier, &mut self.lanes, attempt, stream);
-        let pair = streams.zip(lane);
-        pair.is_some_and(|(streams, lane)| streams.acknowledged(stream.index, lane))
+        let messages = messages_mut(&mut self.carrier, &mut self.lanes, attempt, stream);
+        messages.is_some_and(|(streams, lane)| streams.acknowledged(stream.index, lane))
     }
 
     /// QUIC holds all of a write; whether it was one of ours.
     pub(crate) fn written(&mut self, transfer: TransferId) -> bool {
-        if let (Protocol::Plain, Some(carrier)) = (self.protocol, &mut self.carrier) {
-            return carrier.messages.written(transfer);
+        if let Some(streams) = self.carrier.as_mut().and_then(Carrier::plain_mut) {
+            return streams.written(transfer);
         }
-        let streams = self.carrier.iter_mut().flat_map(|it| &mut it.streams);
-        let written = streams.into_iter().find_map(|it| {
+        let mut streams = self.carrier.iter_mut().flat_map(Carrier::lanes_mut);
+        let written = streams.find_map(|it| {
             it.write_finished(transfer)
                 .then_some((it.lane, it.position))
         });
@@ -329,17 +318,21 @@ impl Outbound {
     /// one that was used before is opened in any case, so that the other end knows whose the
     /// connection is, and may reply.
     pub(crate) fn open_lanes(&mut self, bind: bool, resume_due: Time) {
-        let (Protocol::Lanes, Some(carrier)) = (self.protocol, &mut self.carrier) else {
+        let Some(Carrier {
+            way: Way::Lanes(streams),
+            ..
+        }) = &mut self.carrier
+        else {
             return;
         };
         for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
-            let binds = bind && lane.opened && carrier.streams.is_empty();
-            let carried = carrier.streams.iter().any(|stream| stream.lane == number);
+            let binds = bind && lane.opened && streams.is_empty();
+            let carried = streams.iter().any(|stream| stream.lane == number);
             if !carried && (binds || !lane.is_settled()) {
                 let redelivery = self.limits.policy.redelivery;
                 lane.begin_session();
                 let stream = LaneStream::new(number, lane, self.session, redelivery, resume_due);
-                carrier.streams.push(stream);
+                streams.push(stream);
             }
         }
     }
@@ -356,13 +349,11 @@ impl Outbound {
         }
         let mut written = Written::default();
         let (lowest, busy) = (self.lowest_class(), self.busy_lanes());
-        let Some(Carrier {
-            attempt, streams, ..
-        }) = &mut self.carrier
-        else {
+        let Some(carrier) = &mut self.carrier else {
             return written;
         };
-        for (index, stream) in (0..).zip(streams) {
+        let attempt = carrier.attempt;
+        for (index, stream) in (0..).zip(carrier.lanes_mut()) {
             let Some(lane) = self.lanes.get_mut(usize::from(stream.lane.0)) else {
                 continue;
             };
@@ -384,7 +375,7 @@ impl Outbound {
             written.repeated += composed.repeated;
             actions.push(Action::Write {
                 transfer,
-                attempt: *attempt,
+                attempt,
                 stream: StreamId {
                     opener: Side::Local,
                     index,
@@ -409,7 +400,10 @@ impl Outbound {
             return Written::default();
         };
         let (attempt, opener) = (carrier.attempt, Side::Local);
-        let settled = carrier.messages.take_settled(lane);
+        let Some(streams) = carrier.plain_mut() else {
+            return Written::default();
+        };
+        let settled = streams.take_settled(lane);
         let resets = !settled.is_empty();
         actions.extend(settled.into_iter().map(|index| Action::ResetStream {
             attempt,
@@ -418,7 +412,7 @@ impl Outbound {
         }));
         let priority = self.limits.policy.priority(Lane(0));
         let limits = &self.limits;
-        let (begun, written) = carrier.messages.write(lane, limits, flow, transfers);
+        let (begun, written) = streams.write(lane, limits, flow, transfers);
         actions.extend(begun.into_iter().map(|message| {
             let Begun {
                 index,
@@ -571,13 +565,13 @@ impl Outbound {
             }
             lane.make_relative(now, &self.limits.policy, age_max);
         }
-        if let Some(carrier) = &mut self.carrier {
-            carrier.messages.rename(&all);
+        if let Some(streams) = self.carrier.as_mut().and_then(Carrier::plain_mut) {
+            streams.rename(&all);
         }
         self.last_id = self.last_id.map(|_| MessageId(all.len() as u64));
         if let Some(carrier) = &mut self.carrier {
             carrier.attempt = attempt.unwrap_or(carrier.attempt);
-            carrier.streams.iter_mut().for_each(|it| it.rename(now));
+            carrier.lanes_mut().iter_mut().for_each(|it| it.rename(now));
         }
     }
 
@@ -586,8 +580,8 @@ impl Outbound {
     pub(crate) fn renumber(&mut self) {
         self.session = SessionId([0; 16]);
         for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
-            let streams = self.carrier.iter_mut().flat_map(|it| &mut it.streams);
-            let mut stream = streams.into_iter().find(|stream| stream.lane == number);
+            let mut streams = self.carrier.iter_mut().flat_map(Carrier::lanes_mut);
+            let mut stream = streams.find(|stream| stream.lane == number);
             let lowest = stream.as_ref().map_or(u64::MAX, |it| it.lowest_number());
             let origin = lane.first.min(lowest);
             lane.renumber(origin);
@@ -618,11 +612,11 @@ impl Outbound {
     }
 
     fn messages(&self) -> Option<&PlainStreams> {
-        self.carrier.as_ref().map(|carrier| &carrier.messages)
+        self.carrier.as_ref().and_then(Carrier::plain)
     }
 
     pub(super) fn streams(&self) -> impl Iterator<Item = &LaneStream> {
-        self.carrier.iter().flat_map(|carrier| &carrier.streams)
+        self.carrier.iter().flat_map(Carrier::lanes)
     }
 }
 
@@ -644,39 +638,6 @@ fn lane_mut<'a>(
         }
     }
     &mut lanes[place]
-}
-
-/// Whether the lane's receiver has said on a connection that stands what it has.
-fn is_heard(carrier: &Option<Carrier>, lane: Lane) -> bool {
-    let streams = carrier.iter().flat_map(|carrier| &carrier.streams);
-    streams
-        .into_iter()
-        .any(|stream| stream.lane == lane && stream.is_heard())
-}
-
-/// The stream of ours by this name.
-fn stream_mut(
-    carrier: &mut Option<Carrier>,
-    attempt: Attempt,
-    stream: StreamId,
-) -> Option<&mut LaneStream> {
-    let carrier = carrier.as_mut().filter(|it| it.attempt == attempt)?;
-    if stream.opener != Side::Local {
-        return None;
-    }
-    carrier.streams.get_mut(usize::try_from(stream.index).ok()?)
-}
-
-/// The streams of messages, if this is one of ours, and the one lane that there is.
-fn messages_mut<'a>(
-    carrier: &'a mut Option<Carrier>,
-    lanes: &'a mut [OutboundLane],
-    attempt: Attempt,
-    stream: StreamId,
-) -> (Option<&'a mut PlainStreams>, Option<&'a mut OutboundLane>) {
-    let carrier = carrier.as_mut().filter(|it| it.attempt == attempt);
-    let carrier = carrier.filter(|_| stream.opener == Side::Local);
-    (carrier.map(|it| &mut it.messages), lanes.first_mut())
 }
 
 fn sum(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {

@@ -3,8 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::carrier::{Carrier, Way};
 use super::due::Due;
-use super::half::Carrier;
 use super::message::{Begun, Message, Slot};
 use super::plain::{PlainStream, PlainStreams};
 use super::{LaneStream, Outbound, OutboundLane};
@@ -41,7 +41,7 @@ impl Outbound {
         if books.try_fold(0, usize::checked_add).is_none() {
             return Err(image.wrong("more payload than can be counted"));
         }
-        let carriers: Vec<Carrier> = image.each(Carrier::restore)?;
+        let carriers: Vec<Carrier> = image.each(|image| Carrier::restore(image, protocol))?;
         Ok(Self {
             limits: limits.clone(),
             protocol,
@@ -54,24 +54,30 @@ impl Outbound {
 }
 
 impl Carrier {
+    /// The streams of lanes come first, and those of messages behind them: one or the other are
+    /// none.
     fn save(&self, out: &mut Writer<'_>) {
-        let Self {
-            attempt,
-            streams,
-            messages,
-        } = self;
+        let Self { attempt, way } = self;
         out.value(attempt);
-        out.each(streams.iter(), |out, stream| stream.save(out));
-        messages.save(out);
+        out.each(self.lanes().iter(), |out, stream| stream.save(out));
+        match way {
+            Way::Lanes(_) => PlainStreams::default().save(out),
+            Way::Plain(streams) => streams.save(out),
+        }
     }
 
-    fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
+    fn restore(image: &mut Reader<'_>, protocol: Protocol) -> Result<Self, ImageError> {
         let attempt: Attempt = image.value()?;
-        Ok(Self {
-            attempt,
-            streams: image.each(LaneStream::restore)?,
-            messages: PlainStreams::restore(image)?,
-        })
+        let lanes = image.each(LaneStream::restore)?;
+        let plain = PlainStreams::restore(image)?;
+        let way = match protocol {
+            Protocol::Lanes if plain == PlainStreams::default() => Way::Lanes(lanes),
+            Protocol::Plain if lanes.is_empty() => Way::Plain(plain),
+            Protocol::Lanes | Protocol::Plain => {
+                return Err(image.wrong("streams of another protocol"));
+            }
+        };
+        Ok(Self { attempt, way })
     }
 }
 

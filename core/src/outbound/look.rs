@@ -63,7 +63,7 @@ impl Outbound {
     pub(crate) fn message_on(&self, attempt: Attempt, stream: StreamId) -> Option<MessageId> {
         let carrier = self.carrier.as_ref().filter(|it| it.attempt == attempt)?;
         (stream.opener == Side::Local)
-            .then(|| carrier.messages.message_on(stream.index))
+            .then(|| carrier.plain()?.message_on(stream.index))
             .flatten()
     }
 
@@ -99,7 +99,7 @@ impl Outbound {
     fn stream(&self, attempt: Attempt, stream: StreamId) -> Option<&LaneStream> {
         let carrier = self.carrier.as_ref().filter(|it| it.attempt == attempt)?;
         let ours = (stream.opener == Side::Local).then_some(stream.index)?;
-        carrier.streams.get(usize::try_from(ours).ok()?)
+        carrier.lanes().get(usize::try_from(ours).ok()?)
     }
 }
 

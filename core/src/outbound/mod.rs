@@ -9,6 +9,7 @@
 //! - [`PlainStreams`](plain::PlainStreams) are the streams of one connection where each carries one
 //!   message. There is one lane then, whose messages have a place in its flight and no number.
 
+mod carrier;
 mod check;
 mod classes;
 mod compose;
