@@ -21,7 +21,13 @@ pub(crate) enum Spoken {
     Lanes,
     /// A stream per message, settled by the peer's transport: with any QUIC program.
     Plain,
+    /// Lengths and messages on one stream, settled once they are written: with nodes of the Acki
+    /// Nacki network.
+    AckiNacki,
 }
+
+/// What those nodes call their protocol in TLS (ALPN).
+const ACKI_NACKI: &str = "acki-nacki-direct";
 
 impl SpokenArgs {
     /// Has the node speak it.
@@ -31,7 +37,8 @@ impl SpokenArgs {
     ) -> Result<NodeConfigBuilder, ConfigError> {
         match (self.protocol, &self.alpn) {
             (Spoken::Lanes, None) => Ok(builder),
-            (Spoken::Lanes, Some(_)) => Err(ConfigError::new(
+            (Spoken::AckiNacki, None) => Ok(builder.framed(ACKI_NACKI)),
+            (Spoken::Lanes | Spoken::AckiNacki, Some(_)) => Err(ConfigError::new(
                 "--alpn",
                 "only the plain protocol has a name of the user's; add --protocol plain",
             )),
@@ -43,6 +50,7 @@ impl SpokenArgs {
         match self.protocol {
             Spoken::Lanes => Protocol::Lanes,
             Spoken::Plain => Protocol::Plain,
+            Spoken::AckiNacki => Protocol::Framed,
         }
     }
 
@@ -50,6 +58,7 @@ impl SpokenArgs {
     pub(crate) fn flags(&self) -> String {
         match (self.protocol, &self.alpn) {
             (Spoken::Plain, Some(alpn)) => format!(" --protocol plain --alpn {alpn}"),
+            (Spoken::AckiNacki, _) => String::from(" --protocol acki-nacki"),
             (Spoken::Plain, None) | (Spoken::Lanes, _) => String::new(),
         }
     }

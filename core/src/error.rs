@@ -350,6 +350,9 @@ pub enum ProtocolError {
         /// The lane.
         lane: u64,
     },
+    /// The application could not read a message, under a protocol that cannot refuse it alone.
+    #[error("a message is not what the application's format says")]
+    Malformed,
 }
 
 /// An invariant that does not hold: a fault of this program, never of a peer.

@@ -112,6 +112,13 @@ pub enum Event {
         /// The stream.
         stream: StreamId,
     },
+    /// The other end's transport has acknowledged every byte of a write, and of all writes before it
+    /// on its stream. Told under [`Protocol::Framed`](crate::Protocol::Framed) alone. Says nothing of
+    /// its application.
+    TransferAcknowledged {
+        /// The write.
+        transfer: TransferId,
+    },
     /// The application answered every delivered message of the lane below this number.
     Consumed {
         /// The lane.
@@ -155,6 +162,7 @@ impl Event {
             | Self::AddressesChanged { .. }
             | Self::Wake { .. }
             | Self::TransferFinished { .. }
+            | Self::TransferAcknowledged { .. }
             | Self::Consumed { .. }
             | Self::Refused { .. }
             | Self::Stop { .. }

@@ -75,7 +75,7 @@ pub use id::{
 };
 pub use news::{PeerEvent, StopReason};
 pub use outcome::{FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason};
-pub use protocol::{PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
+pub use protocol::{FRAMED_TRUSTED_AFTER, PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
 pub use receiver::{
     PeerReceiverMachine, ReceiverCanonical, SessionHandle, SessionNews, Sessions,
     SessionsCanonical, SessionsConfig,

@@ -22,6 +22,11 @@ pub enum Outcome {
     Failed(FailReason),
     /// It may or may not have arrived: the evidence is gone.
     Unknown(UnknownReason),
+    /// Under [`Protocol::Framed`](crate::Protocol::Framed), the most that can be known: QUIC was given
+    /// all of it, the peer's transport has acknowledged it, and the connection has stood for long
+    /// enough ([`FRAMED_TRUSTED_AFTER`](crate::FRAMED_TRUSTED_AFTER)) for the peer not to be one that
+    /// refuses us. Whether anybody has read it nobody says.
+    Written,
 }
 
 impl Outcome {
@@ -53,6 +58,10 @@ pub enum RefuseCode {
     Dropped,
     /// A code that this version has no name for.
     Other(u64),
+    /// 4: it is not what the application's own format says. Under
+    /// [`Protocol::Framed`](crate::Protocol::Framed), where no message can be refused alone, its
+    /// connection is closed.
+    Malformed,
 }
 
 impl RefuseCode {
@@ -62,6 +71,7 @@ impl RefuseCode {
             Self::TooLarge => 1,
             Self::Application => 2,
             Self::Dropped => 3,
+            Self::Malformed => 4,
             Self::Other(code) => code,
         }
     }
@@ -72,6 +82,7 @@ impl RefuseCode {
             1 => Self::TooLarge,
             2 => Self::Application,
             3 => Self::Dropped,
+            4 => Self::Malformed,
             other => Self::Other(other),
         }
     }
@@ -93,10 +104,8 @@ pub enum FailReason {
     Displaced,
     /// It was a reply to a session that is forgotten, and had not been sent.
     SessionForgotten,
-    /// It was a reply under [`Protocol::Plain`], and the one connection on which it could go is
+    /// It was a reply under a protocol without lanes, and the one connection on which it could go is
     /// gone: it had not been sent whole.
-    ///
-    /// [`Protocol::Plain`]: crate::Protocol::Plain
     ConnectionLost,
 }
 
@@ -198,6 +207,9 @@ pub enum RejectReason {
     /// The id does not come after the ids given before (a fault of the driver).
     #[error("its id does not come after those given before")]
     IdNotIncreasing,
+    /// It has no bytes, and the protocol has no empty messages.
+    #[error("it has no bytes, and this protocol has no empty messages")]
+    Empty,
 }
 
 #[cfg(test)]

@@ -47,6 +47,9 @@ pub enum Timer {
     Idle,
     /// The end in good order of an idle connection takes too long.
     Parting,
+    /// The connection has stood for long enough that what was acknowledged on it counts
+    /// ([`Protocol::Framed`](crate::Protocol::Framed)).
+    Trust,
     /// A session has been without a connection for as long as it is remembered.
     SessionTtl,
 }
@@ -92,6 +95,11 @@ pub struct Stats {
     pub stale_events: u64,
     /// Connections closed because the peer broke the protocol.
     pub protocol_errors: u64,
+    /// Messages settled as written, the most that [`Protocol::Framed`](crate::Protocol::Framed) can
+    /// tell.
+    // Images have it at their end, and under that protocol alone.
+    #[cfg_attr(feature = "trace", serde(skip))]
+    pub handed_over: u64,
 }
 
 /// Counters of a receiver since it was made. They take no part in its decisions.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use peer_sender_core::wire::{Frame, Open, Resume, VARINT_MAX, encode_message_head};
 use peer_sender_core::{
     Action, Attempt, CertificateProblem, CloseCode, Epoch, Event, Lane, LinkError, MessageId,
-    MessageOptions, PeerKey, RefuseCode, SessionId, Side, StopMode, StreamId, Time, TransferId,
-    WakeReason,
+    MessageOptions, PeerKey, Protocol, RefuseCode, SessionId, Side, StopMode, StreamId, Time,
+    TransferId, WakeReason,
 };
 use peer_sender_sim::tape::Choices;
 
@@ -173,6 +173,9 @@ impl Names {
             59 => Event::Stop {
                 mode: stop(choices),
             },
+            60 | 61 => Event::TransferAcknowledged {
+                transfer: self.transfer(choices),
+            },
             _ => Event::TimerFired,
         }
     }
@@ -291,6 +294,14 @@ fn error(choices: &mut Choices<'_>) -> LinkError {
     }
 }
 
+/// A protocol: the other ones for `others` of 256.
+pub(crate) fn protocol(choices: &mut Choices<'_>, others: u16) -> Protocol {
+    match choices.chance(others) {
+        true => one_of(choices, &[Protocol::Plain, Protocol::Framed]),
+        false => Protocol::Lanes,
+    }
+}
+
 /// Bytes of a lane's stream, of either direction: whole frames, parts of them, or noise.
 pub(crate) fn frames(choices: &mut Choices<'_>) -> Bytes {
     let mut bytes = Vec::new();
@@ -316,6 +327,12 @@ fn frame(choices: &mut Choices<'_>, out: &mut Vec<u8>) {
             base: number(choices),
         })
         .encode(out),
+        // As the framed protocol has it.
+        9 => {
+            let length = choices.below(70) as u32;
+            out.extend_from_slice(&length.to_be_bytes());
+            out.resize(out.len() + length as usize, 7);
+        }
         5..10 => {
             let epoch = Epoch([choices.below(2) as u8; 16]);
             let (record, taken) = (number(choices), number(choices));

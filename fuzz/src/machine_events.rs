@@ -24,10 +24,7 @@ pub(crate) fn run(bytes: &[u8]) -> bool {
     let Some(mut choices) = tape.next() else {
         return false;
     };
-    let protocol = match choices.chance(64) {
-        true => Protocol::Plain,
-        false => Protocol::Lanes,
-    };
+    let protocol = draw::protocol(&mut choices, 96);
     match choices.chance(80) {
         true => receiver(protocol, choices, tape),
         false => sender(protocol, choices, tape),
@@ -184,6 +181,7 @@ fn receiver(protocol: Protocol, mut choices: Choices<'_>, tape: Tape<'_>) {
     let mut machine = match protocol {
         Protocol::Lanes => PeerReceiverMachine::new(config, session, epoch, 0, replies),
         Protocol::Plain => PeerReceiverMachine::plain(config),
+        Protocol::Framed => PeerReceiverMachine::framed(config),
     };
     let mut twin = machine.clone();
     let (mut books, mut latest) = (Books::default(), Time::ZERO);

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use peer_sender_core::wire::{Frame, Open, encode_message_head};
 use peer_sender_core::{
-    Action, Attempt, Event, Lane, LinkError, MessageId, PeerKey, Protocol, SessionHandle,
-    SessionNews, Sessions, SessionsConfig, Side, StreamId, Time,
+    Action, Attempt, Event, Lane, LinkError, MessageId, PeerKey, SessionHandle, SessionNews,
+    Sessions, SessionsConfig, Side, StreamId, Time,
 };
 use peer_sender_sim::tape::{Choices, Tape};
 
@@ -63,10 +63,7 @@ struct Scene {
 
 impl Scene {
     fn new(choices: &mut Choices<'_>) -> Option<Self> {
-        let protocol = match choices.chance(48) {
-            true => Protocol::Plain,
-            false => Protocol::Lanes,
-        };
+        let protocol = draw::protocol(choices, 80);
         let sessions_max = 1 + choices.below(4) as usize;
         let sessions_per_key_max = 1 + choices.below(3) as usize;
         let session_ttl = draw::wait(choices);

@@ -78,6 +78,9 @@ impl Truth {
                 })
             }
             Outcome::Unknown(_) => Ok(()),
+            Outcome::Written => require("I3", false, || {
+                format!("{id} is said to be written, and lanes tell more")
+            }),
         }
     }
 

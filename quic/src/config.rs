@@ -50,8 +50,9 @@ pub struct NodeConfig {
     pub(crate) identity: Identity,
     /// None: the node only dials.
     pub(crate) accept: Option<Trust>,
-    /// The protocol's name in TLS, if it is the plain one.
-    pub(crate) plain: Option<Vec<u8>>,
+    pub(crate) protocol: Protocol,
+    /// The protocol's name in TLS.
+    pub(crate) alpn: Vec<u8>,
     pub(crate) message_bytes_max: usize,
     pub(crate) inbound_bytes_max: usize,
     pub(crate) inbound_bytes_total_max: usize,
@@ -76,7 +77,8 @@ impl NodeConfig {
         Self {
             identity,
             accept: None,
-            plain: None,
+            protocol: Protocol::Lanes,
+            alpn: tls::ALPN.to_vec(),
             message_bytes_max: 16 << 20,
             inbound_bytes_max: 32 << 20,
             inbound_bytes_total_max: 512 << 20,
@@ -113,15 +115,12 @@ impl NodeConfig {
 
     /// What the node speaks with all its peers.
     pub fn protocol(&self) -> Protocol {
-        match self.plain {
-            Some(_) => Protocol::Plain,
-            None => Protocol::Lanes,
-        }
+        self.protocol
     }
 
     /// The protocol's name in TLS (ALPN, RFC 7301).
     pub fn alpn(&self) -> &[u8] {
-        self.plain.as_deref().unwrap_or(tls::ALPN)
+        &self.alpn
     }
 
     /// The limits of what is sent in reply, for each session.
@@ -202,7 +201,16 @@ impl NodeConfigBuilder {
     /// have to agree on; without it the node speaks [`Protocol::Lanes`], as `peer-sender/1`. Whoever
     /// needs both runs two nodes.
     pub fn plain(mut self, alpn: impl Into<Vec<u8>>) -> Self {
-        self.config.plain = Some(alpn.into());
+        self.config.protocol = Protocol::Plain;
+        self.config.alpn = alpn.into();
+        self
+    }
+
+    /// Speaks [`Protocol::Framed`] under this name, as [`plain`](Self::plain); the last of both
+    /// counts.
+    pub fn framed(mut self, alpn: impl Into<Vec<u8>>) -> Self {
+        self.config.protocol = Protocol::Framed;
+        self.config.alpn = alpn.into();
         self
     }
 
@@ -279,12 +287,17 @@ impl NodeConfigBuilder {
         if let Some(problem) = config.accept.as_ref().and_then(Trust::problem) {
             return refuse("accept", problem);
         }
-        if let Some(alpn) = &config.plain {
-            if !(1..=255).contains(&alpn.len()) {
-                return refuse("plain", "the protocol's name must have from 1 to 255 bytes");
+        let field = match config.protocol {
+            Protocol::Lanes => None,
+            Protocol::Plain => Some("plain"),
+            Protocol::Framed => Some("framed"),
+        };
+        if let Some(field) = field {
+            if !(1..=255).contains(&config.alpn.len()) {
+                return refuse(field, "the protocol's name must have from 1 to 255 bytes");
             }
-            if alpn == tls::ALPN {
-                return refuse("plain", "peer-sender/1 is the name of another protocol");
+            if config.alpn == tls::ALPN {
+                return refuse(field, "peer-sender/1 is the name of another protocol");
             }
         }
         let protocol = config.protocol();
@@ -361,10 +374,13 @@ mod tests {
         const MS: Duration = Duration::from_millis(1);
         const HOUR: Duration = Duration::from_secs(3_600);
         type Set = fn(NodeConfigBuilder) -> NodeConfigBuilder;
-        let cases: [(Set, &str); 22] = [
+        let cases: [(Set, &str); 25] = [
             (|b| b.plain(""), "plain"),
             (|b| b.plain([7; 256]), "plain"),
             (|b| b.plain("peer-sender/1"), "plain"),
+            (|b| b.framed(""), "framed"),
+            (|b| b.plain("p").framed("peer-sender/1"), "framed"),
+            (|b| b.framed("f").replies(replies(2, 1)), "lanes"),
             (|b| b.plain("p").replies(replies(2, 1)), "lanes"),
             (|b| b.accept(Trust::Keys(BTreeSet::new())), "accept"),
             (|b| b.message_bytes_max(0), "message_bytes_max"),

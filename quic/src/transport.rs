@@ -118,6 +118,7 @@ fn transport_config(config: &NodeConfig) -> TransportConfig {
     let (lanes, messages, stream_window) = match config.protocol() {
         Protocol::Lanes => (u32::from(LANES_MAX), 0, STREAM_WINDOW),
         Protocol::Plain => (0, u32::from(PLAIN_STREAMS), PLAIN_STREAM_WINDOW),
+        Protocol::Framed => (0, 1, STREAM_WINDOW),
     };
     let mut transport = TransportConfig::default();
     transport.max_concurrent_bidi_streams(lanes.into());

@@ -211,5 +211,6 @@ fn outcome_of(outcome: &Outcome) -> String {
         Outcome::Expired => "expired".into(),
         Outcome::Failed(reason) => format!("failed, {reason:?}"),
         Outcome::Unknown(reason) => format!("unknown, {reason:?}"),
+        Outcome::Written => "written".into(),
     }
 }

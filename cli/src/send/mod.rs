@@ -140,8 +140,8 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
 
 /// How to send.
 fn config(args: &SendArgs) -> Result<Config, ConfigError> {
-    if args.lanes > 1 && args.spoken.protocol() == Protocol::Plain {
-        let problem = "the plain protocol has one lane; leave it out";
+    if args.lanes > 1 && args.spoken.protocol() != Protocol::Lanes {
+        let problem = "this protocol has one lane; leave it out";
         return Err(ConfigError::new("--lanes", problem));
     }
     let redelivery = match args.at_most_once {

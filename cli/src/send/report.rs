@@ -77,7 +77,7 @@ impl Report {
                 "from hand-over to {}: p50 {p50}, p99 {p99}, max {max}",
                 match self.protocol {
                     Protocol::Lanes => "receipt",
-                    Protocol::Plain => "acknowledgement",
+                    Protocol::Plain | Protocol::Framed => "acknowledgement",
                 }
             );
         }
@@ -89,6 +89,7 @@ impl Report {
         match self.protocol {
             Protocol::Lanes => "",
             Protocol::Plain => " to the peer's transport, which says nothing of its application,",
+            Protocol::Framed => "",
         }
     }
 
@@ -105,6 +106,7 @@ impl Report {
         let to_whom = match self.protocol {
             Protocol::Lanes => "",
             Protocol::Plain => " to the peer's transport",
+            Protocol::Framed => "",
         };
         format!("{which}{messages} {were} delivered{to_whom}")
     }

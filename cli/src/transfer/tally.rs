@@ -40,6 +40,7 @@ impl Fate {
             Outcome::Cancelled => Self::Cancelled,
             Outcome::Failed(_) => Self::Failed,
             Outcome::Unknown(_) => Self::Unknown,
+            Outcome::Written => Self::Written,
         }
     }
 

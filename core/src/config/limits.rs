@@ -54,13 +54,13 @@ impl SendLimits {
     /// protocol has.
     pub(crate) fn speak(&mut self, protocol: Protocol) -> Result<(), ConfigError> {
         match (protocol, self.lanes) {
-            (Protocol::Lanes, _) | (Protocol::Plain, 1) => Ok(()),
-            (Protocol::Plain, LANES_MAX) => {
+            (Protocol::Lanes, _) | (Protocol::Plain | Protocol::Framed, 1) => Ok(()),
+            (Protocol::Plain | Protocol::Framed, LANES_MAX) => {
                 self.lanes = 1;
                 Ok(())
             }
-            (Protocol::Plain, _) => {
-                let problem = "must be 1 under the plain protocol, which has no lanes";
+            (Protocol::Plain | Protocol::Framed, _) => {
+                let problem = "must be 1 under a protocol that has no lanes";
                 Err(ConfigError::new("lanes", problem))
             }
         }
@@ -158,12 +158,12 @@ impl ReceiveLimits {
     /// of each lane but the first may be above the budget. What comes behind a message that waits
     /// for room is kept as well: at most what a stream is read in one turn.
     ///
-    /// Under the plain protocol there is one lane. Each stream keeps what came of it, in a buffer that
+    /// Without lanes there is one. Under the plain protocol each stream keeps what came of it, in a buffer that
     /// may be twice as large, and connections that are lost leave as much behind.
     pub(crate) fn memory_max(&self, protocol: Protocol) -> usize {
         const BESIDE_PER_LANE: usize = 260 << 10;
         const BESIDE_LANES: usize = 3 * LATE_BYTES_MAX;
-        if protocol == Protocol::Plain {
+        if !protocol.has_lanes() {
             return self
                 .inbound_bytes_max
                 .saturating_mul(2)

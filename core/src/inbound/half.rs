@@ -13,12 +13,14 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Allowance, Answer, Budget, InboundLane, Place, PlainInbound, Reading};
+use super::{
+    Allowance, Answer, Budget, FramedInbound, InboundLane, LANE, Place, PlainInbound, Reading,
+};
 use crate::config::ReceiveLimits;
 use crate::stats::Aside;
 use crate::{
-    Action, Attempt, CloseCode, Epoch, LANES_MAX, Lane, LinkError, Priority, ProtocolError,
-    ReceiverStats, RefuseCode, SessionId, Side, StreamId, TransferId, Violation,
+    Action, Attempt, CloseCode, Epoch, LANES_MAX, Lane, LinkError, Priority, Protocol,
+    ProtocolError, ReceiverStats, RefuseCode, SessionId, Side, StreamId, TransferId, Violation,
 };
 
 /// What the other end sends. It outlives connections, several of which may stand at once; each lane
@@ -38,6 +40,8 @@ pub(crate) struct Inbound {
     touched: BTreeSet<Attempt>,
     /// The application refused a message in this step.
     refusal_added: bool,
+    /// Connections that brought in a message that the application cannot read, in this step.
+    malformed: BTreeSet<Attempt>,
     tally: Aside<ReceiverStats>,
 }
 
@@ -50,6 +54,8 @@ pub(crate) enum OtherHalf {
     Latest(Option<SessionId>),
     /// Messages without sessions and lanes, one a stream.
     Plain(PlainInbound),
+    /// Messages without sessions and lanes, all on one stream.
+    Framed(FramedInbound),
 }
 
 /// What is known of one connection.
@@ -63,10 +69,38 @@ struct Connection {
     lost: bool,
 }
 
-impl Connection {
-    /// How many of its streams have brought anything.
-    fn begun(&self) -> u64 {
-        self.streams.values().filter(|it| it.begun).count() as u64
+impl OtherHalf {
+    /// Whether something is lost that nobody sends again if a stream ends here.
+    fn loses(&self, reading: &Reading) -> bool {
+        match self {
+            Self::Fixed(_) | Self::Latest(_) => false,
+            Self::Plain(_) => reading.begun,
+            Self::Framed(_) => reading.is_within(),
+        }
+    }
+
+    /// Nothing more comes on this connection, as far as there are no lanes.
+    fn lose_all(&mut self, attempt: Attempt, budget: &mut Budget) {
+        match self {
+            Self::Fixed(_) | Self::Latest(_) => {}
+            Self::Plain(plain) => plain.lose_all(attempt, budget),
+            Self::Framed(framed) => framed.lose_all(attempt, budget),
+        }
+    }
+
+    /// Streams on which a message is coming without a lane, and whether it waits for room.
+    fn arriving(&self) -> Vec<(Place, bool)> {
+        match self {
+            Self::Fixed(_) | Self::Latest(_) => Vec::new(),
+            Self::Plain(plain) => {
+                let places = plain.places();
+                places.map(|it| (it, plain.need(it).is_some())).collect()
+            }
+            Self::Framed(framed) => {
+                let places = framed.places();
+                places.map(|it| (it, framed.waits_at(it))).collect()
+            }
+        }
     }
 }
 
@@ -97,17 +131,34 @@ impl Inbound {
             connections: BTreeMap::new(),
             touched: BTreeSet::new(),
             refusal_added: false,
+            malformed: BTreeSet::new(),
             tally: Aside::default(),
         }
     }
 
-    /// Messages without sessions and lanes, one a stream.
-    pub(crate) fn plain(limits: ReceiveLimits) -> Self {
-        let other = OtherHalf::Plain(PlainInbound::new());
+    /// Messages of a protocol without sessions and lanes.
+    pub(crate) fn without_lanes(limits: ReceiveLimits, protocol: Protocol) -> Self {
+        let other = match protocol {
+            Protocol::Lanes => OtherHalf::Latest(None),
+            Protocol::Plain => OtherHalf::Plain(PlainInbound::new()),
+            Protocol::Framed => OtherHalf::Framed(FramedInbound::new()),
+        };
         Self::new(limits, Epoch([0; 16]), 0, other)
     }
 
+    /// What the other end speaks.
+    pub(crate) fn protocol(&self) -> Protocol {
+        match self.other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => Protocol::Lanes,
+            OtherHalf::Plain(_) => Protocol::Plain,
+            OtherHalf::Framed(_) => Protocol::Framed,
+        }
+    }
+
     pub(crate) fn connected(&mut self, attempt: Attempt) {
+        if let OtherHalf::Framed(framed) = &mut self.other {
+            framed.connected(attempt);
+        }
         self.connections.entry(attempt).or_default();
         self.touched.insert(attempt);
     }
@@ -127,9 +178,11 @@ impl Inbound {
 
     /// False if the connection is not known, or the stream is not the other end's.
     pub(crate) fn stream_opened(&mut self, attempt: Attempt, stream: StreamId) -> bool {
+        let protocol = self.protocol();
         match self.connections.get_mut(&attempt) {
             Some(connection) if stream.opener == Side::Remote => {
-                connection.streams.entry(stream).or_default();
+                let reading = || Reading::new(protocol);
+                connection.streams.entry(stream).or_insert_with(reading);
                 true
             }
             _ => false,
@@ -166,12 +219,18 @@ impl Inbound {
 
     /// The application answered all of a lane below this number. False if there is no such lane.
     pub(crate) fn consume(&mut self, lane: Lane, below: u64) -> bool {
-        if let OtherHalf::Plain(plain) = &mut self.other {
-            let ours = lane == Lane(0);
-            if ours {
-                plain.consume(below, &mut self.budget);
+        let budget = &mut self.budget;
+        match &mut self.other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
+            OtherHalf::Plain(_) | OtherHalf::Framed(_) if lane != LANE => return false,
+            OtherHalf::Plain(plain) => {
+                plain.consume(below, budget);
+                return true;
             }
-            return ours;
+            OtherHalf::Framed(framed) => {
+                framed.consume(below, budget);
+                return true;
+            }
         }
         let Some(known) = self.lanes.get_mut(usize::from(lane.0)) else {
             return false;
@@ -184,7 +243,14 @@ impl Inbound {
     pub(crate) fn refuse(&mut self, lane: Lane, number: u64, code: RefuseCode) -> bool {
         let Self { lanes, budget, .. } = self;
         let held = match &mut self.other {
-            OtherHalf::Plain(plain) => lane == Lane(0) && plain.refuse(number, budget),
+            OtherHalf::Plain(plain) => lane == LANE && plain.refuse(number, budget),
+            OtherHalf::Framed(framed) => {
+                let held = lane == LANE && framed.refuse(number, budget);
+                if held && code == RefuseCode::Malformed {
+                    self.malformed.extend(framed.brought(number));
+                }
+                held
+            }
             OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {
                 let known = lanes.get_mut(usize::from(lane.0));
                 let held = known.is_some_and(|known| known.refuse(number, code, budget));
@@ -232,10 +298,8 @@ impl Inbound {
         for lane in &mut self.lanes {
             lane.read_no_more(&mut self.budget);
         }
-        if let OtherHalf::Plain(plain) = &mut self.other {
-            for &attempt in self.connections.keys() {
-                plain.lose_all(attempt, &mut self.budget);
-            }
+        for &attempt in self.connections.keys() {
+            self.other.lose_all(attempt, &mut self.budget);
         }
         let holds: Vec<Place> = self.lanes.iter().filter_map(InboundLane::place).collect();
         for (&attempt, connection) in &mut self.connections {
@@ -254,21 +318,28 @@ impl Inbound {
     pub(crate) fn part_from(&mut self, attempt: Attempt) {
         self.lose_lanes(attempt);
         if let Some(connection) = self.connections.remove(&attempt) {
-            self.count_incomplete(connection.begun());
+            self.count_incomplete(&connection);
         }
         self.touched.remove(&attempt);
     }
 
     /// Forgets everything but its counters.
     pub(crate) fn forget(&mut self) {
-        let begun = self.connections.values().map(Connection::begun).sum();
-        self.count_incomplete(begun);
-        self.connections.clear();
+        for connection in core::mem::take(&mut self.connections).into_values() {
+            self.count_incomplete(&connection);
+        }
         self.touched.clear();
         self.lanes.clear();
-        if let OtherHalf::Plain(plain) = &mut self.other {
-            self.tally.0.incomplete += plain.late();
-            *plain = PlainInbound::new();
+        match &mut self.other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
+            OtherHalf::Plain(plain) => {
+                self.tally.0.incomplete += plain.late();
+                *plain = PlainInbound::new();
+            }
+            OtherHalf::Framed(framed) => {
+                self.tally.0.incomplete += framed.late();
+                *framed = FramedInbound::new();
+            }
         }
         self.budget = budget_of(&self.limits, &self.other);
     }
@@ -286,6 +357,7 @@ impl Inbound {
     pub(crate) fn waits(&self) -> bool {
         match &self.other {
             OtherHalf::Plain(plain) => plain.waits(),
+            OtherHalf::Framed(framed) => framed.waits(),
             OtherHalf::Fixed(_) | OtherHalf::Latest(_) => self.lanes.iter().any(InboundLane::waits),
         }
     }
@@ -295,6 +367,7 @@ impl Inbound {
     pub(crate) fn is_known(&self) -> bool {
         match &self.other {
             OtherHalf::Plain(plain) => plain.is_known(),
+            OtherHalf::Framed(framed) => framed.is_known(),
             OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {
                 self.lanes.iter().any(InboundLane::is_known)
             }
@@ -305,7 +378,7 @@ impl Inbound {
     /// lane counts for the next connection, of messages without one what was not answered yet.
     pub(crate) fn remembers(&self) -> bool {
         match &self.other {
-            OtherHalf::Plain(plain) => plain.holds(),
+            OtherHalf::Plain(_) | OtherHalf::Framed(_) => self.holds_messages(),
             OtherHalf::Fixed(_) | OtherHalf::Latest(_) => self.is_known(),
         }
     }
@@ -313,7 +386,11 @@ impl Inbound {
     /// Whether the application has still to answer messages that came without a lane. Nobody waits
     /// for the answers, but until then they are the application's to take.
     pub(crate) fn holds_messages(&self) -> bool {
-        matches!(&self.other, OtherHalf::Plain(plain) if plain.holds())
+        match &self.other {
+            OtherHalf::Plain(plain) => plain.holds(),
+            OtherHalf::Framed(framed) => framed.holds(),
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => false,
+        }
     }
 
     /// Connections, oldest first.
@@ -354,8 +431,10 @@ impl Inbound {
         for lane in &mut self.lanes {
             lane.rename(rank);
         }
-        if let OtherHalf::Plain(plain) = &mut self.other {
-            plain.rename(rank);
+        match &mut self.other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
+            OtherHalf::Plain(plain) => plain.rename(rank),
+            OtherHalf::Framed(framed) => framed.rename(rank),
         }
         of.map(rank)
     }
@@ -366,27 +445,38 @@ impl Inbound {
         let mut lanes = (0..).map(Lane).zip(&self.lanes);
         lanes.try_for_each(|(number, lane)| lane.check(number))?;
         let lanes_max = match self.other {
-            OtherHalf::Plain(_) => 0,
+            OtherHalf::Plain(_) | OtherHalf::Framed(_) => 0,
             OtherHalf::Fixed(_) | OtherHalf::Latest(_) => LANES_MAX,
         };
         if self.lanes.len() > usize::from(lanes_max) {
             return wrong("I21", "more lanes than may be");
         }
         let mut cost: usize = self.lanes.iter().map(InboundLane::cost).sum();
-        if let OtherHalf::Plain(plain) = &self.other {
-            plain.check()?;
-            cost += plain.cost();
+        match &self.other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
+            OtherHalf::Plain(plain) => {
+                plain.check()?;
+                cost += plain.cost();
+            }
+            OtherHalf::Framed(framed) => {
+                framed.check()?;
+                cost += framed.cost();
+            }
         }
         if self.budget.used() != cost {
             return wrong("I21", "the budget differs from what is held and coming");
         }
-        if !self.touched.is_empty() {
+        if !self.touched.is_empty() || !self.malformed.is_empty() {
             return wrong("I18", "facts of a step were left undecided");
         }
         for (&attempt, connection) in &self.connections {
             for (&stream, reading) in &connection.streams {
                 let place = Place { attempt, stream };
-                if reading.decoder.payload().is_some() && self.lane_at(place).is_none() {
+                if let OtherHalf::Framed(framed) = &self.other {
+                    if !framed.awaits(place, reading.decoder.payload()) {
+                        return wrong("I21", "another message is coming than room was found for");
+                    }
+                } else if reading.decoder.payload().is_some() && self.lane_at(place).is_none() {
                     return wrong("I21", "a message is coming that is of no lane");
                 }
             }
@@ -407,19 +497,13 @@ impl Inbound {
                 return wrong("I21", "another message is coming than room was found for");
             }
         }
-        if let OtherHalf::Plain(plain) = &self.other {
-            for place in plain.places() {
-                let connection = self.connections.get(&place.attempt);
-                if !connection.is_some_and(|it| it.streams.contains_key(&place.stream)) {
-                    return wrong("I10", "a message comes on a stream that is gone");
-                }
-            }
-            for place in plain.waiting() {
-                let connection = self.connections.get(&place.attempt);
-                let reading = connection.and_then(|it| it.streams.get(&place.stream));
-                if !reading.is_some_and(|it| it.paused || it.fin) {
-                    return wrong("I21", "a message waits for room, and its stream is read");
-                }
+        for (place, waits) in self.other.arriving() {
+            let connection = self.connections.get(&place.attempt);
+            let Some(reading) = connection.and_then(|it| it.streams.get(&place.stream)) else {
+                return wrong("I10", "a message comes on a stream that is gone");
+            };
+            if waits && !reading.paused && !reading.fin {
+                return wrong("I21", "a message waits for room, and its stream is read");
             }
         }
         Ok(())
@@ -433,21 +517,19 @@ impl Inbound {
         Some(reading)
     }
 
-    /// So many streams ended before their message was whole and taken. Of lanes nothing is lost by it:
-    /// it comes again.
-    fn count_incomplete(&mut self, streams: u64) {
-        if let OtherHalf::Plain(_) = self.other {
-            self.tally.0.incomplete += streams;
-        }
+    /// The streams of a connection ended, some of them before their message was whole and taken. Of
+    /// lanes nothing is lost by it: it comes again.
+    fn count_incomplete(&mut self, connection: &Connection) {
+        let readings = connection.streams.values();
+        let cut_short = readings.filter(|reading| self.other.loses(reading));
+        self.tally.0.incomplete += cut_short.count() as u64;
     }
 
     fn lose_lanes(&mut self, attempt: Attempt) {
         for lane in &mut self.lanes {
             lane.lose(attempt, None, &mut self.budget);
         }
-        if let OtherHalf::Plain(plain) = &mut self.other {
-            plain.lose_all(attempt, &mut self.budget);
-        }
+        self.other.lose_all(attempt, &mut self.budget);
     }
 
     /// Another sending half took the place of the one before: nothing of that can be answered.
@@ -465,7 +547,7 @@ impl Inbound {
 /// The lanes, or the messages without one, share the limit.
 fn budget_of(limits: &ReceiveLimits, other: &OtherHalf) -> Budget {
     let lanes = match other {
-        OtherHalf::Plain(_) => 1,
+        OtherHalf::Plain(_) | OtherHalf::Framed(_) => 1,
         OtherHalf::Fixed(_) | OtherHalf::Latest(_) => LANES_MAX,
     };
     Budget::new(limits.inbound_bytes_max, lanes)

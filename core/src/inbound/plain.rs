@@ -3,26 +3,19 @@
 #[cfg(feature = "trace")]
 mod image;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
 
 use super::budget::MESSAGE_OVERHEAD;
-use super::{Budget, Place, Reading, Record};
-use crate::{Attempt, Lane, PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Violation};
-
-/// The lane that all of them are of.
-const LANE: Lane = Lane(0);
+use super::late::Late;
+use super::{Budget, LANE, Place, Reading, Record};
+use crate::{Attempt, Violation};
 
 /// What of a message may come before room is set aside for it.
 const UNRESERVED_BYTES_MAX: usize = 16 << 10;
-
-/// What connections may leave behind that waits for room, with its books: all that one may have
-/// brought. Of each stream one window may have been read, and another have come behind it.
-pub(crate) const LATE_BYTES_MAX: usize =
-    PLAIN_STREAMS as usize * (2 * PLAIN_STREAM_WINDOW as usize + MESSAGE_OVERHEAD);
 
 /// What is held, and what is coming, over all connections.
 ///
@@ -36,9 +29,7 @@ pub(crate) struct PlainInbound {
     record: Record,
     held_cost: usize,
     arriving: BTreeMap<Place, Arriving>,
-    /// Whole messages of connections that are lost, for which there is no room yet.
-    late: VecDeque<Vec<u8>>,
-    late_cost: usize,
+    late: Late,
 }
 
 /// A message of which something has come, and not all that it takes to be handed out. What comes is
@@ -81,8 +72,7 @@ impl PlainInbound {
             record: Record::new(LANE, 0, 0),
             held_cost: 0,
             arriving: BTreeMap::new(),
-            late: VecDeque::new(),
-            late_cost: 0,
+            late: Late::default(),
         }
     }
 
@@ -135,30 +125,21 @@ impl PlainInbound {
         else {
             return false;
         };
-        let cost = late_cost(bytes);
-        let fits = self.late_cost.saturating_add(cost) <= LATE_BYTES_MAX;
-        if fits {
-            let mut message = core::mem::take(bytes);
-            message.shrink_to_fit();
-            self.late_cost += cost;
-            self.late.push_back(message);
-        }
-        fits
+        let mut message = core::mem::take(bytes);
+        message.shrink_to_fit();
+        self.late.keep(Bytes::from(message))
     }
 
     /// The next message that was kept, if there is room for it now.
     pub(super) fn take_late(&mut self, budget: &mut Budget) -> Option<(u64, Bytes)> {
-        let cost = budget.reserve(LANE, self.late.front()?.len())?;
-        let message = self.late.pop_front()?;
-        self.late_cost -= late_cost(&message);
+        let (cost, message) = self.late.take(budget)?;
         self.held_cost += cost;
-        Some((self.record.hold(cost), Bytes::from(message)))
+        Some((self.record.hold(cost), message))
     }
 
     /// The room that the first message needs that was kept; 0 if there is none.
     pub(super) fn late_need(&self) -> usize {
-        let first = self.late.front();
-        first.map_or(0, |it| late_cost(it))
+        self.late.need()
     }
 
     /// A message is whole: what was set aside and it does not need is free again.
@@ -263,18 +244,10 @@ impl PlainInbound {
     }
 
     pub(super) fn check(&self) -> Result<(), Violation> {
-        let late: usize = self.late.iter().map(|it| late_cost(it)).sum();
-        if self.late_cost > LATE_BYTES_MAX {
-            return Err(Violation {
-                id: "I21",
-                what: "more was kept than connections may leave behind",
-            });
-        }
-        if self.held_cost != self.record.held_cost() || self.late_cost != late {
-            return Err(Violation {
-                id: "I21",
-                what: "what is held costs something else than is noted",
-            });
+        let wrong = |what| Violation { id: "I21", what };
+        self.late.check().map_err(wrong)?;
+        if self.held_cost != self.record.held_cost() {
+            return Err(wrong("what is held costs something else than is noted"));
         }
         self.record.check()
     }
@@ -295,11 +268,6 @@ fn find_room(length: usize, ahead: usize, held_cost: usize, budget: &mut Budget)
         true => None,
     };
     reserved.map_or(Room::Awaited { need }, |cost| Room::Reserved { cost })
-}
-
-/// What a message that was kept counts, one of no bytes as well.
-fn late_cost(message: &[u8]) -> usize {
-    message.len().saturating_add(MESSAGE_OVERHEAD)
 }
 
 impl fmt::Debug for Arriving {

@@ -9,8 +9,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::ProtocolError;
 use crate::wire::{Decoder, Frame, Item, Open};
+use crate::{Protocol, ProtocolError};
 
 /// The kinds from here on are extensions (`docs/wire.md`, frames).
 const FIRST_EXTENSION: u8 = 0x40;
@@ -36,6 +36,14 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// Nothing has come yet on a stream of this protocol.
+    pub(crate) fn new(protocol: Protocol) -> Self {
+        Self {
+            decoder: Decoder::new(protocol.framing().unwrap_or_default()),
+            ..Self::default()
+        }
+    }
+
     /// The stream's next bytes. None come behind its end.
     pub(crate) fn push(&mut self, bytes: Bytes, fin: bool) {
         if self.fin {
@@ -114,7 +122,12 @@ impl Reading {
         self.input.clear();
         self.waiting = 0;
         self.borrowed = false;
-        self.decoder = Decoder::default();
+        self.decoder.reset();
+    }
+
+    /// Whether there is something that is not taken, or no whole message yet.
+    pub(crate) fn is_within(&self) -> bool {
+        self.waiting > 0 || self.decoder.finish().is_err()
     }
 }
 

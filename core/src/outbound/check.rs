@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use super::plain::PlainStreams;
 use super::{Outbound, OutboundLane};
 use crate::{Lane, Violation};
 
@@ -37,6 +36,6 @@ impl Outbound {
             lanes.push(stream.lane);
             stream.check(lane)?;
         }
-        carrier.plain().map_or(Ok(()), PlainStreams::check)
+        carrier.check()
     }
 }

@@ -172,14 +172,14 @@ impl OutboundLane {
 }
 
 /// The bytes of a write: small payloads copied together, larger ones as chunks of their own.
-struct Buffer {
+pub(super) struct Buffer {
     chunks: Vec<Bytes>,
     chunks_bytes: usize,
     copied: Vec<u8>,
 }
 
 impl Buffer {
-    fn with_capacity(bytes: usize) -> Self {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
         let copied = Vec::with_capacity(bytes.min(WRITE_BYTES_MAX));
         Self {
             chunks: Vec::new(),
@@ -189,7 +189,7 @@ impl Buffer {
     }
 
     /// Whether a message of this size still goes into this write; an empty one takes any.
-    fn has_room(&self, payload_bytes: usize) -> bool {
+    pub(super) fn has_room(&self, payload_bytes: usize) -> bool {
         let written = self.chunks_bytes + self.copied.len();
         let message = payload_bytes.saturating_add(MESSAGE_HEAD_MAX);
         written < MESSAGE_HEAD_MAX * 8 || written.saturating_add(message) <= WRITE_BYTES_MAX
@@ -201,6 +201,18 @@ impl Buffer {
 
     fn message(&mut self, payload: &Bytes) {
         encode_message_head(payload.len(), &mut self.copied);
+        self.payload(payload);
+    }
+
+    /// A message with nothing before it but its length.
+    pub(super) fn message_behind_length(&mut self, payload: &Bytes) {
+        // No message is as long as the prefix can say.
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        self.copied.extend_from_slice(&length.to_be_bytes());
+        self.payload(payload);
+    }
+
+    fn payload(&mut self, payload: &Bytes) {
         if payload.len() <= COPIED_BYTES_MAX {
             self.copied.extend_from_slice(payload);
         } else {
@@ -213,7 +225,7 @@ impl Buffer {
         }
     }
 
-    fn into_chunks(mut self) -> Vec<Bytes> {
+    pub(super) fn into_chunks(mut self) -> Vec<Bytes> {
         if !self.copied.is_empty() {
             self.copied.shrink_to(self.copied.len() * 2);
             self.chunks.push(Bytes::from(self.copied));

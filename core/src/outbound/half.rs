@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::carrier::{Carrier, Way, is_heard, messages_mut, stream_mut};
+use super::carrier::{Carrier, Way, is_heard, messages_mut, ours, stream_mut};
 use super::classes::{BusyLanes, lanes_above, note_write};
 use super::message::Message;
 use super::plain::{Begun, PlainStreams};
@@ -85,10 +85,10 @@ impl Outbound {
         }
     }
 
-    /// Messages without sessions and lanes, one a stream.
-    pub(crate) fn plain(limits: SendLimits) -> Self {
+    /// Messages of a protocol without sessions and lanes.
+    pub(crate) fn without_lanes(limits: SendLimits, protocol: Protocol) -> Self {
         Self {
-            protocol: Protocol::Plain,
+            protocol,
             ..Self::new(limits, SessionId([0; 16]))
         }
     }
@@ -143,6 +143,8 @@ impl Outbound {
             Err(RejectReason::UnknownLane { lane: lane.0 })
         } else if bytes > max {
             Err(RejectReason::TooLarge { bytes, max })
+        } else if bytes == 0 && self.protocol == Protocol::Framed {
+            Err(RejectReason::Empty)
         } else if room.messages == 0 || room.bytes < bytes {
             Err(RejectReason::QueueFull)
         } else {
@@ -162,18 +164,27 @@ impl Outbound {
             let heard = is_heard(&self.carrier, number) && !broken!(PatienceWhileConnected);
             lane.time_passes(now, &self.limits.policy, heard);
         }
+        self.settle_acknowledged(now);
         self.settle_given_up();
+    }
+
+    /// Settles what the other end's transport has acknowledged, once its connection can be trusted.
+    fn settle_acknowledged(&mut self, now: Time) {
+        let stream = self.carrier.as_mut().and_then(Carrier::framed_mut);
+        if let Some((stream, lane)) = stream.zip(self.lanes.first_mut()) {
+            lane.close_gaps();
+            stream.time_passes(now, lane);
+        }
     }
 
     /// What is given up and on no stream will not be sent again, and nobody can be asked about it.
     fn settle_given_up(&mut self) {
-        if self.protocol == Protocol::Plain
+        if !self.protocol.has_lanes()
             && let Some(lane) = self.lanes.first_mut()
         {
             lane.close_gaps();
             let carrier = self.carrier.as_ref();
-            let streams = carrier.and_then(Carrier::plain);
-            lane.settle_given_up(|id| streams.is_some_and(|it| it.carries(id)));
+            lane.settle_given_up(|id| carrier.is_some_and(|it| it.carries(id)));
         }
     }
 
@@ -186,7 +197,12 @@ impl Outbound {
         });
         let timer = Timer::Resume;
         let of_streams = self.resume_due().map(|at| Deadline { at, timer });
-        let earliest = of_lanes.chain(of_streams).min();
+        let trust = self.carrier.as_ref().and_then(Carrier::framed);
+        let trusted = trust.and_then(|it| it.trust_due()).map(|at| Deadline {
+            at,
+            timer: Timer::Trust,
+        });
+        let earliest = of_lanes.chain(of_streams).chain(trusted).min();
         earliest.filter(|deadline| deadline.at < Time::MAX)
     }
 
@@ -198,16 +214,13 @@ impl Outbound {
     /// This connection carries the lanes from here on, and no older one does.
     pub(crate) fn attach(&mut self, attempt: Attempt, now: Time) {
         self.detach(now);
-        self.carrier = Some(Carrier::new(attempt, self.protocol));
+        self.carrier = Some(Carrier::new(attempt, self.protocol, now));
     }
 
     /// The connection is lost, and all that happened on it was told before.
     pub(crate) fn all_was_told(&mut self) {
-        let carrier = self.carrier.as_ref();
-        if let (Some(streams), Some(lane)) =
-            (carrier.and_then(Carrier::plain), self.lanes.first_mut())
-        {
-            streams.all_was_told(lane);
+        if let (Some(carrier), Some(lane)) = (&self.carrier, self.lanes.first_mut()) {
+            carrier.all_was_told(lane);
         }
     }
 
@@ -219,14 +232,7 @@ impl Outbound {
         if broken!(FlightLostOnReconnect) {
             self.lanes.iter_mut().for_each(OutboundLane::lose_flight);
         }
-        for stream in carrier.lanes().iter().filter(|it| it.is_heard()) {
-            if let Some(lane) = self.lanes.get_mut(usize::from(stream.lane.0)) {
-                lane.due.silent_since = now;
-            }
-        }
-        if let (Way::Plain(streams), Some(lane)) = (carrier.way, self.lanes.first_mut()) {
-            streams.end(lane, self.limits.policy.redelivery);
-        }
+        carrier.end(now, &mut self.lanes, self.limits.policy.redelivery);
     }
 
     /// The connection that carries the lanes.
@@ -266,6 +272,11 @@ impl Outbound {
 
     /// The other end reads no more of a stream.
     pub(crate) fn cut(&mut self, attempt: Attempt, stream: StreamId, code: u64, now: Time) -> Cut {
+        if self.protocol == Protocol::Framed {
+            // What it carries has no other way.
+            let known = ours(&mut self.carrier, attempt, stream).is_some() && stream.index == 0;
+            return if known { Cut::Lane } else { Cut::Stale };
+        }
         if self.protocol == Protocol::Plain {
             let messages = messages_mut(&mut self.carrier, &mut self.lanes, attempt, stream);
             let refused =
@@ -288,25 +299,29 @@ impl Outbound {
     /// The other end's transport has all of a stream. Of a lane it says nothing: there its
     /// application answers. False if the stream's message has its outcome.
     pub(crate) fn acknowledged(&mut self, attempt: Attempt, stream: StreamId) -> bool {
-        if self.protocol == Protocol::Lanes {
+        if self.protocol != Protocol::Plain {
             return true;
         }
         let messages = messages_mut(&mut self.carrier, &mut self.lanes, attempt, stream);
         messages.is_some_and(|(streams, lane)| streams.acknowledged(stream.index, lane))
     }
 
+    /// The other end's transport has all of a write, of whose protocol no application answers. False
+    /// if nobody waits for that.
+    pub(crate) fn transfer_acknowledged(&mut self, transfer: TransferId, now: Time) -> bool {
+        let stream = self.carrier.as_mut().and_then(Carrier::framed_mut);
+        let Some((stream, lane)) = stream.zip(self.lanes.first_mut()) else {
+            return false;
+        };
+        lane.close_gaps();
+        stream.acknowledged(transfer, now, lane)
+    }
+
     /// QUIC holds all of a write; whether it was one of ours.
     pub(crate) fn written(&mut self, transfer: TransferId) -> bool {
-        if let Some(streams) = self.carrier.as_mut().and_then(Carrier::plain_mut) {
-            return streams.written(transfer);
-        }
-        let mut streams = self.carrier.iter_mut().flat_map(Carrier::lanes_mut);
-        let written = streams.find_map(|it| {
-            it.write_finished(transfer)
-                .then_some((it.lane, it.position))
-        });
+        let written = self.carrier.as_mut().and_then(|it| it.written(transfer));
         if broken!(DeliveredOnWrite)
-            && let Some((lane, position)) = written
+            && let Some(Some((lane, position))) = written
             && let Some(lane) = self.lanes.get_mut(usize::from(lane.0))
         {
             lane.decide_below(position, &Outcome::Delivered(Level::Application));
@@ -344,9 +359,19 @@ impl Outbound {
         transfers: &mut u64,
         actions: &mut Vec<Action>,
     ) -> Written {
-        if self.protocol == Protocol::Plain {
-            return self.write_messages(flow, transfers, actions);
+        match self.protocol {
+            Protocol::Lanes => self.write_lanes(flow, transfers, actions),
+            Protocol::Plain => self.write_messages(flow, transfers, actions),
+            Protocol::Framed => self.write_framed(flow, transfers, actions),
         }
+    }
+
+    fn write_lanes(
+        &mut self,
+        flow: Flow,
+        transfers: &mut u64,
+        actions: &mut Vec<Action>,
+    ) -> Written {
         let mut written = Written::default();
         let (lowest, busy) = (self.lowest_class(), self.busy_lanes());
         let Some(carrier) = &mut self.carrier else {
@@ -434,6 +459,38 @@ impl Outbound {
         Written { resets, ..written }
     }
 
+    /// Writes messages on the one stream that there is.
+    fn write_framed(
+        &mut self,
+        flow: Flow,
+        transfers: &mut u64,
+        actions: &mut Vec<Action>,
+    ) -> Written {
+        let (Some(carrier), Some(lane)) = (&mut self.carrier, self.lanes.first_mut()) else {
+            return Written::default();
+        };
+        let attempt = carrier.attempt;
+        let Some(stream) = carrier.framed_mut() else {
+            return Written::default();
+        };
+        let composed = stream.write(lane, &self.limits, flow, transfers);
+        let Some((transfer, chunks, written)) = composed else {
+            return Written::default();
+        };
+        actions.push(Action::Write {
+            transfer,
+            attempt,
+            stream: StreamId {
+                opener: Side::Local,
+                index: 0,
+            },
+            chunks,
+            fin: false,
+            priority: self.limits.policy.priority(Lane(0)),
+        });
+        written
+    }
+
     /// When the first answer to an OPEN is overdue.
     pub(crate) fn resume_due(&self) -> Option<Time> {
         self.streams().filter_map(LaneStream::resume_due).min()
@@ -442,8 +499,7 @@ impl Outbound {
     /// Whether each stream of the connection has ended: our FIN was written, and the way back is
     /// over. So it is where there is none.
     pub(crate) fn is_complete(&self) -> bool {
-        self.streams().all(LaneStream::is_over)
-            && self.messages().is_none_or(PlainStreams::is_empty)
+        self.carrier.as_ref().is_none_or(Carrier::is_complete)
     }
 
     /// Whether there are streams, and our FIN was written on all of them.
@@ -457,13 +513,20 @@ impl Outbound {
                 let carried = self.messages().map_or(0, PlainStreams::len);
                 carried > 0 && self.queued().0 == 0 && self.in_flight().0 == carried
             }
+            // There is no FIN: all is written that there is.
+            Protocol::Framed => {
+                let stream = self.carrier.as_ref().and_then(Carrier::framed);
+                let last = self.lanes.iter().filter_map(OutboundLane::newest).max();
+                last.is_some()
+                    && self.queued().0 == 0
+                    && stream.is_some_and(|stream| last <= stream.last)
+            }
         }
     }
 
     /// Whether QUIC has not taken the last write of a stream.
     pub(crate) fn is_writing(&self) -> bool {
-        self.streams().any(LaneStream::is_writing)
-            || self.messages().is_some_and(PlainStreams::is_writing)
+        self.carrier.as_ref().is_some_and(Carrier::is_writing)
     }
 
     /// Whether a fresh OPEN has no answer: a close with code 1 then says that the session is known
@@ -507,7 +570,7 @@ impl Outbound {
         } else {
             match self.protocol {
                 Protocol::Lanes => Holdup::AwaitsReceipts,
-                Protocol::Plain => Holdup::AwaitsAcknowledgement,
+                Protocol::Plain | Protocol::Framed => Holdup::AwaitsAcknowledgement,
             }
         }
     }
@@ -565,13 +628,10 @@ impl Outbound {
             }
             lane.make_relative(now, &self.limits.policy, age_max);
         }
-        if let Some(streams) = self.carrier.as_mut().and_then(Carrier::plain_mut) {
-            streams.rename(&all);
-        }
         self.last_id = self.last_id.map(|_| MessageId(all.len() as u64));
         if let Some(carrier) = &mut self.carrier {
             carrier.attempt = attempt.unwrap_or(carrier.attempt);
-            carrier.lanes_mut().iter_mut().for_each(|it| it.rename(now));
+            carrier.rename(now, &all);
         }
     }
 

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 
 use super::carrier::{Carrier, Way};
 use super::due::Due;
+use super::framed::FramedStream;
 use super::message::{Begun, Message, Slot};
 use super::plain::{PlainStream, PlainStreams};
 use super::{LaneStream, Outbound, OutboundLane};
 use crate::trace::image::{COUNT_MAX, ImageError, Reader, Writer};
-use crate::wire::Decoder;
+use crate::wire::{Decoder, Framing};
 use crate::{Attempt, MessageId, Protocol, SendLimits, SessionId, Time, TransferId};
 
 impl Outbound {
@@ -55,7 +56,7 @@ impl Outbound {
 
 impl Carrier {
     /// The streams of lanes come first, and those of messages behind them: one or the other are
-    /// none.
+    /// none. Behind both comes the one stream of the framed protocol, if that is spoken.
     fn save(&self, out: &mut Writer<'_>) {
         let Self { attempt, way } = self;
         out.value(attempt);
@@ -63,6 +64,10 @@ impl Carrier {
         match way {
             Way::Lanes(_) => PlainStreams::default().save(out),
             Way::Plain(streams) => streams.save(out),
+            Way::Framed(stream) => {
+                PlainStreams::default().save(out);
+                stream.save(out);
+            }
         }
     }
 
@@ -73,7 +78,10 @@ impl Carrier {
         let way = match protocol {
             Protocol::Lanes if plain == PlainStreams::default() => Way::Lanes(lanes),
             Protocol::Plain if lanes.is_empty() => Way::Plain(plain),
-            Protocol::Lanes | Protocol::Plain => {
+            Protocol::Framed if lanes.is_empty() && plain == PlainStreams::default() => {
+                Way::Framed(FramedStream::restore(image)?)
+            }
+            Protocol::Lanes | Protocol::Plain | Protocol::Framed => {
                 return Err(image.wrong("streams of another protocol"));
             }
         };
@@ -120,7 +128,7 @@ impl LaneStream {
             transfer,
             fin_written,
             over,
-            way_back: Decoder::restore(image)?,
+            way_back: Decoder::restore(image, Framing::Frames)?,
             redelivery,
         })
     }

@@ -39,7 +39,7 @@ impl Outbound {
 
     /// What a lane with open messages waits for on a connection that stands.
     fn holdup_of(&self, lane: Lane) -> Holdup {
-        if self.protocol == Protocol::Plain {
+        if !self.protocol.has_lanes() {
             return self.holdup();
         }
         let queued = self.lanes.get(usize::from(lane.0)).map(|it| it.queued().0);
@@ -55,7 +55,7 @@ impl Outbound {
     pub(crate) fn lane_of(&self, attempt: Attempt, stream: StreamId) -> Option<Lane> {
         match self.protocol {
             Protocol::Lanes => self.stream(attempt, stream).map(|it| it.lane),
-            Protocol::Plain => (stream.opener == Side::Local).then_some(Lane(0)),
+            Protocol::Plain | Protocol::Framed => (stream.opener == Side::Local).then_some(Lane(0)),
         }
     }
 
@@ -65,6 +65,17 @@ impl Outbound {
         (stream.opener == Side::Local)
             .then(|| carrier.plain()?.message_on(stream.index))
             .flatten()
+    }
+
+    /// The messages of the last write under the framed protocol.
+    pub(crate) fn messages_of_last_write(&self, attempt: Attempt) -> Vec<MessageId> {
+        let carrier = self.carrier.as_ref().filter(|it| it.attempt == attempt);
+        let write = carrier.and_then(|it| it.framed()?.last_write());
+        let (Some((first, last)), Some(lane)) = (write, self.lanes.first()) else {
+            return Vec::new();
+        };
+        let ids = lane.flight.iter().map(Slot::message_id);
+        ids.filter(|id| (first..=last).contains(id)).collect()
     }
 
     /// The messages of the last write on a lane's stream. Its frames tell how far the stream's

@@ -8,12 +8,15 @@
 //! - [`LaneStream`] is the lane's stream in one connection, and ends with it.
 //! - [`PlainStreams`](plain::PlainStreams) are the streams of one connection where each carries one
 //!   message. There is one lane then, whose messages have a place in its flight and no number.
+//! - [`FramedStream`](framed::FramedStream) is the one stream of a connection that carries all of them,
+//!   with nothing around them but lengths. There is one lane here as well.
 
 mod carrier;
 mod check;
 mod classes;
 mod compose;
 mod due;
+mod framed;
 mod half;
 #[cfg(feature = "trace")]
 mod image;

@@ -217,7 +217,7 @@ impl PlainStreams {
 /// What the streams ask of the messages, and do to them. All slots of the flight are open.
 impl OutboundLane {
     /// The first message of the flight behind this one, which is written again now.
-    fn next_open(&mut self, behind: Option<MessageId>) -> Option<(MessageId, Bytes)> {
+    pub(super) fn next_open(&mut self, behind: Option<MessageId>) -> Option<(MessageId, Bytes)> {
         let place = self
             .flight
             .partition_point(|slot| Some(slot.message_id()) <= behind);
@@ -250,7 +250,7 @@ impl OutboundLane {
 
     /// Notes what a lost connection shows of a message, unless an earlier one has left it unproven,
     /// or this one has shown more.
-    fn learn(&mut self, id: MessageId, shown: Evidence) {
+    pub(super) fn learn(&mut self, id: MessageId, shown: Evidence) {
         let place = self.place_of(id);
         let slot = place.and_then(|place| self.flight.get_mut(place));
         if let Some(begun) = slot.and_then(Slot::begun_mut)
@@ -261,7 +261,7 @@ impl OutboundLane {
     }
 
     /// Settles what will not be sent again. No message is on a stream now.
-    fn settle_parted(&mut self, redelivery: Redelivery) {
+    pub(super) fn settle_parted(&mut self, redelivery: Redelivery) {
         let again = redelivery == Redelivery::AtLeastOnce;
         self.settle_all(|_, evidence| evidence == Evidence::Unproven && !again);
         self.settle_given_up(|_| false);

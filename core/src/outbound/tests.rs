@@ -143,7 +143,7 @@ fn check_sees_what_is_wrong_with_a_connection() {
     let mut other = carried();
     other.protocol = Protocol::Plain;
     wrong(&other, "I9");
-    other.carrier = Some(Carrier::new(Attempt(0), Protocol::Plain));
+    other.carrier = Some(Carrier::new(Attempt(0), Protocol::Plain, Time::ZERO));
     sound(&other);
 }
 

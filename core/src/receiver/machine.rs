@@ -117,11 +117,20 @@ impl PeerReceiverMachine {
     /// A receiver of one connection that speaks [`Protocol::Plain`], which is a session by itself.
     /// It ends with the connection, except that what the application has not answered stays held.
     pub fn plain(config: ReceiverConfig) -> Self {
+        Self::without_lanes(config, Protocol::Plain)
+    }
+
+    /// The same of a connection that speaks [`Protocol::Framed`].
+    pub fn framed(config: ReceiverConfig) -> Self {
+        Self::without_lanes(config, Protocol::Framed)
+    }
+
+    fn without_lanes(config: ReceiverConfig, protocol: Protocol) -> Self {
         let (none, epoch) = (SessionId([0; 16]), Epoch([0; 16]));
         Self {
-            inbound: Inbound::plain(config.receive.clone()),
-            outbound: Outbound::plain(config.send.clone()),
-            protocol: Protocol::Plain,
+            inbound: Inbound::without_lanes(config.receive.clone(), protocol),
+            outbound: Outbound::without_lanes(config.send.clone(), protocol),
+            protocol,
             ..Self::new(config, none, epoch, 0, none)
         }
     }
@@ -281,7 +290,8 @@ impl PeerReceiverMachine {
             + stats.expired
             + stats.cancelled
             + stats.failed
-            + stats.unknown;
+            + stats.unknown
+            + stats.handed_over;
         if stats.accepted != settled + stats.queued + stats.in_flight {
             return wrong("I2", "accepted replies are neither settled nor kept");
         }
@@ -356,6 +366,9 @@ impl PeerReceiverMachine {
             },
             Event::TransferFinished { transfer } => {
                 self.inbound.written(transfer) || self.outbound.written(transfer)
+            }
+            Event::TransferAcknowledged { transfer } => {
+                self.outbound.transfer_acknowledged(transfer, self.now)
             }
             Event::StreamAcknowledged { attempt, stream } => match stream.opener {
                 Side::Remote => self.inbound.acknowledged(Place { attempt, stream }),

@@ -55,7 +55,7 @@ impl Unbound {
     pub(super) fn handle(&mut self, event: Event) -> Progress {
         match event {
             Event::StreamOpened { attempt, stream }
-                if stream.opener == Side::Remote && self.protocol == Protocol::Plain =>
+                if stream.opener == Side::Remote && !self.protocol.has_lanes() =>
             {
                 let session = SessionId::of_connection(attempt);
                 Progress::Opened(session, Event::StreamOpened { attempt, stream })
@@ -106,6 +106,7 @@ impl Unbound {
             | Event::ConnectFailed { .. }
             | Event::StreamOpened { .. }
             | Event::TransferFinished { .. }
+            | Event::TransferAcknowledged { .. }
             | Event::StreamAcknowledged { .. }
             | Event::Consumed { .. }
             | Event::Refused { .. }

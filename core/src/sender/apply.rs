@@ -62,6 +62,11 @@ impl PeerSenderMachine {
                 self.count_unless(known);
             }
             Event::TransferFinished { transfer } => self.transfer_finished(transfer),
+            Event::TransferAcknowledged { transfer } => {
+                let now = self.state.now;
+                let known = self.state.outbound.transfer_acknowledged(transfer, now);
+                self.count_unless(known);
+            }
             Event::StreamAcknowledged { attempt, stream } => {
                 let known = match stream.opener {
                     Side::Remote => {

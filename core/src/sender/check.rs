@@ -24,7 +24,8 @@ impl PeerSenderMachine {
             + stats.expired
             + stats.cancelled
             + stats.failed
-            + stats.unknown;
+            + stats.unknown
+            + stats.handed_over;
         require("I2", "accepted messages are neither settled nor kept", {
             stats.accepted == settled + stats.queued + stats.in_flight
         })?;

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use super::PeerSenderMachine;
 use super::state::{News, State};
-use crate::Config;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
 use crate::trace::image::{self, Image, ImageError, Kind, Reader, Writer, is_count};
+use crate::{Config, Protocol, Stats};
 
 impl Image for PeerSenderMachine {
     fn save(&self, out: &mut Vec<u8>) {
@@ -24,6 +24,9 @@ impl Image for PeerSenderMachine {
             out.value(&(config, seed, since, last_error, stats));
             out.each(visits.iter(), |out, &taken| out.number(taken));
             state.save(out);
+            if config.protocol == Protocol::Framed {
+                out.number(stats.handed_over);
+            }
         });
     }
 
@@ -31,14 +34,18 @@ impl Image for PeerSenderMachine {
         let machine = image::read(Kind::Sender, bytes, |image| {
             let config: Config = image.value()?;
             let config = config.checked()?;
-            let (seed, since, last_error, stats) = image.value()?;
+            let (seed, since, last_error, mut stats): (_, _, _, Stats) = image.value()?;
             let visits: Vec<u64> = image.each(Reader::number)?;
             let counted = visits.iter().all(|&taken| is_count(taken));
             let (Ok(visits), true) = (visits.try_into(), counted) else {
                 return Err(image.wrong("transitions that cannot be"));
             };
+            let state = State::restore(image, &config)?;
+            if config.protocol == Protocol::Framed {
+                stats.handed_over = image.number()?;
+            }
             let machine = Self {
-                state: State::restore(image, &config)?,
+                state,
                 config,
                 seed,
                 since,

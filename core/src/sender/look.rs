@@ -71,6 +71,7 @@ impl PeerSenderMachine {
         match self.config.protocol {
             Protocol::Lanes => outbound.messages_of_write(attempt, stream, chunks),
             Protocol::Plain => outbound.message_on(attempt, stream).into_iter().collect(),
+            Protocol::Framed => outbound.messages_of_last_write(attempt),
         }
     }
 

@@ -69,6 +69,7 @@ impl PeerSenderMachine {
                 Outcome::Cancelled => &mut self.stats.cancelled,
                 Outcome::Failed(_) => &mut self.stats.failed,
                 Outcome::Unknown(_) => &mut self.stats.unknown,
+                Outcome::Written => &mut self.stats.handed_over,
             };
             *counter += 1;
             answered |= matches!(outcome, Outcome::Delivered(_) | Outcome::Refused(_));
@@ -164,7 +165,7 @@ impl PeerSenderMachine {
         if settled && (overdue || self.has_said_all()) {
             self.finish(reason, CloseCode::Done, actions);
         } else if overdue {
-            self.finish(reason, CloseCode::GoingAway, actions);
+            self.finish(reason, self.config.protocol.parting_code(), actions);
         }
     }
 

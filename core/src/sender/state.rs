@@ -172,9 +172,9 @@ impl State {
                     OtherHalf::Latest(None),
                 ),
             ),
-            Protocol::Plain => (
-                Outbound::plain(config.send.clone()),
-                Inbound::plain(config.receive.clone()),
+            Protocol::Plain | Protocol::Framed => (
+                Outbound::without_lanes(config.send.clone(), config.protocol),
+                Inbound::without_lanes(config.receive.clone(), config.protocol),
             ),
         };
         Self {

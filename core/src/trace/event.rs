@@ -76,6 +76,8 @@ pub enum TraceEvent {
     Stop { mode: StopMode },
     /// [`Event::TimerFired`].
     TimerFired,
+    /// [`Event::TransferAcknowledged`].
+    TransferAcknowledged { transfer: TransferId },
 }
 
 impl TraceEvent {
@@ -148,6 +150,7 @@ impl TraceEvent {
             Event::Refused { lane, number, code } => out.value(&(14_u32, lane, number, code)),
             Event::Stop { mode } => out.value(&(15_u32, mode)),
             Event::TimerFired => out.value(&16_u32),
+            Event::TransferAcknowledged { transfer } => out.value(&(17_u32, transfer)),
         }
     }
 
@@ -226,6 +229,7 @@ impl TraceEvent {
             Self::Refused { lane, number, code } => Event::Refused { lane, number, code },
             Self::Stop { mode } => Event::Stop { mode },
             Self::TimerFired => Event::TimerFired,
+            Self::TransferAcknowledged { transfer } => Event::TransferAcknowledged { transfer },
         })
     }
 }
@@ -297,7 +301,7 @@ mod tests {
     #[track_caller]
     fn recorded(event: &Event, payloads: Payloads, expected: &TraceEvent) {
         let mut out = Form::default();
-        TraceEvent::encode(event, payloads, &mut Runs::Unread, &mut out);
+        TraceEvent::encode(event, payloads, &mut Runs::unread(), &mut out);
         let whole = postcard::to_allocvec(expected);
         assert_eq!(whole.as_deref(), Ok(out.filled()));
         let replayed = expected.event(&mut Zeros::default());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::{Content, Payloads};
 use super::form::Short;
-use crate::wire::{BODY_MAX, Gathered, Kind, at_most, read_head};
+use crate::wire::{BODY_MAX, Framing, Gathered, Kind, at_most, read_head};
 
 /// Some bytes of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,7 +56,13 @@ impl<'a> Run<'a> {
 
 /// Where one stream stands.
 #[derive(Clone, Debug)]
-pub(crate) enum Runs {
+pub(crate) struct Runs {
+    framing: Framing,
+    at: At,
+}
+
+#[derive(Clone, Debug)]
+enum At {
     /// In a frame's kind and length.
     Head(Gathered),
     /// In a frame's body.
@@ -67,19 +73,38 @@ pub(crate) enum Runs {
     Unread,
 }
 
-impl Default for Runs {
-    /// At the start of a stream of frames.
-    fn default() -> Self {
-        Self::Head(Gathered::default())
-    }
-}
-
 impl Runs {
+    /// At the start of a stream of this kind.
+    pub(crate) fn new(framing: Framing) -> Self {
+        Self::within_head(framing, Gathered::default())
+    }
+
+    /// All of a stream that has no frames, or no more of them.
+    pub(crate) fn unread() -> Self {
+        let (framing, at) = (Framing::default(), At::Unread);
+        Self { framing, at }
+    }
+
+    /// So much of a head has come.
+    pub(crate) fn within_head(framing: Framing, head: Gathered) -> Self {
+        let at = At::Head(head);
+        Self { framing, at }
+    }
+
+    /// So far from the end of a frame's body.
+    pub(crate) fn within_body(remaining: u64) -> Self {
+        let (framing, at) = (Framing::Frames, At::Body { remaining });
+        Self { framing, at }
+    }
+
     /// So far from the end of a payload.
-    pub(crate) fn payload(remaining: u64) -> Self {
+    pub(crate) fn within_payload(framing: Framing, remaining: u64) -> Self {
         match remaining {
-            0 => Self::default(),
-            _ => Self::Payload { remaining },
+            0 => Self::new(framing),
+            _ => Self {
+                framing,
+                at: At::Payload { remaining },
+            },
         }
     }
 
@@ -87,10 +112,10 @@ impl Runs {
     pub(crate) fn cut<'a>(&mut self, bytes: &'a [u8], mut run: impl FnMut(Run<'a>)) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let payload = match self {
-                Self::Payload { remaining } => at_most(*remaining, rest.len()),
-                Self::Unread => rest.len(),
-                Self::Head(_) | Self::Body { .. } => 0,
+            let payload = match &self.at {
+                At::Payload { remaining } => at_most(*remaining, rest.len()),
+                At::Unread => rest.len(),
+                At::Head(_) | At::Body { .. } => 0,
             };
             let behind = match payload {
                 0 => self.read_frames(rest),
@@ -110,38 +135,40 @@ impl Runs {
     /// Reads up to where a payload begins, or until the bytes are used up; returns what follows.
     fn read_frames<'a>(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         while !rest.is_empty() {
-            match self {
-                Self::Head(head) => match read_head(head, &mut rest) {
-                    Ok(Some((kind, length))) => *self = Self::behind_head(kind, length),
+            match &mut self.at {
+                At::Head(head) => match read_head(self.framing, head, &mut rest) {
+                    Ok(Some((kind, length))) => self.at = At::behind_head(kind, length),
                     Ok(None) => {}
-                    Err(_) => *self = Self::Unread,
+                    Err(_) => self.at = At::Unread,
                 },
-                Self::Body { remaining } => {
+                At::Body { remaining } => {
                     let bytes = at_most(*remaining, rest.len());
                     rest.advance(bytes);
                     self.pass(bytes);
                 }
-                Self::Payload { .. } | Self::Unread => break,
+                At::Payload { .. } | At::Unread => break,
             }
         }
         rest
     }
 
+    fn pass(&mut self, bytes: usize) {
+        if let At::Body { remaining } | At::Payload { remaining } = &mut self.at {
+            *remaining -= bytes as u64;
+            if *remaining == 0 {
+                self.at = At::Head(Gathered::default());
+            }
+        }
+    }
+}
+
+impl At {
     fn behind_head(kind: Option<Kind>, length: u64) -> Self {
         match kind {
             _ if length == 0 => Self::Head(Gathered::default()),
             None | Some(Kind::Message) => Self::Payload { remaining: length },
             Some(_) if length > BODY_MAX as u64 => Self::Unread,
             Some(_) => Self::Body { remaining: length },
-        }
-    }
-
-    fn pass(&mut self, bytes: usize) {
-        if let Self::Body { remaining } | Self::Payload { remaining } = self {
-            *remaining -= bytes as u64;
-            if *remaining == 0 {
-                *self = Self::Head(Gathered::default());
-            }
         }
     }
 }

@@ -93,16 +93,17 @@ impl StepRecorder {
             fin,
             ..
         } = *event
-            && self.protocol == Protocol::Lanes
+            && let Some(framing) = self.protocol.framing()
         {
             let place = (attempt, stream);
-            let runs = self.streams.entry(place).or_default();
+            let runs = self.streams.entry(place);
+            let runs = runs.or_insert_with(|| Runs::new(framing));
             TraceEvent::encode(event, payloads, runs, out);
             if fin {
                 self.streams.remove(&place);
             }
         } else {
-            TraceEvent::encode(event, payloads, &mut Runs::Unread, out);
+            TraceEvent::encode(event, payloads, &mut Runs::unread(), out);
             self.forget(event);
         }
         self.events_count += 1;

@@ -8,7 +8,7 @@ use core::fmt;
 
 use bytes::{Buf, Bytes};
 
-use super::frame::{BODY_MAX, Frame, Kind, MESSAGE_HEAD_MAX};
+use super::frame::{BODY_MAX, Frame, Kind, LENGTH_BYTES, MESSAGE_HEAD_MAX};
 use super::varint;
 use crate::ProtocolError;
 
@@ -39,13 +39,38 @@ impl fmt::Debug for Item {
     }
 }
 
+/// How a stream's bytes are cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// Into frames of `peer-sender/1`.
+    #[default]
+    Frames,
+    /// Into messages, each behind its length in bytes: four bytes, the most significant one first.
+    /// None is empty.
+    Lengths,
+}
+
 /// Cuts the bytes of one stream, in whatever chunks they come, into frames.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Decoder {
+    framing: Framing,
     state: State,
 }
 
 impl Decoder {
+    /// At the start of a stream of this kind; the default is one of frames.
+    pub fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            state: State::default(),
+        }
+    }
+
+    /// As at the start of a stream of the same kind.
+    pub(crate) fn reset(&mut self) {
+        self.state = State::default();
+    }
+
     /// Takes bytes off the front of `input` until one item is complete; none when `input` is
     /// used up first. To be called until it gives none: a payload of no bytes needs no input.
     ///
@@ -118,7 +143,7 @@ impl Decoder {
         loop {
             match &mut self.state {
                 State::Head(head) => {
-                    let Some((kind, length)) = read_head(head, input)? else {
+                    let Some((kind, length)) = read_head(self.framing, head, input)? else {
                         return Ok(None);
                     };
                     match kind {
@@ -176,15 +201,6 @@ impl Decoder {
                 }
                 State::Lost(error) => return Err(*error),
             }
-        }
-    }
-}
-
-impl Default for Decoder {
-    /// At the start of a stream.
-    fn default() -> Self {
-        Self {
-            state: State::default(),
         }
     }
 }
@@ -270,9 +286,13 @@ const _: () = assert!(
 
 /// The next frame's kind (none for an extension) and the length of its body, once they are there.
 pub(crate) fn read_head(
+    framing: Framing,
     head: &mut Gathered,
     input: &mut impl Buf,
 ) -> Result<Option<(Option<Kind>, u64)>, ProtocolError> {
+    if framing == Framing::Lengths {
+        return read_length(head, input);
+    }
     if head.count == 0
         && let Ok(Some((kind, length, taken))) = whole_head(input.chunk())
     {
@@ -296,6 +316,22 @@ pub(crate) fn read_head(
     }
     let length = varint::read(head.filled().get(1..).unwrap_or_default())?;
     Ok(length.map(|(length, _)| (kind, length)))
+}
+
+/// A message's length, which is at least one byte.
+fn read_length(
+    head: &mut Gathered,
+    input: &mut impl Buf,
+) -> Result<Option<(Option<Kind>, u64)>, ProtocolError> {
+    if !head.fill(LENGTH_BYTES, input) {
+        return Ok(None);
+    }
+    let bytes = head.filled().iter();
+    let length = bytes.fold(0, |length, &byte| length << 8 | u64::from(byte));
+    match length {
+        0 => Err(Kind::Message.bad_length(0)),
+        _ => Ok(Some((Some(Kind::Message), length))),
+    }
 }
 
 /// What [`read_head`] finds where the whole head is there already, as nearly always, and how long it is.

@@ -11,6 +11,10 @@ pub const VERSION: u64 = 1;
 /// The most bytes that a MESSAGE's head takes: its kind, and the longest integer.
 pub const MESSAGE_HEAD_MAX: usize = 9;
 
+/// The bytes of a message's length where messages have nothing else around them
+/// ([`Framing::Lengths`](super::Framing::Lengths)).
+pub(crate) const LENGTH_BYTES: usize = 4;
+
 /// The most bytes in the body of a frame other than MESSAGE: OPEN's and RESUME's fields, each at
 /// its longest. Below 64, so that the length of such a body is always one byte.
 pub(crate) const BODY_MAX: usize = 48;

@@ -26,9 +26,10 @@ mod decoder;
 mod frame;
 mod varint;
 
-pub use decoder::{Decoder, Item};
+pub use decoder::{Decoder, Framing, Item};
 #[cfg(feature = "trace")]
 pub(crate) use decoder::{Gathered, at_most, read_head};
+pub(crate) use frame::LENGTH_BYTES;
 #[cfg(feature = "trace")]
 pub(crate) use frame::{BODY_MAX, Kind};
 pub use frame::{Frame, MESSAGE_HEAD_MAX, Open, Resume, VERSION, encode_message_head};

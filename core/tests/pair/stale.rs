@@ -108,6 +108,7 @@ pub(crate) fn attempt_of(event: &Event) -> Option<Attempt> {
         | Event::AddressesChanged { .. }
         | Event::Wake { .. }
         | Event::TransferFinished { .. }
+        | Event::TransferAcknowledged { .. }
         | Event::Consumed { .. }
         | Event::Refused { .. }
         | Event::Stop { .. }

@@ -77,6 +77,7 @@ impl Oracle {
             Outcome::Failed(_) => 3,
             Outcome::Unknown(_) => 4,
             Outcome::Expired => 5,
+            Outcome::Written => panic!("I3 {id} is only written"),
         };
         self.counts[kind] += 1;
         let displaced = Outcome::Failed(FailReason::Displaced);
@@ -156,7 +157,11 @@ impl Oracle {
                 assert!(why, "I4 {id} unknown without a cause: {reason:?}");
                 assert!(!lost, "I4 {id} has surely not arrived");
             }
-            Outcome::Delivered(_) | Outcome::Refused(_) | Outcome::Cancelled | Outcome::Expired => {
+            Outcome::Delivered(_)
+            | Outcome::Refused(_)
+            | Outcome::Cancelled
+            | Outcome::Expired
+            | Outcome::Written => {
                 panic!("I1 nothing shows that {id} is {outcome:?}")
             }
         }
@@ -183,7 +188,7 @@ impl Oracle {
                     "I3 nobody refused {id} with {code:?}"
                 );
             }
-            Outcome::Delivered(Level::Transport) => {
+            Outcome::Delivered(Level::Transport) | Outcome::Written => {
                 panic!("I3 {id} has no transport alone")
             }
             Outcome::Cancelled | Outcome::Expired | Outcome::Failed(_) => {

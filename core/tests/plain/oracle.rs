@@ -154,6 +154,7 @@ impl Oracle {
             Outcome::Expired => "expired",
             Outcome::Failed(_) => "failed",
             Outcome::Unknown(_) => "unknown",
+            Outcome::Written => panic!("I3: {id} is only written"),
         });
         let surely_not = matches!(
             outcome,

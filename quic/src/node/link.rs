@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Time};
-use quinn_proto::{Connection, ConnectionEvent, ConnectionHandle, Dir, Endpoint};
+use quinn_proto::{Connection, ConnectionEvent, ConnectionHandle, Endpoint};
 
 use super::PeerHandle;
 use super::clock::Clock;
@@ -35,14 +35,6 @@ impl Speech {
         Self {
             protocol: config.protocol(),
             alpn: String::from_utf8_lossy(config.alpn()).into(),
-        }
-    }
-
-    /// The direction of its streams.
-    fn dir(&self) -> Dir {
-        match self.protocol {
-            Protocol::Lanes => Dir::Bi,
-            Protocol::Plain => Dir::Uni,
         }
     }
 }
@@ -125,7 +117,7 @@ impl Link {
             remote,
             protocol: speech.protocol,
             alpn: Arc::clone(&speech.alpn),
-            streams: Streams::new(speech.dir()),
+            streams: Streams::new(speech.protocol),
             cuts: Rate::default(),
             moves: Rate::default(),
             moved: 0,
@@ -194,15 +186,15 @@ impl Link {
         }
         if let Some(attempt) = self.attempt() {
             let (streams, events) = (&mut self.streams, &mut self.events);
+            streams.tell_acknowledged(events);
             streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);
         }
         Collected::All
     }
 
-    /// Under the plain protocol nobody sends again what the other end's transport was told to have
-    /// arrived: so whatever came whole is read before the loss is told.
+    /// Without lanes nobody sends again what the other end's transport was told to have arrived: so whatever came whole is read before the loss is told.
     fn lose_streams(&mut self) {
-        if let (Protocol::Plain, Some(attempt)) = (self.protocol, self.attempt()) {
+        if let (false, Some(attempt)) = (self.protocol.has_lanes(), self.attempt()) {
             self.streams.lose(attempt, &mut self.events);
         }
     }

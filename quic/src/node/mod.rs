@@ -11,6 +11,7 @@
 //! and then lets QUIC send. So a batch of datagrams costs one step, and work follows activity:
 //! a connection or a peer to which nothing happens costs nothing but its entry among the timers.
 
+mod acknowledged;
 mod clock;
 mod datagram;
 mod dial;

@@ -79,11 +79,11 @@ impl PeerConfig {
     /// It asks for another protocol, or for more lanes than the protocol has.
     pub fn speaking(self, protocol: Protocol) -> Result<Self, ConfigError> {
         match (self.machine.protocol(), protocol) {
-            (Protocol::Plain, Protocol::Lanes) => {
-                let problem = "the node speaks lanes, not the plain protocol";
+            (asked, spoken) if asked != spoken && asked != Protocol::Lanes => {
+                let problem = "the node speaks another protocol";
                 Err(ConfigError::new("protocol", problem))
             }
-            (Protocol::Lanes, Protocol::Lanes) | (_, Protocol::Plain) => Ok(Self {
+            (_, protocol) => Ok(Self {
                 machine: self.machine.with_protocol(protocol)?,
                 ..self
             }),

@@ -1,8 +1,8 @@
 //! Steps of the table of sessions, and what it asks for.
 
 use peer_sender_core::{
-    Action, Attempt, CloseCode, Event, IncomingMessage, LinkError, PeerKey, Protocol,
-    SessionHandle, SessionNews, StopMode, Time, WakeReason,
+    Action, Attempt, CloseCode, Event, IncomingMessage, LinkError, PeerKey, SessionHandle,
+    SessionNews, StopMode, Time, WakeReason,
 };
 
 use super::net::SPIN_PAUSE;
@@ -18,11 +18,11 @@ impl<P: PeerId> NodeMachine<P> {
         attempt: Attempt,
         facts: impl IntoIterator<Item = Event>,
     ) {
-        let plain = self.config.protocol() == Protocol::Plain;
+        let nameless = !self.config.protocol().has_lanes();
         let mut speaks = false;
         let facts = facts.into_iter().inspect(|fact| {
             // Where connections name no session, the first message makes one.
-            speaks |= plain && matches!(fact, Event::StreamOpened { .. });
+            speaks |= nameless && matches!(fact, Event::StreamOpened { .. });
         });
         self.at_desk(now, |desk, mail| {
             desk.step_connection(now, attempt, facts, mail);

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use peer_sender_core::{Attempt, CloseCode, Event, Priority, Side, StreamId, TransferId};
+use peer_sender_core::{Attempt, CloseCode, Event, Priority, Protocol, Side, StreamId, TransferId};
 use quinn_proto::{Connection, Dir, ReadError, StreamEvent, VarInt, WriteError};
+
+use super::acknowledged::Acknowledged;
 
 /// Names of streams follow the machines: by opener and place among its streams of the direction
 /// that the protocol uses.
 #[derive(Debug)]
 pub(super) struct Streams {
+    protocol: Protocol,
     dir: Dir,
     open: BTreeMap<StreamId, Stream>,
     /// Streams that may have something to read, each at most once, in turn.
@@ -18,6 +21,9 @@ pub(super) struct Streams {
     opened: u64,
     /// Halves of streams that the other end has cut and that were not counted yet.
     cut: u32,
+    /// Where the protocol has one stream of ours for all messages: which of its writes are
+    /// acknowledged.
+    acknowledged: Acknowledged,
     /// Nothing more comes, and what has come is read whether or not its machine has room for it.
     lost: bool,
 }
@@ -79,21 +85,31 @@ impl Stream {
 }
 
 impl Streams {
-    /// None yet, of this direction.
-    pub(super) fn new(dir: Dir) -> Self {
+    /// None yet, of this protocol.
+    pub(super) fn new(protocol: Protocol) -> Self {
         Self {
-            dir,
+            protocol,
+            dir: match protocol {
+                Protocol::Lanes => Dir::Bi,
+                Protocol::Plain | Protocol::Framed => Dir::Uni,
+            },
             open: BTreeMap::new(),
             readable: VecDeque::new(),
             opened: 0,
             cut: 0,
+            acknowledged: Acknowledged::default(),
             lost: false,
         }
     }
 
     /// Forgets all of them.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.dir);
+        *self = Self::new(self.protocol);
+    }
+
+    /// Tells which writes the other end's transport has acknowledged, where no stream's end tells.
+    pub(super) fn tell_acknowledged(&mut self, events: &mut Vec<Event>) {
+        self.acknowledged.tell(events);
     }
 
     /// Whether a write waits until the other end lets us open its stream.
@@ -152,9 +168,13 @@ impl Streams {
         let stream = self.open.entry(id).or_insert(new);
         // A stream that was cut or finished takes nothing more, and its machine has been told.
         if let Sending::Idle = stream.sending {
+            let mut chunks = VecDeque::from(chunks);
+            if self.protocol == Protocol::Framed {
+                self.acknowledged.watch(transfer, &mut chunks);
+            }
             stream.sending = Sending::Writing(Write {
                 transfer,
-                chunks: chunks.into(),
+                chunks,
                 fin,
                 priority,
             });
@@ -185,6 +205,7 @@ impl Streams {
     pub(super) fn reset(&mut self, connection: &mut Connection, id: StreamId, code: CloseCode) {
         if let Some(stream) = self.open.get_mut(&id) {
             stream.sending = Sending::Over;
+            self.acknowledged.stop();
             // It fails only for a stream that QUIC has closed already.
             let _ = connection
                 .send_stream(quic_id(connection, self.dir, id))
@@ -232,8 +253,13 @@ impl Streams {
             StreamEvent::Stopped { id, error_code } => {
                 let stream = machine_id(connection, id);
                 if let Some(state) = self.open.get_mut(&stream) {
+                    // A reset has QUIC drop what is not acknowledged.
+                    self.acknowledged.tell(events);
+                    self.acknowledged.stop();
                     // Of a message's own stream it is an answer, as frequent as we ask for it.
-                    self.cut = self.cut.saturating_add(u32::from(self.dir == Dir::Bi));
+                    self.cut = self
+                        .cut
+                        .saturating_add(u32::from(self.protocol != Protocol::Plain));
                     state.sending = Sending::Over;
                     // RFC 9000 section 3.5: a stream that was stopped is to be reset, with the
                     // code that came. It fails only for a stream that is closed already.
@@ -378,6 +404,8 @@ impl Streams {
                 Err(WriteError::Blocked) => return,
                 // The event that says why is on its way, or the machine cut the stream itself.
                 Err(WriteError::Stopped(_) | WriteError::ClosedStream) => {
+                    self.acknowledged.tell(events);
+                    self.acknowledged.stop();
                     *sending = Sending::Over;
                     return;
                 }

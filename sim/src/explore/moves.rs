@@ -198,6 +198,7 @@ fn times(world: &World, list: &mut List<'_>) {
             | Timer::SessionTtl
             | Timer::Expiry
             | Timer::Patience
+            | Timer::Trust
             | Timer::Slow => list.free(fire(End::Dialler)),
         }
     }

@@ -171,7 +171,7 @@ impl World<'_> {
         match outcome {
             // It was handed back: the queue was full.
             None => true,
-            Some(Outcome::Delivered(_)) => true,
+            Some(Outcome::Delivered(_) | Outcome::Written) => true,
             Some(Outcome::Failed(FailReason::Displaced)) => self.setup.settings.drop_oldest,
             // What had begun on a connection that was found dead afterwards, with a receiver whose
             // memory is gone.

@@ -118,7 +118,11 @@ impl Dialling {
                     return broken("L1", format!("{outcome:?}, and the receiver is there"));
                 }
             }
-            Outcome::Expired | Outcome::Cancelled | Outcome::Failed(_) | Outcome::Unknown(_) => {}
+            Outcome::Expired
+            | Outcome::Cancelled
+            | Outcome::Failed(_)
+            | Outcome::Unknown(_)
+            | Outcome::Written => {}
         }
         Ok(())
     }

@@ -107,7 +107,8 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) fn of(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Delivered(_) => Self::Delivered,
+            // The most that its protocol tells.
+            Outcome::Delivered(_) | Outcome::Written => Self::Delivered,
             Outcome::Refused(_) => Self::Refused,
             Outcome::Cancelled => Self::Cancelled,
             Outcome::Expired => Self::Expired,

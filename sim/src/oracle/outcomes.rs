@@ -97,7 +97,7 @@ impl Oracle {
         let gives_up = settings.attempts_max.is_some() || settings.give_up_after.is_some();
         let require = |holds, rule, why| if holds { Ok(()) } else { Err((rule, why)) };
         match outcome {
-            Outcome::Delivered(Level::Transport) => {
+            Outcome::Delivered(Level::Transport) | Outcome::Written => {
                 require(false, "I3", "this protocol knows more than that")
             }
             Outcome::Delivered(Level::Application) => {
@@ -198,6 +198,7 @@ impl Oracle {
             | RejectReason::OutcomesUnread { .. }
             | RejectReason::TtlZero
             | RejectReason::NothingToReserve
+            | RejectReason::Empty
             | RejectReason::IdNotIncreasing => false,
         };
         match holds {

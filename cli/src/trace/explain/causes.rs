@@ -29,7 +29,7 @@ pub(super) fn why(life: &Life, history: &History) -> String {
 /// What ended it, unless it was delivered, which is what it is for.
 fn end(life: &Life) -> Option<String> {
     match life.outcome.as_ref()? {
-        Outcome::Delivered(_) => None,
+        Outcome::Delivered(_) | Outcome::Written => None,
         Outcome::Expired => Some(match life.expires_at {
             Some(at) => {
                 let ttl = spell(at.saturating_sub(life.accepted_at));

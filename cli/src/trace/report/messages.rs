@@ -59,7 +59,10 @@ impl Messages {
         let Some(open) = self.open.remove(&id) else {
             return;
         };
-        if !matches!(outcome, Outcome::Delivered(_) | Outcome::Refused(_)) {
+        if !matches!(
+            outcome,
+            Outcome::Delivered(_) | Outcome::Written | Outcome::Refused(_)
+        ) {
             return;
         }
         let between = |from: Time, to: Time| nanos(to.saturating_since(from));

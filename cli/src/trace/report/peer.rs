@@ -190,7 +190,7 @@ fn troubles(stats: &Stats) -> u64 {
 impl Worries {
     fn outcome(&mut self, time: u64, outcome: &Outcome) {
         match outcome {
-            Outcome::Delivered(_) | Outcome::Cancelled => {}
+            Outcome::Delivered(_) | Outcome::Written | Outcome::Cancelled => {}
             Outcome::Refused(code) => self.refused.add(time, &format!("{code:?}")),
             Outcome::Expired => self.expired.add(time, ""),
             Outcome::Failed(reason) => self.failed.add(time, &format!("{reason:?}")),

@@ -188,7 +188,8 @@ impl Tale {
             }
             TraceEvent::Connected { .. }
             | TraceEvent::BytesReceived { .. }
-            | TraceEvent::StreamAcknowledged { .. } => self.heard_at = step.at,
+            | TraceEvent::StreamAcknowledged { .. }
+            | TraceEvent::TransferAcknowledged { .. } => self.heard_at = step.at,
             _ => {}
         }
     }

@@ -119,6 +119,9 @@ fn tell(row: &mut Row, event: &TraceEvent) {
         TraceEvent::StreamAcknowledged { stream, .. } => {
             row.add("acknowledged", || format!("stream {}", stream.index));
         }
+        TraceEvent::TransferAcknowledged { transfer } => {
+            row.add("acknowledged", || format!("w{}", transfer.0));
+        }
         TraceEvent::Consumed { lane, below } => {
             row.add("consumed", || format!("lane {} below {below}", lane.0));
         }
@@ -241,7 +244,9 @@ fn hear(row: &mut Row, news: &SessionNews) {
 
 fn why(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Delivered(_) | Outcome::Expired | Outcome::Cancelled => String::new(),
+        Outcome::Delivered(_) | Outcome::Written | Outcome::Expired | Outcome::Cancelled => {
+            String::new()
+        }
         Outcome::Refused(code) => format!(" ({code:?})"),
         Outcome::Failed(reason) => format!(" ({reason:?})"),
         Outcome::Unknown(reason) => format!(" ({reason:?})"),

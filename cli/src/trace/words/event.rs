@@ -42,7 +42,9 @@ pub(crate) fn event_kind(event: &TraceEvent) -> &'static str {
         TraceEvent::StreamReset { .. } => "stream-reset",
         TraceEvent::StreamStopped { .. } => "stream-stopped",
         TraceEvent::TransferFinished { .. } => "transfer-finished",
-        TraceEvent::StreamAcknowledged { .. } => "acknowledged",
+        TraceEvent::StreamAcknowledged { .. } | TraceEvent::TransferAcknowledged { .. } => {
+            "acknowledged"
+        }
         TraceEvent::Consumed { .. } => "consumed",
         TraceEvent::Refused { .. } => "refused",
         TraceEvent::Stop { .. } => "stop",
@@ -134,6 +136,9 @@ pub(crate) fn event_words(event: &TraceEvent) -> String {
             stream_name(*stream)
         ),
         TraceEvent::TransferFinished { transfer } => format!("QUIC holds all of write {transfer}"),
+        TraceEvent::TransferAcknowledged { transfer } => {
+            format!("the peer's transport has all of write {transfer}")
+        }
         TraceEvent::StreamAcknowledged { attempt, stream } => {
             format!(
                 "connection {attempt}: the peer's transport has all of {}",

@@ -51,6 +51,7 @@ pub(super) fn outcome_word(outcome: &Outcome) -> &'static str {
         Outcome::Cancelled => "cancelled",
         Outcome::Failed(_) => "failed",
         Outcome::Unknown(_) => "unknown",
+        Outcome::Written => "written",
     }
 }
 
@@ -59,6 +60,7 @@ pub(super) fn outcome_words(outcome: &Outcome) -> String {
     let why = match outcome {
         Outcome::Delivered(Level::Application) => "the receiving application accepted it",
         Outcome::Delivered(Level::Transport) => "the peer's transport has all of it",
+        Outcome::Written => "all of it was written, and the peer's transport has acknowledged it",
         Outcome::Refused(code) => return format!("refused: {}", refusal(*code)),
         Outcome::Expired => "its time to live ended first",
         Outcome::Cancelled => "it was taken back in time",
@@ -94,6 +96,7 @@ fn refusal(code: RefuseCode) -> String {
         RefuseCode::TooLarge => "larger than the receiver takes".to_owned(),
         RefuseCode::Application => "the receiving application did not want it".to_owned(),
         RefuseCode::Dropped => "the receiving application dropped it unanswered".to_owned(),
+        RefuseCode::Malformed => "the receiving application could not read it".to_owned(),
         RefuseCode::Other(code) => format!("by the receiver's code {code}"),
     }
 }

@@ -1,11 +1,11 @@
 //! A receiving half in an image. What the budget has in use is told from what is held and coming.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::{Connection, Inbound, OtherHalf, budget_of};
 use crate::config::ReceiveLimits;
 use crate::inbound::budget::sum_of;
-use crate::inbound::{PlainInbound, Reading};
+use crate::inbound::{FramedInbound, LANE, PlainInbound, Reading};
 use crate::stats::Aside;
 use crate::trace::image::{ImageError, Reader, Writer, is_count};
 use crate::{Lane, Protocol, StreamId};
@@ -13,6 +13,7 @@ use crate::{Lane, Protocol, StreamId};
 const FIXED: u64 = 0;
 const LATEST: u64 = 1;
 const PLAIN: u64 = 2;
+const FRAMED: u64 = 3;
 
 impl Inbound {
     /// Its limits are those of the configuration.
@@ -28,6 +29,7 @@ impl Inbound {
             // Empty between steps.
             touched: _,
             refusal_added: _,
+            malformed: _,
             tally: Aside(tally),
         } = self;
         let (allowance, starved) = (budget.allowance(), budget.starved());
@@ -44,6 +46,10 @@ impl Inbound {
             OtherHalf::Plain(plain) => {
                 out.number(PLAIN);
                 plain.save(out);
+            }
+            OtherHalf::Framed(framed) => {
+                out.number(FRAMED);
+                framed.save(out);
             }
         }
         out.value(lanes);
@@ -63,10 +69,10 @@ impl Inbound {
             FIXED => OtherHalf::Fixed(image.value()?),
             LATEST => OtherHalf::Latest(image.value()?),
             PLAIN => OtherHalf::Plain(PlainInbound::restore(image)?),
+            FRAMED => OtherHalf::Framed(FramedInbound::restore(image)?),
             _ => return Err(image.wrong("no other half")),
         };
         let lanes = image.value()?;
-        let connections = image.each(|image| Ok((image.value()?, Connection::restore(image)?)))?;
         let mut inbound = Self {
             limits: limits.clone(),
             epoch,
@@ -74,11 +80,17 @@ impl Inbound {
             budget: budget_of(limits, &other),
             other,
             lanes,
-            connections,
+            connections: BTreeMap::new(),
             touched: BTreeSet::new(),
             refusal_added: false,
+            malformed: BTreeSet::new(),
             tally: Aside(tally),
         };
+        let protocol = inbound.protocol();
+        inbound.connections = image.each(|image| {
+            let attempt = image.value()?;
+            Ok((attempt, Connection::restore(image, protocol)?))
+        })?;
         if !inbound.tally.0.are_counts() || !is_count(first_record) {
             return Err(image.wrong("counters that cannot be"));
         }
@@ -91,10 +103,12 @@ impl Inbound {
 
     /// Brings the budget up to what is held and coming; none if that cannot be.
     fn count_again(&mut self) -> Option<()> {
-        if let OtherHalf::Plain(plain) = &mut self.other {
-            let cost = plain.count_again(&self.limits)?;
-            self.budget.occupy(Lane(0), cost)?;
-        }
+        let cost = match &mut self.other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => 0,
+            OtherHalf::Plain(plain) => plain.count_again(&self.limits)?,
+            OtherHalf::Framed(framed) => framed.count(&self.limits)?,
+        };
+        self.budget.occupy(LANE, cost)?;
         for (lane, known) in (0..).map(Lane).zip(&self.lanes) {
             self.budget
                 .occupy(lane, sum_of(known.costs(), &self.limits)?)?;
@@ -102,17 +116,11 @@ impl Inbound {
         Some(())
     }
 
-    fn protocol(&self) -> Protocol {
-        match self.other {
-            OtherHalf::Plain(_) => Protocol::Plain,
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => Protocol::Lanes,
-        }
-    }
-
     /// Whether it is what the other end of this protocol needs, of one session or of any.
     pub(crate) fn suits(&self, protocol: Protocol, of_one_session: bool) -> bool {
         match self.other {
             OtherHalf::Plain(_) => protocol == Protocol::Plain,
+            OtherHalf::Framed(_) => protocol == Protocol::Framed,
             OtherHalf::Fixed(_) => protocol == Protocol::Lanes && of_one_session,
             OtherHalf::Latest(_) => protocol == Protocol::Lanes && !of_one_session,
         }
@@ -135,11 +143,11 @@ impl Connection {
         });
     }
 
-    fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
+    fn restore(image: &mut Reader<'_>, protocol: Protocol) -> Result<Self, ImageError> {
         let (session, opened) = image.value()?;
         let streams = image.each(|image| {
             let stream: StreamId = image.value()?;
-            Ok((stream, Reading::restore(image)?))
+            Ok((stream, Reading::restore(image, protocol)?))
         })?;
         Ok(Self {
             streams,

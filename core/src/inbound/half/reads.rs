@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::{Closing, Connection, Inbound, OtherHalf};
-use crate::inbound::{Begun, InboundLane, Names, Opened, Place, Reading, Taken, item_name};
+use crate::inbound::{Begun, InboundLane, LANE, Names, Opened, Place, Reading, Taken, item_name};
 use crate::wire::{Frame, Item, Open};
 use crate::{Action, Attempt, CloseCode, IncomingMessage, LANES_MAX, Lane, ProtocolError, Time};
 
@@ -16,10 +16,10 @@ impl Inbound {
         let waiting = self.lanes.iter().filter(|lane| lane.waits());
         let waiting = waiting.filter_map(|lane| Some(lane.place()?.attempt));
         self.touched.extend(waiting);
-        if let OtherHalf::Plain(plain) = &self.other {
-            self.touched.extend(plain.waiting().map(|it| it.attempt));
-            self.take_late(now, actions);
-        }
+        let arriving = self.other.arriving().into_iter();
+        let waiting = arriving.filter(|&(_, waits)| waits);
+        self.touched.extend(waiting.map(|(it, _)| it.attempt));
+        self.take_late(now, actions);
         let mut closings = Vec::new();
         while let Some(attempt) = self.touched.pop_first() {
             let Some(mut connection) = self.connections.remove(&attempt) else {
@@ -31,7 +31,7 @@ impl Inbound {
                 continue;
             }
             let lost = connection.lost;
-            self.keep_whole(attempt, &connection);
+            self.keep_whole(attempt, connection);
             self.lose_lanes(attempt);
             if let Err(closing) = taken {
                 self.count(&closing);
@@ -43,6 +43,7 @@ impl Inbound {
         if core::mem::take(&mut self.refusal_added) {
             self.part_from_overloaded(&mut closings);
         }
+        self.part_from_malformed(&mut closings);
         closings
     }
 
@@ -50,21 +51,24 @@ impl Inbound {
     /// up, and parts from connections that are lost.
     pub(crate) fn read_nothing(&mut self) {
         self.refusal_added = false;
+        self.malformed.clear();
         while let Some(attempt) = self.touched.pop_first() {
             let Some(mut connection) = self.connections.remove(&attempt) else {
                 continue;
             };
             connection.streams.retain(|&stream, reading| {
-                reading.clear();
                 if reading.cut {
                     self.lose_stream(Place { attempt, stream });
-                    self.count_incomplete(u64::from(reading.begun));
+                    self.tally.0.incomplete += u64::from(self.other.loses(reading));
+                }
+                if !connection.lost {
+                    reading.clear();
                 }
                 !reading.cut
             });
             if connection.lost {
                 self.lose_lanes(attempt);
-                self.count_incomplete(connection.begun());
+                self.count_incomplete(&connection);
             } else {
                 self.connections.insert(attempt, connection);
             }
@@ -94,6 +98,18 @@ impl Inbound {
         }
     }
 
+    /// The application could not read a message, and no message can be refused alone.
+    fn part_from_malformed(&mut self, closings: &mut Vec<(Attempt, Closing)>) {
+        for attempt in core::mem::take(&mut self.malformed) {
+            if self.has(attempt) {
+                self.part_from(attempt);
+                let closing = Closing::Protocol(ProtocolError::Malformed);
+                self.count(&closing);
+                closings.push((attempt, closing));
+            }
+        }
+    }
+
     /// Takes from each stream of a connection what can be taken now.
     fn take(
         &mut self,
@@ -102,9 +118,13 @@ impl Inbound {
         connection: &mut Connection,
         actions: &mut Vec<Action>,
     ) -> Result<(), Closing> {
-        if let OtherHalf::Plain(_) = self.other {
-            self.take_messages(now, attempt, connection, actions);
-            return Ok(());
+        match self.other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
+            OtherHalf::Plain(_) => {
+                self.take_messages(now, attempt, connection, actions);
+                return Ok(());
+            }
+            OtherHalf::Framed(_) => return self.take_framed(now, attempt, connection, actions),
         }
         let mut streams = core::mem::take(&mut connection.streams);
         let mut gone = Vec::new();
@@ -165,7 +185,7 @@ impl Inbound {
                 Taken::Whole { number, payload } => {
                     tally.delivered += 1;
                     tally.delivered_bytes += payload.len() as u64;
-                    actions.push(deliver(Lane(0), number, payload, now));
+                    actions.push(deliver(LANE, number, payload, now));
                     return false;
                 }
                 Taken::TooLarge => {
@@ -191,27 +211,79 @@ impl Inbound {
         });
     }
 
+    /// Takes the messages of the stream that there is, in their order. A stream that ends between two
+    /// of them is over; one that ends within one costs the connection.
+    fn take_framed(
+        &mut self,
+        now: Time,
+        attempt: Attempt,
+        connection: &mut Connection,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Closing> {
+        let Self { other, budget, .. } = self;
+        let OtherHalf::Framed(framed) = other else {
+            return Ok(());
+        };
+        let tally = &mut self.tally.0;
+        let max = self.limits.message_bytes_max;
+        let mut over = Vec::new();
+        for (&stream, reading) in &mut connection.streams {
+            let place = Place { attempt, stream };
+            while let Some((number, payload)) = framed.take(place, reading, (max, budget))? {
+                tally.delivered += 1;
+                tally.delivered_bytes += payload.len() as u64;
+                actions.push(deliver(LANE, number, payload, now));
+            }
+            let waits = framed.waits_at(place);
+            if (reading.fin || reading.cut) && !waits {
+                reading.decoder.finish()?;
+                over.push(stream);
+                continue;
+            }
+            reading.own();
+            pause_while(
+                waits,
+                place,
+                reading,
+                connection.lost || reading.cut,
+                actions,
+            );
+        }
+        for stream in over {
+            connection.streams.remove(&stream);
+        }
+        Ok(())
+    }
+
     /// Takes whole messages of connections that are gone, as there is room for them.
     fn take_late(&mut self, now: Time, actions: &mut Vec<Action>) {
         let Self { other, budget, .. } = self;
-        let OtherHalf::Plain(plain) = other else {
-            return;
+        let mut next = || match other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => None,
+            OtherHalf::Plain(plain) => plain.take_late(budget),
+            OtherHalf::Framed(framed) => framed.take_late(budget),
         };
-        while let Some((number, payload)) = plain.take_late(budget) {
+        while let Some((number, payload)) = next() {
             self.tally.0.delivered += 1;
             self.tally.0.delivered_bytes += payload.len() as u64;
-            actions.push(deliver(Lane(0), number, payload, now));
+            actions.push(deliver(LANE, number, payload, now));
         }
     }
 
     /// A connection is gone: what came whole without a lane, and has no room, is kept for later.
-    fn keep_whole(&mut self, attempt: Attempt, connection: &Connection) {
-        let OtherHalf::Plain(plain) = &mut self.other else {
-            return;
-        };
-        for (&stream, reading) in &connection.streams {
-            let kept = reading.fin && plain.keep(Place { attempt, stream });
-            self.tally.0.incomplete += u64::from(reading.begun && !kept);
+    fn keep_whole(&mut self, attempt: Attempt, connection: Connection) {
+        let max = self.limits.message_bytes_max;
+        for (stream, mut reading) in connection.streams {
+            let place = Place { attempt, stream };
+            let loses = match &mut self.other {
+                OtherHalf::Fixed(_) | OtherHalf::Latest(_) => return,
+                OtherHalf::Plain(plain) => {
+                    let kept = reading.fin && plain.keep(place);
+                    reading.begun && !kept
+                }
+                OtherHalf::Framed(framed) => !framed.keep(place, &mut reading, max),
+            };
+            self.tally.0.incomplete += u64::from(loses);
         }
     }
 
@@ -308,7 +380,7 @@ impl Inbound {
                 self.begin_anew(open.session, actions);
             }
             OtherHalf::Latest(_) => self.other = OtherHalf::Latest(Some(open.session)),
-            OtherHalf::Fixed(_) | OtherHalf::Plain(_) => {}
+            OtherHalf::Fixed(_) | OtherHalf::Plain(_) | OtherHalf::Framed(_) => {}
         }
         let names = Names {
             lane,
@@ -344,6 +416,9 @@ impl Inbound {
     fn lose_stream(&mut self, place: Place) {
         for lane in &mut self.lanes {
             lane.lose(place.attempt, Some(place.stream), &mut self.budget);
+        }
+        if let OtherHalf::Framed(framed) = &mut self.other {
+            framed.lose(place, &mut self.budget);
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Messages that come one a stream, in an image.
 
-use alloc::vec::Vec;
-
-use super::{Arriving, PlainInbound, Room, late_cost};
+use super::{Arriving, PlainInbound, Room};
 use crate::config::ReceiveLimits;
 use crate::inbound::budget::sum_of;
+use crate::inbound::late::Late;
 use crate::trace::image::{ImageError, Reader, Writer};
 
 impl PlainInbound {
@@ -15,14 +14,13 @@ impl PlainInbound {
             late,
             // Told from the messages.
             held_cost: _,
-            late_cost: _,
         } = self;
         out.value(record);
         out.each(arriving.iter(), |out, (place, Arriving { bytes, room })| {
             out.value(&(place, room));
             out.size(bytes.len());
         });
-        out.each(late.iter(), |out, message| out.size(message.len()));
+        late.save(out);
     }
 
     pub(crate) fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
@@ -36,21 +34,17 @@ impl PlainInbound {
             record,
             held_cost: 0,
             arriving,
-            late: image.each(Reader::buffer)?,
-            late_cost: 0,
+            late: Late::restore(image)?,
         })
     }
 
     /// Brings the books up to what is held, is coming and was kept, which must be as these limits
     /// allow; what all that costs the budget.
     pub(crate) fn count_again(&mut self, limits: &ReceiveLimits) -> Option<usize> {
-        let sizes = self.arriving.values().map(|it| it.bytes.len());
-        let mut sizes = sizes.chain(self.late.iter().map(Vec::len));
-        if sizes.any(|size| size > limits.message_bytes_max) {
+        let mut sizes = self.arriving.values().map(|it| it.bytes.len());
+        if sizes.any(|size| size > limits.message_bytes_max) || !self.late.fits(limits) {
             return None;
         }
-        let late = self.late.iter().map(|it| late_cost(it));
-        self.late_cost = sum_of(late, limits)?;
         self.held_cost = sum_of(self.record.costs(), limits)?;
         let coming = self.arriving.values().filter_map(|it| match it.room {
             Room::Reserved { cost } => Some(cost),

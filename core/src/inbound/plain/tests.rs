@@ -1,7 +1,8 @@
 use alloc::vec;
 
 use super::*;
-use crate::{Side, StreamId};
+use crate::inbound::LATE_BYTES_MAX;
+use crate::{PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Side, StreamId};
 
 /// The largest message; with its overhead two of them fill the budget.
 const LARGEST: usize = 100_000 - MESSAGE_OVERHEAD;
@@ -200,7 +201,7 @@ fn what_is_kept_is_bounded_in_number_too() {
     bench.largest = 100;
     assert!(matches!(bench.come(0, 1, true), Taken::Whole { .. }));
     assert_eq!(bench.keep(1..101, 0), 100);
-    assert_eq!(bench.plain.late_cost, 100 * MESSAGE_OVERHEAD);
+    assert_eq!(bench.plain.late.cost, 100 * MESSAGE_OVERHEAD);
 }
 
 #[test]
@@ -266,14 +267,15 @@ fn check_sees_what_is_wrong() {
     let mut held = bench.plain.clone();
     held.held_cost += 1;
     let mut late = bench.plain.clone();
-    late.late_cost += 1;
+    late.late.cost += 1;
     let mut kept = bench.plain.clone();
-    kept.late
-        .push_back(alloc::vec![0; LATE_BYTES_MAX - MESSAGE_OVERHEAD]);
-    kept.late_cost = LATE_BYTES_MAX;
+    let most = Bytes::from(alloc::vec![0; LATE_BYTES_MAX - MESSAGE_OVERHEAD]);
+    assert!(kept.late.keep(most));
     assert_eq!(kept.check(), Ok(()));
-    kept.late = VecDeque::from([alloc::vec![0; LATE_BYTES_MAX - MESSAGE_OVERHEAD + 1]]);
-    kept.late_cost += 1;
+    assert!(!kept.late.keep(Bytes::new()));
+    let more = Bytes::from(alloc::vec![0; LATE_BYTES_MAX - MESSAGE_OVERHEAD + 1]);
+    kept.late.messages = [more].into();
+    kept.late.cost += 1;
     for wrong in [held, late, kept] {
         assert_eq!(wrong.check().unwrap_err().id, "I21");
     }

@@ -35,8 +35,8 @@ impl Reading {
             _ => Bytes::from(input.iter().flatten().copied().collect::<Vec<u8>>()),
         };
         let mut runs = match protocol {
-            Protocol::Lanes => decoder.runs(),
-            Protocol::Plain => Runs::Unread,
+            Protocol::Lanes | Protocol::Framed => decoder.runs(),
+            Protocol::Plain => Runs::unread(),
         };
         out.size(input.len());
         runs.cut(&input, |run| match run {
@@ -51,8 +51,9 @@ impl Reading {
         });
     }
 
-    pub(crate) fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
-        let decoder = Decoder::restore(image)?;
+    pub(crate) fn restore(image: &mut Reader<'_>, protocol: Protocol) -> Result<Self, ImageError> {
+        let framing = protocol.framing().unwrap_or_default();
+        let decoder = Decoder::restore(image, framing)?;
         let (begun, fin, cut, paused) = image.value()?;
         let mut left = image.buffer()?;
         let (mut at, waiting) = (0, left.len());

@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use super::{PeerReceiverMachine, Tally};
-use crate::ReceiverConfig;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
 use crate::stats::Aside;
 use crate::trace::image::{ImageError, Reader, Writer, is_count};
+use crate::{Protocol, ReceiverConfig};
 
 impl PeerReceiverMachine {
     /// Its protocol and its limits are those of the table.
@@ -28,16 +28,23 @@ impl PeerReceiverMachine {
         out.value(&(now, phase, transfers, tally));
         inbound.save(out);
         outbound.save(out);
+        if self.protocol == Protocol::Framed {
+            out.number(tally.stats.handed_over);
+        }
     }
 
     pub(in crate::receiver) fn restore(
         image: &mut Reader<'_>,
         config: &ReceiverConfig,
     ) -> Result<Self, ImageError> {
-        let (now, phase, transfers, tally): (_, _, _, Tally) = image.value()?;
+        let (now, phase, transfers, mut tally): (_, _, _, Tally) = image.value()?;
         let inbound = Inbound::restore(image, &config.receive)?;
         if !inbound.suits(config.protocol, true) {
             return Err(image.wrong("a session of another protocol"));
+        }
+        let outbound = Outbound::restore(image, &config.send, config.protocol)?;
+        if config.protocol == Protocol::Framed {
+            tally.stats.handed_over = image.number()?;
         }
         let machine = Self {
             protocol: config.protocol,
@@ -45,7 +52,7 @@ impl PeerReceiverMachine {
             phase,
             stop_by: None,
             inbound,
-            outbound: Outbound::restore(image, &config.send, config.protocol)?,
+            outbound,
             rejected: Vec::new(),
             broken: Vec::new(),
             transfers,

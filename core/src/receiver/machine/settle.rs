@@ -7,7 +7,7 @@ use super::PeerReceiverMachine;
 use crate::inbound::Closing;
 use crate::outbound::Flow;
 use crate::receiver::phase::Phase;
-use crate::{Action, CloseCode, FailReason, Outcome, Protocol, Time, UnknownReason};
+use crate::{Action, FailReason, Outcome, Time, UnknownReason};
 
 impl PeerReceiverMachine {
     /// Looks at the whole state and says what is to be done.
@@ -49,7 +49,7 @@ impl PeerReceiverMachine {
             self.phase = self.phase.stop(self.now, deadline);
         }
         // What comes without a lane is not sent again if it is not taken, so it is taken up to the end.
-        if was == Phase::Running && self.phase != was && self.protocol == Protocol::Lanes {
+        if was == Phase::Running && self.phase != was && self.protocol.has_lanes() {
             let stay = self.phase != Phase::Closed;
             self.inbound.stop_reading(stay, actions);
         }
@@ -57,11 +57,11 @@ impl PeerReceiverMachine {
 
     /// Takes what the streams hold, and closes connections whose other end broke the protocol.
     fn settle_reads(&mut self, actions: &mut Vec<Action>) {
-        let mut closings = match (self.phase, self.protocol) {
-            (Phase::Running, _) | (Phase::Draining { .. }, Protocol::Plain) => {
+        let mut closings = match (self.phase, self.protocol.has_lanes()) {
+            (Phase::Running, _) | (Phase::Draining { .. }, false) => {
                 self.inbound.read(self.now, actions)
             }
-            (Phase::Draining { .. }, Protocol::Lanes) | (Phase::Closed, _) => {
+            (Phase::Draining { .. }, true) | (Phase::Closed, _) => {
                 self.inbound.read_nothing();
                 Vec::new()
             }
@@ -80,10 +80,10 @@ impl PeerReceiverMachine {
         }
     }
 
-    /// Under the plain protocol a session has one connection: what is open without it, or is said
+    /// Without lanes a session has one connection: what is open without it, or is said
     /// after its end, has no other on which it could go.
     fn settle_parted(&mut self) {
-        let parted = self.protocol == Protocol::Plain && self.outbound.carrier().is_none();
+        let parted = !self.protocol.has_lanes() && self.outbound.carrier().is_none();
         if parted && !self.outbound.is_settled() {
             let unknown = UnknownReason::ConnectionLost;
             self.outbound.abandon(FailReason::ConnectionLost, unknown);
@@ -100,6 +100,7 @@ impl PeerReceiverMachine {
                 Outcome::Cancelled => &mut stats.cancelled,
                 Outcome::Failed(_) => &mut stats.failed,
                 Outcome::Unknown(_) => &mut stats.unknown,
+                Outcome::Written => &mut stats.handed_over,
             };
             *counter += 1;
             actions.push(Action::Settle { id, outcome });
@@ -154,7 +155,7 @@ impl PeerReceiverMachine {
             let reason = String::from("the receiver stops");
             actions.push(Action::Close {
                 attempt,
-                code: CloseCode::GoingAway,
+                code: self.protocol.parting_code(),
                 reason,
             });
         }

@@ -70,6 +70,7 @@ impl Sessions {
                 PeerReceiverMachine::new(receiver, id, self.epoch, self.next_record, replies)
             }
             Protocol::Plain => PeerReceiverMachine::plain(receiver),
+            Protocol::Framed => PeerReceiverMachine::framed(receiver),
         };
         self.next_handle += 1;
         self.next_record += RECORDS_PER_SESSION;

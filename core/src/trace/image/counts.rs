@@ -43,9 +43,10 @@ impl Stats {
             connected,
             stale_events,
             protocol_errors,
+            handed_over,
         } = *self;
         let messages = [accepted, rejected, delivered, refused, expired, cancelled];
-        let outcomes = [failed, unknown, written, redelivered];
+        let outcomes = [failed, unknown, written, redelivered, handed_over];
         let now = [queued, queued_bytes, in_flight, in_flight_bytes];
         let others = [connects, connected, stale_events, protocol_errors];
         let all = messages.iter().chain(&outcomes).chain(&now).chain(&others);

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{BODY_MAX, Decoder, State};
+use super::{BODY_MAX, Decoder, Framing, State};
 use crate::trace::Runs;
 use crate::trace::image::{ImageError, Reader, Writer};
 
@@ -49,9 +49,9 @@ impl Decoder {
         }
     }
 
-    pub(crate) fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
+    pub(crate) fn restore(image: &mut Reader<'_>, framing: Framing) -> Result<Self, ImageError> {
         let state = match image.number()? {
-            HALF_FRAME => return Self::within_frame(image),
+            HALF_FRAME => return Self::within_frame(image, framing),
             PAYLOAD => {
                 let length = image.number()?;
                 let buffer = image.buffer()?;
@@ -66,12 +66,12 @@ impl Decoder {
             LOST => State::Lost(image.value()?),
             _ => return Err(image.wrong("no place among frames")),
         };
-        Ok(Self { state })
+        Ok(Self { framing, state })
     }
 
-    fn within_frame(image: &mut Reader<'_>) -> Result<Self, ImageError> {
+    fn within_frame(image: &mut Reader<'_>, framing: Framing) -> Result<Self, ImageError> {
         let bytes = image.bytes()?;
-        let mut decoder = Self::default();
+        let mut decoder = Self::new(framing);
         if bytes.len() <= HALF_FRAME_MAX {
             let read = decoder.next(&mut Bytes::copy_from_slice(bytes));
             let within = matches!(decoder.state, State::Head(_) | State::Body { .. });
@@ -84,16 +84,15 @@ impl Decoder {
 
     /// How the stream's next bytes are told from payloads.
     pub(crate) fn runs(&self) -> Runs {
+        let payload = |remaining| Runs::within_payload(self.framing, remaining);
         match &self.state {
-            State::Head(head) => Runs::Head(head.clone()),
+            State::Head(head) => Runs::within_head(self.framing, head.clone()),
             State::Body {
                 length, gathered, ..
-            } => Runs::Body {
-                remaining: length.saturating_sub(gathered.filled().len()) as u64,
-            },
-            State::Payload { length, buffer } => Runs::payload(length - buffer.len() as u64),
-            State::Passing { remaining } => Runs::payload(*remaining),
-            State::Lost(_) => Runs::Unread,
+            } => Runs::within_body(length.saturating_sub(gathered.filled().len()) as u64),
+            State::Payload { length, buffer } => payload(length - buffer.len() as u64),
+            State::Passing { remaining } => payload(*remaining),
+            State::Lost(_) => Runs::unread(),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Oracle {
                     RefuseCode::TooLarge => large,
                     // The code as it came: that of a message that is too large.
                     RefuseCode::Other(5) => large && plain,
-                    RefuseCode::Dropped | RefuseCode::Other(_) => false,
+                    RefuseCode::Dropped | RefuseCode::Malformed | RefuseCode::Other(_) => false,
                 };
                 if !so && told.is_named() {
                     return broken("I3", format!("nobody has refused {id:?}: {outcome:?}"));
@@ -82,6 +82,7 @@ impl Oracle {
                 }
             }
             Outcome::Unknown(_) => count.unknown += 1,
+            Outcome::Written => return broken("I3", format!("{id:?} is only written")),
         }
         Ok(())
     }

@@ -74,7 +74,8 @@ fn row(out: &mut String, id: MachineId, machine: &Machine, peer: &Peer) {
         stats.connected,
         peer.errors.count(),
         stats.accepted,
-        stats.delivered,
+        // Of a peer one or the other.
+        stats.delivered + stats.handed_over,
     ];
     let bad = [
         stats.refused,

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::trace::image::copied;
-use crate::wire::{Frame, Item, Open, Resume, encode_message_head};
+use crate::wire::{Frame, Framing, Item, Open, Resume, encode_message_head};
 use crate::{Epoch, ProtocolError, SessionId};
 
 /// No frame holds it, and every payload does.
@@ -73,7 +73,8 @@ fn rest(mut reading: Reading, bytes: &[u8]) -> Vec<Result<Option<Item>, Protocol
 }
 
 fn restored(reading: &Reading, protocol: Protocol) -> Reading {
-    let (restored, image) = copied(|out| reading.save(protocol, out), Reading::restore);
+    let restore = |image: &mut Reader<'_>| Reading::restore(image, protocol);
+    let (restored, image) = copied(|out| reading.save(protocol, out), restore);
     assert!(!is_told(&image), "{reading:?}");
     let restored = restored.unwrap();
     let lost = matches!(
@@ -82,18 +83,28 @@ fn restored(reading: &Reading, protocol: Protocol) -> Reading {
     );
     assert!(lost || restored.in_hand() == reading.in_hand());
     assert_eq!(restored.decoder.buffered(), reading.decoder.buffered());
-    let (_, again) = copied(|out| restored.save(protocol, out), Reading::restore);
+    let (_, again) = copied(|out| restored.save(protocol, out), restore);
     assert_eq!(again, image);
     restored
 }
 
 #[test]
 fn a_stream_goes_on_from_wherever_it_is_read_to_and_has_come_to() {
-    let bytes = stream(CANARY);
-    assert!(is_told(&bytes));
+    goes_on(&stream(CANARY), Protocol::Lanes);
+}
+
+#[test]
+fn a_stream_of_lengths_goes_on_as_well() {
+    let payloads = [CANARY.to_vec(), vec![9], CANARY.repeat(20), CANARY.to_vec()];
+    let message = |payload: Vec<u8>| [&(payload.len() as u32).to_be_bytes()[..], &payload].concat();
+    goes_on(&payloads.map(message).concat(), Protocol::Framed);
+}
+
+fn goes_on(bytes: &[u8], protocol: Protocol) {
+    assert!(is_told(bytes));
     for read in 0..=bytes.len() {
         for come in read..=bytes.len() {
-            let mut reading = Reading::default();
+            let mut reading = Reading::new(protocol);
             reading.push(Bytes::copy_from_slice(&bytes[..read]), false);
             while let Ok(Some(item)) = reading.next() {
                 // Those of this length are not wanted.
@@ -104,7 +115,7 @@ fn a_stream_goes_on_from_wherever_it_is_read_to_and_has_come_to() {
             for chunk in bytes[read..come].chunks(7) {
                 reading.push(Bytes::copy_from_slice(chunk), false);
             }
-            let restored = restored(&reading, Protocol::Lanes);
+            let restored = restored(&reading, protocol);
             let (ours, straight) = (
                 rest(restored, &bytes[come..]),
                 rest(reading, &bytes[come..]),
@@ -176,7 +187,7 @@ fn what_no_reading_has_is_refused() {
         (|out| half(out, &[0x41, 0].repeat(26)), "not half a frame"),
     ];
     for (save, expected) in of_decoder {
-        let (restored, _) = copied(save, Decoder::restore);
+        let (restored, _) = copied(save, |image| Decoder::restore(image, Framing::Frames));
         let Err(ImageError::Damaged { what, .. }) = restored else {
             panic!("{restored:?}, not {expected}");
         };
@@ -199,7 +210,7 @@ fn what_no_reading_has_is_refused() {
                 out.bytes(frame);
             }
         };
-        let (restored, _) = copied(save, Reading::restore);
+        let (restored, _) = copied(save, |image| Reading::restore(image, Protocol::Lanes));
         assert_eq!(restored.is_ok(), holds, "{runs:?}");
     }
 }

@@ -1,0 +1,181 @@
+//! What is known of each message from outside, and what may be said of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use peer_sender_core::{FRAMED_TRUSTED_AFTER, MessageId, Outcome, Redelivery, Time};
+
+/// What happened, for all runs together.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    kinds: BTreeMap<&'static str, u64>,
+}
+
+impl Count {
+    pub(crate) fn one(&mut self, kind: &'static str) {
+        *self.kinds.entry(kind).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (kind, count) in &other.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+    }
+
+    pub(crate) fn assert_all_seen(&self) {
+        for kind in [
+            "written",
+            "cancelled",
+            "expired",
+            "failed",
+            "unknown",
+            "lost",
+            "twice",
+            "paused",
+            "malformed",
+            "closed by the listener",
+            "given to the application",
+            "given out late",
+            "replied",
+            "drained",
+        ] {
+            assert!(self.kinds.contains_key(kind), "nothing was ever {kind}");
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fate {
+    payload: Bytes,
+    outcome: Option<Outcome>,
+    /// Connections on which all of it arrived at the receiver's transport.
+    arrived: u64,
+    /// When the connections stood on which it was acknowledged.
+    acknowledged: Vec<Time>,
+    /// How often the application got it.
+    got: u64,
+    /// The application may never get what arrived.
+    excused: bool,
+}
+
+/// The messages of one direction.
+pub(crate) struct Oracle {
+    redelivery: Redelivery,
+    fates: BTreeMap<u64, Fate>,
+}
+
+impl Oracle {
+    pub(crate) fn new(redelivery: Redelivery) -> Self {
+        let fates = BTreeMap::new();
+        Self { redelivery, fates }
+    }
+
+    pub(crate) fn accepted(&mut self, id: u64, payload: Bytes) {
+        let fate = Fate {
+            payload,
+            ..Fate::default()
+        };
+        assert!(self.fates.insert(id, fate).is_none());
+    }
+
+    pub(crate) fn rejected(&mut self, id: u64) {
+        let fate = self.fates.remove(&id);
+        assert!(fate.is_some_and(|it| it.outcome.is_none()));
+    }
+
+    pub(crate) fn payload(&self, id: u64) -> &Bytes {
+        &self.fates[&id].payload
+    }
+
+    /// All of it is in the receiver's transport.
+    pub(crate) fn arrived(&mut self, id: u64, count: &mut Count) {
+        let fate = self.fates.get_mut(&id).unwrap();
+        fate.arrived += 1;
+        if fate.arrived > 1 {
+            assert_eq!(
+                self.redelivery,
+                Redelivery::AtLeastOnce,
+                "I6: {id} arrived twice"
+            );
+            count.one("twice");
+        }
+        let surely_not = matches!(
+            fate.outcome,
+            Some(Outcome::Cancelled | Outcome::Expired | Outcome::Failed(_))
+        );
+        assert!(!surely_not, "I4: {id} arrived after {:?}", fate.outcome);
+    }
+
+    /// The sender was told that the receiver's transport has it.
+    pub(crate) fn acknowledged(&mut self, id: u64, stood_since: Time) {
+        let fate = self.fates.get_mut(&id).unwrap();
+        fate.acknowledged.push(stood_since);
+    }
+
+    /// The connection on which these came is closed by the receiver's own fault or end.
+    pub(crate) fn excuse_all(&mut self) {
+        for fate in self.fates.values_mut() {
+            fate.excused |= fate.got < fate.arrived;
+        }
+    }
+
+    pub(crate) fn got(&mut self, payload: &Bytes, count: &mut Count) -> u64 {
+        let id = u64::from_be_bytes(payload[..8].try_into().unwrap());
+        let fate = self.fates.get_mut(&id).unwrap();
+        fate.got += 1;
+        assert!(fate.payload == payload, "I5: {id} differs");
+        assert!(fate.got <= fate.arrived, "I5: {id} was given out too often");
+        count.one("given to the application");
+        id
+    }
+
+    pub(crate) fn settled(
+        &mut self,
+        id: MessageId,
+        outcome: &Outcome,
+        now: Time,
+        count: &mut Count,
+    ) {
+        let fate = self.fates.get_mut(&id.0).unwrap();
+        assert_eq!(
+            fate.outcome, None,
+            "I1: {id} has a second outcome: {outcome:?}"
+        );
+        fate.outcome = Some(outcome.clone());
+        count.one(match outcome {
+            Outcome::Written => {
+                let trusted = |&since: &Time| {
+                    let stood: Duration = now.saturating_since(since);
+                    stood >= FRAMED_TRUSTED_AFTER
+                };
+                assert!(fate.arrived > 0, "I3: {id} has not arrived");
+                assert!(fate.acknowledged.iter().any(trusted), "I3: {id}");
+                "written"
+            }
+            Outcome::Delivered(_) | Outcome::Refused(_) => panic!("I3: {id} is {outcome:?}"),
+            Outcome::Cancelled => "cancelled",
+            Outcome::Expired => "expired",
+            Outcome::Failed(_) => "failed",
+            Outcome::Unknown(_) => "unknown",
+        });
+        let surely_not = matches!(
+            outcome,
+            Outcome::Cancelled | Outcome::Expired | Outcome::Failed(_)
+        );
+        assert!(
+            !surely_not || fate.arrived == 0,
+            "I4: {id}: {outcome:?}, and it arrived"
+        );
+    }
+
+    /// Everything has ended, and the application has taken what there was.
+    pub(crate) fn ends(&self) {
+        for (id, fate) in &self.fates {
+            assert!(fate.outcome.is_some(), "I1: {id} has no outcome");
+            if !fate.excused {
+                assert_eq!(fate.got, fate.arrived, "L6: {id} arrived");
+            }
+        }
+    }
+}
