@@ -6,6 +6,7 @@ mod delivery;
 mod dialling;
 mod end;
 mod fairness;
+mod framed;
 mod hostile;
 mod identity;
 mod lanes;
