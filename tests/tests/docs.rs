@@ -56,6 +56,7 @@ fn the_table_of_cases_is_of_all_cases() -> TestResult {
 #[test]
 fn every_place_that_a_document_names_is_there() -> TestResult {
     let folders = [
+        "acki-nacki/",
         "adapter-tokio/",
         "conformance/",
         "cli/",
