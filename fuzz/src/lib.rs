@@ -5,10 +5,11 @@
 //! targets know nothing of a fuzzer: `fuzz/libfuzzer` runs them under libFuzzer (`.ci/fuzz`), and
 //! `fuzz/tests` replays `fuzz/corpus` under any compiler.
 //!
-//! All but the targets of frames and of traces read their bytes as a tape ([`peer_sender_sim::tape`]): a record is
+//! All but the targets of frames, of traces and of Acki Nacki's messages read their bytes as a tape ([`peer_sender_sim::tape`]): a record is
 //! one thing that happens, so that a byte more or less changes one of them and not all.
 #![expect(clippy::panic, reason = "a violation ends the run that finds it")]
 
+mod compressed;
 mod config;
 mod datagrams;
 mod draw;
@@ -18,6 +19,7 @@ mod judge;
 mod machine_events;
 pub mod memory;
 mod model;
+mod net_message;
 mod quic;
 mod scenarios;
 mod sessions;
@@ -69,6 +71,14 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "sessions",
         run: sessions::run,
+    },
+    Target {
+        name: "net_message",
+        run: net_message::run,
+    },
+    Target {
+        name: "compressed",
+        run: compressed::run,
     },
     Target {
         name: "trace",
