@@ -9,6 +9,7 @@ use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityFileError,
 use thiserror::Error;
 
 use crate::console::{self, Paint};
+use crate::wire::WireProblem;
 
 /// Ends a command; each says what is wrong and names the next command to try.
 #[derive(Debug, Error)]
@@ -33,6 +34,8 @@ pub(crate) enum Failure {
     Flight { file: PathBuf, error: io::Error },
     #[error("{0}")]
     Peer(#[from] AddPeerError),
+    #[error("{0}")]
+    Wire(#[from] WireProblem),
     #[error("cannot read {}: {error}\nnothing was sent; mend the name and try again", file.display())]
     MessageFile { file: PathBuf, error: io::Error },
     #[error(

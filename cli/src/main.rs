@@ -12,6 +12,8 @@ mod demo;
 mod diagnostics;
 mod failure;
 mod figures;
+mod foreign;
+mod hex;
 mod interrupt;
 mod keys;
 mod latency;
@@ -26,6 +28,7 @@ mod spoken;
 mod trace;
 mod transfer;
 mod usage;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Send(args) => on_this_thread(send::run(args)),
         Command::Sim(args) => sim::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Wire(args) => wire::run(&args),
     });
     let code = match done {
         Ok(Verdict::AllIsWell) => ExitCode::SUCCESS,

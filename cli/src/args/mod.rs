@@ -18,6 +18,7 @@ use crate::recording::RecordingArgs;
 use crate::runtime::RuntimeArgs;
 use crate::spoken::SpokenArgs;
 use crate::trace::TraceArgs;
+use crate::wire::WireArgs;
 
 pub(crate) use self::sim::{Crypto, Layer, SimArgs};
 
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Sim(SimArgs),
     /// Read a trace: show what happened, replay it exactly, and explain it.
     Trace(TraceArgs),
+    /// Look into the bytes of a message, or make them.
+    Wire(WireArgs),
 }
 
 #[derive(Debug, Args)]

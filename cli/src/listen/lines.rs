@@ -8,6 +8,7 @@ use peer_sender_tokio::{Lane, PeerKey};
 use ring::digest;
 
 use crate::figures;
+use crate::hex::push_hex;
 
 /// How a message is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,21 +138,6 @@ fn push_decimal(text: &mut Vec<u8>, mut number: u64) {
     text.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
-/// Two lower-case digits a byte, with the same aim as [`push_decimal`].
-fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digit = |value: u8| DIGITS[usize::from(value & 0xf)];
-    let start = text.len();
-    text.resize(start + 2 * bytes.len(), 0);
-    let (pairs, _) = text
-        .get_mut(start..)
-        .unwrap_or_default()
-        .as_chunks_mut::<2>();
-    for (pair, &byte) in pairs.iter_mut().zip(bytes) {
-        *pair = [digit(byte >> 4), digit(byte)];
-    }
-}
-
 /// The beginning of a payload in quotes if it is text; control characters are escaped, since a
 /// terminal would obey them.
 struct Excerpt<'a>(&'a [u8]);
@@ -231,9 +217,6 @@ mod tests {
             push_decimal(&mut text, number);
             assert_eq!(text, number.to_string().into_bytes());
         }
-        let mut text = b"0x".to_vec();
-        push_hex(&mut text, &[0x00, 0x9f, 0xa0, 0xff]);
-        assert_eq!(text, b"0x009fa0ff");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 mod action;
 mod brief;
 mod event;
-mod foreign;
 
 use std::fmt::Write;
 
@@ -15,7 +14,7 @@ use peer_sender_core::{
 pub(super) use self::action::{ACTION_KINDS, action_kind, action_message, action_words};
 pub(super) use self::brief::{done, told};
 pub(super) use self::event::{EVENT_KINDS, event_kind, event_message, event_words};
-pub(super) use self::foreign::{clean, is_inert, plain};
+pub(super) use crate::foreign::{clean, is_inert, plain};
 
 /// A name of a kind of event or action, as it is given on the command line.
 pub(super) fn kind(text: &str) -> Result<&'static str, String> {

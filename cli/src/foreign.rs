@@ -5,7 +5,7 @@ const TEXT_MAX: usize = 200;
 
 /// All of it: what would move a terminal's cursor, or turn the direction of what follows, is shown by
 /// its number.
-pub(in crate::trace) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         push(character, &mut shown);
@@ -14,7 +14,7 @@ pub(in crate::trace) fn clean(text: &str) -> String {
 }
 
 /// The same, and what goes on for long is cut off.
-pub(in crate::trace) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::new();
     for (count, character) in text.chars().enumerate() {
         if count == TEXT_MAX {
@@ -35,7 +35,7 @@ fn push(character: char, shown: &mut String) {
 }
 
 /// Whether a character does nothing but stand where it is written.
-pub(in crate::trace) fn is_inert(character: char) -> bool {
+pub(crate) fn is_inert(character: char) -> bool {
     let turns = matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     !character.is_control() && !turns
 }
