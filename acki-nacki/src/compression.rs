@@ -140,9 +140,36 @@ fn fault(code: ErrorCode, offset: usize) -> BadPayload {
         _ if is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_memory_allocation) => {
             BadPayload::NoMemory
         }
+        // What the head says would have had room.
+        _ if is_error_kind(code, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall) => {
+            BadPayload::Damaged {
+                offset,
+                reason: "there is more content than its head says",
+            }
+        }
         _ => BadPayload::Damaged {
             offset,
             reason: get_error_name(code),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_grows_with_what_is_filled_up_to_one_byte_above_the_limit() {
+        for max in [0, 1, 4_095, 4_096, 100_000] {
+            let mut output = Vec::new();
+            make_room(&mut output, 0, max);
+            while output.len() <= max {
+                let filled = output.len();
+                assert!(filled > 0);
+                make_room(&mut output, filled, max);
+                assert!(output.len() <= 2 * filled, "{} for {filled}", output.len());
+            }
+            assert_eq!((output.len(), output.capacity()), (max + 1, max + 1));
+        }
     }
 }

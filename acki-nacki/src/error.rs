@@ -266,7 +266,7 @@ pub enum BadPayload {
     Damaged {
         /// What comes before was read.
         offset: usize,
-        /// In zstd's words.
+        /// In zstd's words. It may differ with the limit under which the same frame is read.
         reason: &'static str,
     },
     /// There is no memory to decompress it.

@@ -61,6 +61,8 @@ fn more_room(frame: &[u8], max: usize, output: Result<&[u8], &BadPayload>) {
         (Ok(output), wide) => assert_eq!(Ok(output), wide.as_deref(), "F4 room changes it"),
         (Err(BadPayload::TooLarge { .. }), Ok(wide)) => assert!(wide.len() > max, "F4 it fits"),
         (Err(BadPayload::TooLarge { .. }), Err(_)) => {}
+        // Where and in which words depends on the pieces in which it was read.
+        (Err(BadPayload::Damaged { .. }), Err(BadPayload::Damaged { .. })) => {}
         (Err(error), wide) => assert_eq!(Err(error), wide.as_deref(), "F4 room changes it"),
     }
 }
