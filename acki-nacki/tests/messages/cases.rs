@@ -120,6 +120,10 @@ fn of_version_1(cases: &mut Vec<Case>) {
         let message = carrying(Version::V1, &payload);
         add(&format!("even_{size}"), message, &payload);
     }
+    // Of which no other level makes the same frame.
+    let payload = words(WORDS_BYTES);
+    let message = carrying(Version::V1, &payload);
+    add(&format!("words_{WORDS_BYTES}"), message, &payload);
     // Frames that others make: all are taken.
     let payload = even(1_500);
     let mut message = carrying(Version::V1, &payload);
@@ -204,6 +208,22 @@ pub(crate) fn noise(size: usize) -> Vec<u8> {
         (state >> 32) as u8
     };
     (0..size).map(|_| next()).collect()
+}
+
+pub(crate) const WORDS_BYTES: usize = 6_000;
+
+/// Bytes like those of a text.
+pub(crate) fn words(size: usize) -> Vec<u8> {
+    let letters = noise(2 * size);
+    let (words, picks) = letters.split_at(200);
+    let mut text = Vec::new();
+    for pick in picks {
+        let (start, length) = (usize::from(*pick) % 180, 2 + usize::from(*pick) % 9);
+        text.extend(words[start..start + length].iter().map(|it| b'a' + it % 26));
+        text.push(b' ');
+    }
+    text.truncate(size);
+    text
 }
 
 /// One of each kind that serde knows, but for what this format cannot carry.

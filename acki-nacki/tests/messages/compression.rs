@@ -1,8 +1,10 @@
 //! Compressed payloads of any kind.
 
+use std::io::Write;
+
 use peer_sender_acki_nacki::{BadPayload, compress, decompress};
 
-use crate::cases::{compressed, even, noise};
+use crate::cases::{WORDS_BYTES, compressed, even, noise, words};
 
 const MAX: usize = 1 << 20;
 
@@ -27,6 +29,17 @@ fn frames_do_not_tell_their_size_and_have_no_checksum() {
         assert_eq!(frame, compressed(&payload));
         assert_eq!(frame[..6], head(WINDOW_2_MIB), "{} bytes", payload.len());
         assert_eq!(decompress(&frame, MAX).unwrap(), payload);
+    }
+}
+
+#[test]
+fn the_level_is_3() {
+    let payload = words(WORDS_BYTES);
+    let frame = compress(&payload).unwrap();
+    for level in 1..10 {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), level).unwrap();
+        encoder.write_all(&payload).unwrap();
+        assert_eq!(encoder.finish().unwrap() == frame, level == 3, "{level}");
     }
 }
 

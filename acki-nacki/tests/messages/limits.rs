@@ -11,14 +11,23 @@ use crate::cases::carrying;
 
 #[test]
 fn a_message_is_measured_before_it_is_looked_at() {
-    let message = carrying(Version::V1, &[7; 500]);
+    for version in [Version::V0, Version::V1] {
+        is_measured(&carrying(version, &[7; 500]));
+    }
+    is_measured(&NetMessage {
+        direct_receiver: Some("receiver".into()),
+        ..carrying(Version::V1, &[7; 500])
+    });
+}
+
+fn is_measured(message: &NetMessage) {
     let bytes = message.encode(&Limits::default()).unwrap();
     let fits = Limits {
         message_bytes_max: bytes.len(),
         ..Limits::default()
     };
     assert_eq!(message.encode(&fits).unwrap(), bytes);
-    assert_eq!(NetMessage::decode(&bytes, &fits).unwrap(), message);
+    assert_eq!(&NetMessage::decode(&bytes, &fits).unwrap(), message);
     let (length, max) = (bytes.len(), bytes.len() - 1);
     let less = Limits {
         message_bytes_max: max,

@@ -26,6 +26,8 @@ fn messages() -> impl Strategy<Value = NetMessage> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_message_goes_round(message in messages()) {
         let limits = Limits::default();

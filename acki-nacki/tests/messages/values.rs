@@ -1,12 +1,12 @@
 //! Values of a user's own types.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use peer_sender_acki_nacki::{
     BadPayload, BadValue, Limits, NetMessage, UnencodableMessage, Version,
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::cases::{Everything, carrying, everything};
@@ -96,6 +96,34 @@ fn a_length_that_lies_makes_no_room() {
         assert!(read::<Vec<String>>(&payload).is_err());
         assert!(read::<BTreeMap<u8, u8>>(&payload).is_err());
     }
+}
+
+/// What a sequence says of its length before its elements are asked for.
+struct Hint(Option<usize>);
+
+impl<'de> Deserialize<'de> for Hint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Asks;
+        impl<'de> Visitor<'de> for Asks {
+            type Value = Hint;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Hint, A::Error> {
+                Ok(Hint(access.size_hint()))
+            }
+        }
+        deserializer.deserialize_seq(Asks)
+    }
+}
+
+#[test]
+fn a_length_is_passed_on_only_as_far_as_there_may_be_elements() {
+    let hint = |length: u64| read::<Hint>(&length.to_le_bytes()).unwrap().0;
+    assert_eq!(hint(7), Some(7));
+    assert_eq!(hint(u64::MAX), Some(8 + (1 << 16)));
 }
 
 #[test]
