@@ -8,6 +8,7 @@
 mod args;
 mod bench;
 mod console;
+mod date;
 mod demo;
 mod diagnostics;
 mod failure;

@@ -7,6 +7,7 @@ use std::io::Write;
 use peer_sender_tokio::{Lane, PeerKey};
 use ring::digest;
 
+use super::net_message::Read;
 use crate::figures;
 use crate::hex::push_hex;
 
@@ -49,12 +50,33 @@ impl Lines {
 
     /// Adds the line of a message.
     pub(super) fn push(&mut self, from: PeerKey, lane: Lane, number: u64, payload: &[u8]) {
+        self.begin(from, lane);
+        push_decimal(&mut self.text, number);
+        self.push_payload(payload);
+    }
+
+    /// Adds the line of a message of the Acki Nacki network.
+    pub(super) fn push_read(&mut self, from: PeerKey, number: u64, read: &Read) {
+        self.begin(from, Lane(0));
+        let text = &mut self.text;
+        push_decimal(text, number);
+        // Writing to a Vec cannot fail.
+        let _ = match (self.form, read.under_way_ms) {
+            (Form::Json, under_way) => {
+                let (id, under_way) = (serde_json::json!(read.id), serde_json::json!(under_way));
+                write!(text, ",\"id\":{id},\"under_way_ms\":{under_way}")
+            }
+            (Form::Short, Some(ms)) => write!(text, " {}, {ms} ms under way,", read.id),
+            (Form::Short, None) => write!(text, " {}, by a clock ahead of ours,", read.id),
+        };
+        self.push_payload(&read.payload);
+    }
+
+    fn push_payload(&mut self, payload: &[u8]) {
         let bytes = payload.len() as u64;
         self.messages += 1;
         self.bytes += bytes;
-        self.begin(from, lane);
         let text = &mut self.text;
-        push_decimal(text, number);
         match self.form {
             Form::Json => {
                 text.extend_from_slice(b",\"bytes\":");

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use peer_sender_tokio::{IncomingMessage, PeerKey};
+use peer_sender_tokio::{IncomingMessage, PeerKey, Protocol};
 use tokio::sync::{mpsc, oneshot};
 
 use super::lines::{Form, Lines};
+use super::net_message;
 use crate::console;
 
 /// Hands batches to the thread. Dropped, it lets the thread finish and write its summary.
@@ -34,7 +35,11 @@ pub(super) struct Room<'a>(mpsc::Permit<'a, Batch>);
 
 impl Log {
     /// Starts the thread, which writes to `out`.
-    pub(super) fn start(form: Form, out: impl Write + Send + 'static) -> (Self, Written) {
+    pub(super) fn start(
+        form: Form,
+        protocol: Protocol,
+        out: impl Write + Send + 'static,
+    ) -> (Self, Written) {
         // One batch is collected while the one before is written.
         let (batches, received) = mpsc::channel(1);
         let (ended, end) = oneshot::channel();
@@ -44,7 +49,7 @@ impl Log {
             abandoned: abandoned.clone(),
         };
         thread::spawn(move || {
-            let _ = ended.send(write_all(received, &abandoned, form, out));
+            let _ = ended.send(write_all(received, &abandoned, (form, protocol), out));
         });
         (log, Written(end))
     }
@@ -77,7 +82,7 @@ impl Room<'_> {
 fn write_all(
     mut batches: mpsc::Receiver<Batch>,
     abandoned: &AtomicBool,
-    form: Form,
+    (form, protocol): (Form, Protocol),
     mut out: impl Write,
 ) -> io::Result<()> {
     let mut lines = Lines::new(form);
@@ -87,14 +92,10 @@ fn write_all(
             continue;
         }
         lines.clear();
-        for message in &batch {
-            lines.push(
-                message.from().key,
-                message.lane(),
-                message.number(),
-                message.payload(),
-            );
-        }
+        let batch = match protocol {
+            Protocol::Lanes | Protocol::Plain => as_they_are(batch, &mut lines),
+            Protocol::Framed => unwrapped(batch, &mut lines),
+        };
         if let Err(error) = out.write_all(lines.text()).and_then(|()| out.flush()) {
             leave_open(batch);
             batches.close();
@@ -116,6 +117,26 @@ fn write_all(
             Ok(())
         }
     }
+}
+
+/// The line of each message.
+fn as_they_are(batch: Batch, lines: &mut Lines) -> Batch {
+    for message in &batch {
+        let (from, lane) = (message.from().key, message.lane());
+        lines.push(from, lane, message.number(), message.payload());
+    }
+    batch
+}
+
+/// The line of what each message carries; those that are none are left out.
+fn unwrapped(batch: Batch, lines: &mut Lines) -> Batch {
+    let read = batch.into_iter().filter_map(net_message::read);
+    read.map(|(message, read)| {
+        let from = message.from().key;
+        lines.push_read(from, message.number(), &read);
+        message
+    })
+    .collect()
 }
 
 /// Dropping a message would refuse it, and its sender would never send it again. As nobody has

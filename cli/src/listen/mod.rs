@@ -2,6 +2,7 @@
 
 mod lines;
 mod log;
+mod net_message;
 
 use std::future;
 use std::io;
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
             })?;
     greet(node.local_addr(), key, &args);
     let form = if args.json { Form::Json } else { Form::Short };
-    let log = Log::start(form, io::stdout());
+    let log = Log::start(form, args.spoken.protocol(), io::stdout());
     let received = receive(node, log, async || interrupts.next().await).await;
     recording.finish();
     received
@@ -243,6 +244,8 @@ fn in_words(TurnedAway { remote, key, error }: &TurnedAway) -> String {
 
 #[cfg(test)]
 mod tests {
+    use peer_sender_tokio::Protocol;
+
     use super::*;
     use crate::keys;
 
@@ -281,7 +284,7 @@ mod tests {
             .build()
             .unwrap();
         let node: Node<PeerKey> = Node::bind("127.0.0.1:0", config).await.unwrap();
-        let log = Log::start(Form::Json, io::sink());
+        let log = Log::start(Form::Json, Protocol::Lanes, io::sink());
         // Nobody asked this listener to end.
         let uninterrupted = async || future::pending().await;
         let (ended, ()) = tokio::join!(

@@ -25,7 +25,7 @@ use crate::link::LinkWatch;
 use crate::recording::Recording;
 use crate::runtime::{self, Node};
 use crate::transfer::source::{MadeUp, Reading, Texts};
-use crate::transfer::{Fate, NotAMessage, Pump, Source, Tally};
+use crate::transfer::{NetMessages, NotAMessage, Pump, Source, Tally};
 
 use report::{Report, shortcomings};
 
@@ -47,7 +47,10 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     if let Some(name) = &args.server_name {
         peer_config = peer_config.with_server_name(name)?;
     }
-    let (source, total) = source(&args, config.message_bytes_max())?;
+    let (mut source, total) = source(&args, config.message_bytes_max())?;
+    if args.spoken.protocol() == Protocol::Framed {
+        source = Box::new(NetMessages::new(source));
+    }
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
     let any_port = any_port_towards(args.to);
     let node: Node<SocketAddr> =
@@ -104,7 +107,7 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
                 show(&bar, pump.tally(), link.words(node.now()));
                 if !gave_up && args.give_up.is_some_and(|limit| pump.stalled_for() >= limit) {
                     gave_up = true;
-                    screen.say("giving up: nothing was delivered for the time of --give-up");
+                    screen.say("giving up: nothing got through for the time of --give-up");
                     pump.withdraw();
                     stop(StopMode::Abort);
                 }
@@ -130,7 +133,7 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     }
     recording.finish();
     printed?;
-    let whole = pump.is_whole() && pump.tally().is_all_delivered();
+    let whole = pump.is_whole() && pump.tally().is_all_good();
     Ok(if whole {
         Verdict::AllIsWell
     } else {
@@ -220,7 +223,7 @@ fn show(bar: &ProgressBar, tally: &Tally, link: String) {
     // Each of the two draws the bar, so the words come first: nothing is delivered on the screen
     // while it still says that there is no connection.
     bar.set_message(link);
-    bar.set_position(tally.count(Fate::Delivered));
+    bar.set_position(tally.good());
 }
 
 fn say_all(complaints: Vec<NotAMessage>, screen: &Screen) {

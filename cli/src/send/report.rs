@@ -42,7 +42,7 @@ impl Report {
             unknown: tally.count(Fate::Unknown),
             reconnects,
             seconds,
-            messages_per_second: figures::rate(tally.count(Fate::Delivered), seconds),
+            messages_per_second: figures::rate(tally.good(), seconds),
             latency_us: tally.latency().percentiles(),
             protocol,
         }
@@ -56,9 +56,10 @@ impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
         let mut text = format!(
-            "{} of {} delivered{} in {:.2} s, {} a second, {}\n",
-            thousands(self.delivered),
+            "{} of {} {}{} in {:.2} s, {} a second, {}\n",
+            thousands(self.delivered + self.written),
             figures::plural(self.accepted, "message"),
+            self.got_through(),
             self.to_whom(),
             self.seconds,
             thousands(self.messages_per_second as u64),
@@ -84,12 +85,20 @@ impl Report {
         text
     }
 
+    /// What is said of what got through.
+    fn got_through(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Lanes | Protocol::Plain => "delivered",
+            Protocol::Framed => "written",
+        }
+    }
+
     /// Who has what was delivered, where that is not the application.
     fn to_whom(&self) -> &'static str {
         match self.protocol {
             Protocol::Lanes => "",
             Protocol::Plain => " to the peer's transport, which says nothing of its application,",
-            Protocol::Framed => "",
+            Protocol::Framed => ", which the peer's transport has acknowledged,",
         }
     }
 
@@ -97,7 +106,7 @@ impl Report {
     pub(super) fn in_short(&self) -> String {
         let messages = figures::plural(self.accepted, "message");
         let were = if self.accepted == 1 { "was" } else { "were" };
-        let which = match (self.accepted, self.delivered) {
+        let which = match (self.accepted, self.delivered + self.written) {
             (0, _) => return "nothing was handed over".to_owned(),
             (1, 1) => "the ".to_owned(),
             (accepted, delivered) if accepted == delivered => "all ".to_owned(),
@@ -108,17 +117,14 @@ impl Report {
             Protocol::Plain => " to the peer's transport",
             Protocol::Framed => "",
         };
-        format!("{which}{messages} {were} delivered{to_whom}")
+        format!("{which}{messages} {were} {}{to_whom}", self.got_through())
     }
 }
 
 /// What was not delivered, which messages those are, and what to do about it.
 pub(super) fn shortcomings(tally: &Tally, whole: bool) -> Vec<String> {
     let mut lines = Vec::new();
-    for fate in Fate::ALL
-        .into_iter()
-        .filter(|&fate| fate != Fate::Delivered)
-    {
+    for fate in Fate::ALL.into_iter().filter(|&fate| !fate.is_good()) {
         let count = tally.count(fate);
         if count > 0 {
             let (name, which, advice) = (fate.name(), tally.which(fate), fate.advice());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use peer_sender_tokio::{PeerSender, Receipt, RejectReason, Rejected, Time};
 
-use super::{NotAMessage, Source, Tally};
+use super::{Fate, NotAMessage, Source, Tally};
 
 /// A transfer under way. Holds no more receipts than the lanes' queues and flights have places, and
 /// at most one message that waits for room.
@@ -198,7 +198,7 @@ impl<S: Source, C: Fn() -> Time> Pump<S, C> {
                 };
                 let now = *now.get_or_insert_with(&self.clock);
                 self.tally.settled(first.number, &outcome, first.since, now);
-                if outcome.is_delivered() {
+                if Fate::of(&outcome).is_good() {
                     self.stalled_since = Some(now);
                 }
                 lane.in_flight.pop_front();

@@ -44,6 +44,11 @@ impl Fate {
         }
     }
 
+    /// Whether it is the best that its protocol tells.
+    pub(crate) fn is_good(self) -> bool {
+        matches!(self, Self::Delivered | Self::Written)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -60,7 +65,7 @@ impl Fate {
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::Delivered => "the receiving application accepted them",
-            Self::Written => "handed to the network; nobody said that they arrived",
+            Self::Written => "the peer's transport has them; nobody says that they were read",
             Self::Expired => "their time was over before they were sent",
             Self::Cancelled => "withdrawn before they were sent",
             Self::Refused => "the receiver does not want them; see its log before sending again",
@@ -108,7 +113,7 @@ impl Tally {
         if let Some(numbers) = self.fates.get_mut(fate as usize) {
             numbers.insert(number);
         }
-        if fate == Fate::Delivered {
+        if fate.is_good() {
             self.latency.record(now.saturating_since(since));
         }
         if let Some((_, last)) = &mut self.span {
@@ -128,6 +133,11 @@ impl Tally {
         self.fates
             .get(fate as usize)
             .map_or(0, |numbers| numbers.count)
+    }
+
+    /// How many came to the best that their protocol tells.
+    pub(crate) fn good(&self) -> u64 {
+        self.count(Fate::Delivered) + self.count(Fate::Written)
     }
 
     /// The numbers of the messages of a fate, in words.
@@ -153,9 +163,9 @@ impl Tally {
         })
     }
 
-    /// Whether all that was to be sent was delivered.
-    pub(crate) fn is_all_delivered(&self) -> bool {
-        self.not_accepted == 0 && self.count(Fate::Delivered) == self.accepted
+    /// Whether all that was to be sent was delivered, or is written where nobody tells more.
+    pub(crate) fn is_all_good(&self) -> bool {
+        self.not_accepted == 0 && self.good() == self.accepted
     }
 }
 
@@ -231,7 +241,7 @@ mod tests {
         assert_eq!(tally.which(Fate::Delivered), "0-1");
         assert_eq!(tally.which(Fate::Unknown), "4");
         assert_eq!(tally.seconds(), 2.0);
-        assert!(!tally.is_all_delivered());
+        assert!(!tally.is_all_good());
         // Only what was delivered has a latency.
         let two_seconds = Duration::from_secs(2).as_micros() as u64;
         assert!(tally.latency().percentiles().max.unwrap() >= two_seconds);
@@ -240,9 +250,9 @@ mod tests {
     #[test]
     fn what_was_not_accepted_was_not_delivered() {
         let mut tally = Tally::new();
-        assert!(tally.is_all_delivered());
+        assert!(tally.is_all_good());
         tally.not_accepted();
-        assert!(!tally.is_all_delivered());
+        assert!(!tally.is_all_good());
     }
 
     #[test]

@@ -110,6 +110,13 @@ impl<P: PeerId> IncomingMessage<P> {
         self.answer(Some(RefuseCode::Application))
     }
 
+    /// Refuses the message with code 4: it is not what the application's own format says. Under
+    /// [`Protocol::Framed`](crate::Protocol::Framed), whose messages cannot be refused alone, the
+    /// connection that brought it is closed, which the sender and this node count as an error.
+    pub fn malformed(mut self) -> Bytes {
+        self.answer(Some(RefuseCode::Malformed))
+    }
+
     fn answer(&mut self, refused: Option<RefuseCode>) -> Bytes {
         self.answered = true;
         self.inbox.answer(self.taken.delivery(), refused);
