@@ -26,6 +26,7 @@ mod look;
 mod message;
 mod plain;
 mod stream;
+mod write;
 
 use self::half::Written;
 pub(crate) use self::half::{Cut, Flow, Heard, Outbound};
