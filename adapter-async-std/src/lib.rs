@@ -59,6 +59,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 pub use peer_sender_driver::async_io::{Socket, Timer};
@@ -72,11 +73,11 @@ pub type Node<P> = peer_sender_driver::Node<P, AsyncStd>;
 pub enum AsyncStd {}
 
 impl Runtime for AsyncStd {
-    type Socket = Socket;
+    type Socket = KernelSocket<Socket>;
     type Timer = Timer;
 
-    fn socket(socket: std::net::UdpSocket) -> io::Result<Socket> {
-        Socket::new(socket)
+    fn bind(address: SocketAddr) -> Result<Self::Socket, BindError> {
+        KernelSocket::bind(address, Socket::new)
     }
 
     fn timer() -> Timer {

@@ -54,6 +54,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 pub use peer_sender_driver::async_io::{Socket, Timer};
@@ -67,11 +68,11 @@ pub type Node<P> = peer_sender_driver::Node<P, Smol>;
 pub enum Smol {}
 
 impl Runtime for Smol {
-    type Socket = Socket;
+    type Socket = KernelSocket<Socket>;
     type Timer = Timer;
 
-    fn socket(socket: std::net::UdpSocket) -> io::Result<Socket> {
-        Socket::new(socket)
+    fn bind(address: SocketAddr) -> Result<Self::Socket, BindError> {
+        KernelSocket::bind(address, Socket::new)
     }
 
     fn timer() -> Timer {

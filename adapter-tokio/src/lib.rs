@@ -367,7 +367,8 @@
 //! called inside of the runtime that the node is to run on. A node is one task and uses one core:
 //! for more, bind several nodes and spread the peers over them; those that listen as one identity
 //! share what they remember of sessions ([`Node::records`]). The driver below knows no runtime:
-//! [`Runtime`], [`AsyncUdp`] and [`AsyncTimer`] are what another one has to bring. For smol and
+//! [`Runtime`], [`AsyncUdp`] and [`AsyncTimer`] are what another one has to bring, or [`Datagrams`] for
+//! a network of its own. For smol and
 //! async-std there are `peer-sender-smol` and `peer-sender-async-std`, with the same names as this
 //! crate; for programs without async `peer_sender_driver::blocking`, behind a feature.
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use peer_sender_driver::{AsyncTimer, AsyncUdp, Runtime};
+use peer_sender_driver::{AsyncTimer, AsyncUdp, BindError, KernelSocket, Runtime};
 use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
@@ -19,15 +20,11 @@ use tokio::time::Sleep;
 pub enum Tokio {}
 
 impl Runtime for Tokio {
-    type Socket = Socket;
+    type Socket = KernelSocket<Socket>;
     type Timer = Timer;
 
-    fn socket(socket: std::net::UdpSocket) -> io::Result<Socket> {
-        Handle::try_current().map_err(io::Error::other)?;
-        Ok(Socket {
-            io: Arc::new(UdpSocket::from_std(socket)?),
-            error: None,
-        })
+    fn bind(address: SocketAddr) -> Result<Self::Socket, BindError> {
+        KernelSocket::bind(address, Socket::new)
     }
 
     fn timer() -> Timer {
@@ -49,6 +46,25 @@ pub struct Socket {
     io: Arc<UdpSocket>,
     /// Waits for an error of the socket, while there is none.
     error: Option<Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>>,
+}
+
+impl Socket {
+    /// Has a bound, non-blocking socket watched.
+    ///
+    /// # Errors
+    ///
+    /// The caller runs in no runtime of tokio's, or the system cannot watch it.
+    ///
+    /// # Panics
+    ///
+    /// The runtime has no I/O.
+    pub fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Handle::try_current().map_err(io::Error::other)?;
+        Ok(Self {
+            io: Arc::new(UdpSocket::from_std(socket)?),
+            error: None,
+        })
+    }
 }
 
 impl AsyncUdp for Socket {

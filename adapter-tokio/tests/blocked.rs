@@ -6,14 +6,15 @@ mod common;
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use common::*;
 use peer_sender_tokio::{
-    AsyncUdp, Config, Node, NodeConfig, Outcome, PeerConfig, PeerSender, Runtime, Socket, StopMode,
-    StopReason, Timer, Tokio, UnknownReason,
+    AsyncUdp, BindError, Config, KernelSocket, Node, NodeConfig, Outcome, PeerConfig, PeerSender,
+    Runtime, Socket, StopMode, StopReason, Timer, Tokio, UnknownReason,
 };
 
 /// Whether the sockets of a test take anything, and how often that was tried.
@@ -57,11 +58,11 @@ enum Gated<const GATE: usize> {}
 struct GatedSocket<const GATE: usize>(Socket);
 
 impl<const GATE: usize> Runtime for Gated<GATE> {
-    type Socket = GatedSocket<GATE>;
+    type Socket = KernelSocket<GatedSocket<GATE>>;
     type Timer = Timer;
 
-    fn socket(socket: std::net::UdpSocket) -> io::Result<GatedSocket<GATE>> {
-        Tokio::socket(socket).map(GatedSocket)
+    fn bind(address: SocketAddr) -> Result<Self::Socket, BindError> {
+        KernelSocket::bind(address, |socket| Socket::new(socket).map(GatedSocket))
     }
 
     fn timer() -> Timer {

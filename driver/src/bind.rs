@@ -1,14 +1,9 @@
-//! Opening the socket.
+//! Why a node cannot be bound, and to which of several addresses.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs};
 
-use socket2::SockRef;
 use thiserror::Error;
-
-/// What is asked of the kernel for each direction: with many peers small buffers cost most of the
-/// throughput.
-const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 
 /// Why a node could not be bound.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -69,17 +64,11 @@ pub enum BindError {
     },
 }
 
-/// A bound socket.
-#[derive(Debug)]
-pub(crate) struct Bound {
-    pub(crate) socket: UdpSocket,
-    pub(crate) address: SocketAddr,
-    /// What the kernel gave: receive, send, in bytes.
-    pub(crate) buffers: (usize, usize),
-}
-
-/// Binds to the first of the addresses that the system gives, and asks for buffers.
-pub(crate) fn open(addresses: impl ToSocketAddrs) -> Result<Bound, BindError> {
+/// Binds to the first of the addresses at which there can be a socket.
+pub(crate) fn at_first<S>(
+    addresses: impl ToSocketAddrs,
+    bind: impl Fn(SocketAddr) -> Result<S, BindError>,
+) -> Result<S, BindError> {
     let addresses = addresses
         .to_socket_addrs()
         .map_err(|error| BindError::NoAddress {
@@ -89,51 +78,17 @@ pub(crate) fn open(addresses: impl ToSocketAddrs) -> Result<Bound, BindError> {
         text: String::new(),
     };
     for address in addresses {
-        match open_at(address) {
-            Ok(bound) => return Ok(bound),
-            Err(error) => last = BindError::from_io(address, &error),
+        match bind(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
         }
     }
     Err(last)
 }
 
-fn open_at(address: SocketAddr) -> io::Result<Bound> {
-    let socket = UdpSocket::bind(address)?;
-    socket.set_nonblocking(true)?;
-    let address = socket.local_addr()?;
-    let buffers = enlarge_buffers(&SockRef::from(&socket));
-    Ok(Bound {
-        socket,
-        address,
-        buffers,
-    })
-}
-
-/// Buffers that stay small make a node slow, not unusable: what was given is reported.
-fn enlarge_buffers(socket: &SockRef<'_>) -> (usize, usize) {
-    let asked = [
-        socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES),
-        socket.set_send_buffer_size(SOCKET_BUFFER_BYTES),
-    ];
-    for error in asked.into_iter().filter_map(Result::err) {
-        tracing::debug!(%error, "the system refuses larger socket buffers");
-    }
-    let receive = socket.recv_buffer_size().unwrap_or(0);
-    let send = socket.send_buffer_size().unwrap_or(0);
-    (usable(receive), usable(send))
-}
-
-/// Linux reports twice what it gives, to count its own books in (socket(7)).
-fn usable(reported: usize) -> usize {
-    if cfg!(any(target_os = "linux", target_os = "android")) {
-        reported / 2
-    } else {
-        reported
-    }
-}
-
 impl BindError {
-    fn from_io(address: SocketAddr, error: &io::Error) -> Self {
+    /// Why there is no socket at this address.
+    pub(crate) fn from_io(address: SocketAddr, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::AddressInUse { address },
             io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable { address },
@@ -143,6 +98,20 @@ impl BindError {
                 kind,
                 text: error.to_string(),
             },
+        }
+    }
+
+    /// The runtime does not take a socket, or the task of a node.
+    pub(crate) fn from_runtime(error: &io::Error) -> Self {
+        Self::Runtime {
+            text: error.to_string(),
+        }
+    }
+
+    /// There is no chance.
+    pub(crate) fn from_entropy(error: &io::Error) -> Self {
+        Self::Entropy {
+            text: error.to_string(),
         }
     }
 }
@@ -156,49 +125,5 @@ impl std::fmt::Display for Text<'_> {
             "" => Ok(()),
             text => write!(f, ": {text}"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_in_use_is_named() {
-        let first = open("127.0.0.1:0").unwrap();
-        let error = open(first.address).unwrap_err();
-        assert_eq!(
-            error,
-            BindError::AddressInUse {
-                address: first.address
-            }
-        );
-        assert!(error.to_string().starts_with(&first.address.to_string()));
-    }
-
-    #[test]
-    fn an_address_of_another_host_is_named() {
-        let address: SocketAddr = "192.0.2.1:0".parse().unwrap();
-        assert_eq!(
-            open(address).unwrap_err(),
-            BindError::AddressNotAvailable { address }
-        );
-    }
-
-    #[test]
-    fn the_first_address_that_works_is_taken() {
-        let used = open("127.0.0.1:0").unwrap();
-        let addresses = [used.address, "127.0.0.1:0".parse().unwrap()];
-        let bound = open(&addresses[..]).unwrap();
-        assert_ne!(bound.address, used.address);
-        assert!(bound.buffers.0 > 0 && bound.buffers.1 > 0);
-        let none: &[SocketAddr] = &[];
-        assert_eq!(
-            open(none).unwrap_err(),
-            BindError::NoAddress {
-                text: String::new()
-            }
-        );
-        assert!(matches!(open("no port"), Err(BindError::NoAddress { .. })));
     }
 }

@@ -23,7 +23,8 @@
 //! An adapter implements [`Runtime`], [`AsyncUdp`] and [`AsyncTimer`] and names its
 //! `Node<P> = peer_sender_driver::Node<P, ItsRuntime>`. For runtimes that stand on `async-io` the
 //! feature of that name has the socket and the timer. For programs without async the feature `blocking`
-//! has nodes on threads of their own. Whoever wants neither drives a node by hand:
+//! has nodes on threads of their own. A runtime may bring a network of its own instead of the kernel's
+//! sockets ([`Datagrams`]), as a simulation does. Whoever wants neither drives a node by hand:
 //! `driver/examples/custom_runtime.rs`.
 
 #[cfg(feature = "async-io")]
@@ -38,6 +39,7 @@ mod driver;
 mod events;
 mod identity_file;
 mod incoming;
+mod kernel;
 mod mailbox;
 mod node;
 mod peer;
@@ -59,9 +61,9 @@ pub use peer_sender_core::{
     Unsent, WhenFull,
 };
 pub use peer_sender_quic::{
-    AddPeerError, Authority, AuthorityError, Expected, Identity, IdentityError, InvalidPeerName,
-    Members, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig, PeerId, PeerName, PeerSnapshot,
-    PeerStats, Records, Sender, Trace, Trust,
+    AddPeerError, Authority, AuthorityError, DatagramMeta, Ecn, Expected, Identity, IdentityError,
+    InvalidPeerName, Members, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig, PeerId,
+    PeerName, PeerSnapshot, PeerStats, Records, Sender, Trace, Transmit, Trust,
 };
 
 /// Traces: recorded by [`TraceFile`] or [`FlightRecorder`], read and replayed with what is here.
@@ -72,8 +74,9 @@ pub use control::TurnedAway;
 pub use events::Events;
 pub use identity_file::{IdentityFileError, load_certified_identity, load_identity};
 pub use incoming::{AutoIncoming, Incoming, IncomingMessage, Received};
+pub use kernel::KernelSocket;
 pub use node::Node;
 pub use peer::{AddressesError, Outcomes, PeerSender, PeerSink, Permit, Stopped};
 pub use receipt::Receipt;
 pub use recording::{FlightRecorder, RecordingError, TraceFile};
-pub use runtime::{AsyncTimer, AsyncUdp, Runtime};
+pub use runtime::{Arrived, AsyncTimer, AsyncUdp, Datagrams, Report, Runtime};

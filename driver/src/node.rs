@@ -23,7 +23,7 @@ use crate::driver::Driver;
 use crate::incoming::Incoming;
 use crate::peer::PeerSender;
 use crate::receipt::Receipt;
-use crate::runtime::Runtime;
+use crate::runtime::{Datagrams, Runtime};
 use crate::wait::reply;
 
 /// An endpoint on one UDP socket: it dials peers, and takes messages of those who dial it if its
@@ -60,15 +60,12 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     ///
     /// It does not wait; a node that was dropped with the future is stopped.
     pub async fn bind(address: impl ToSocketAddrs, config: NodeConfig) -> Result<Self, BindError> {
-        let bound = bind::open(address)?;
-        let seed = new_seed()?;
-        let socket = R::socket(bound.socket).map_err(|error| BindError::Runtime {
-            text: error.to_string(),
-        })?;
+        let socket = bind::at_first(address, R::bind)?;
+        let seed = R::seed().map_err(|error| BindError::from_entropy(&error))?;
         let now = R::now();
         let base = config.records().map_or(now, Records::base);
         let clock = Clock::new(base, R::now);
-        let (address, buffers) = (bound.address, bound.buffers);
+        let (address, buffers) = (socket.local_addr(), socket.buffers());
         let shared = Arc::new(NodeShared::new(address, buffers, clock, &config));
         #[expect(
             clippy::disallowed_methods,
@@ -80,15 +77,8 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
         let mut machine = NodeMachine::new(config, seed, base, date);
         let bell = Arc::clone(&shared.bell);
         machine.set_wake(move || bell.ring());
-        let driver =
-            Driver::<P, R>::new(machine, socket, Arc::clone(&shared)).map_err(|error| {
-                BindError::Runtime {
-                    text: error.to_string(),
-                }
-            })?;
-        R::spawn(driver.run()).map_err(|error| BindError::Runtime {
-            text: error.to_string(),
-        })?;
+        let driver = Driver::<P, R>::new(machine, socket, Arc::clone(&shared));
+        R::spawn(driver.run()).map_err(|error| BindError::from_runtime(&error))?;
         Ok(Self {
             owner: Arc::new(Owner { shared }),
             runtime: PhantomData,
@@ -127,7 +117,8 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     ///
     /// The system has no random bytes ([`Entropy`](BindError::Entropy)).
     pub fn records(config: &NodeConfig) -> Result<Records, BindError> {
-        Ok(Records::new(config, new_seed()?, R::now()))
+        let seed = R::seed().map_err(|error| BindError::from_entropy(&error))?;
+        Ok(Records::new(config, seed, R::now()))
     }
 
     /// The address that the socket is bound to.
@@ -291,15 +282,6 @@ impl<P: PeerId> Drop for Owner<P> {
     fn drop(&mut self) {
         self.shared.stop(StopMode::Abort);
     }
-}
-
-/// 32 bytes that nobody can foresee, and that never came before.
-fn new_seed() -> Result<[u8; 32], BindError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| BindError::Entropy {
-        text: error.to_string(),
-    })?;
-    Ok(seed)
 }
 
 /// Waits for the end of a node.

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::io;
-use std::net::UdpSocket;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use peer_sender_async_std::AsyncStd;
-use peer_sender_driver::{AsyncTimer, AsyncUdp, Runtime, async_io};
+use peer_sender_driver::{AsyncTimer, AsyncUdp, BindError, KernelSocket, Runtime, async_io};
 use peer_sender_smol::Smol;
 use peer_sender_tokio::Tokio;
 
@@ -32,13 +32,13 @@ fn chosen() -> Name {
 pub(crate) enum Chosen {}
 
 impl Runtime for Chosen {
-    type Socket = Socket;
+    type Socket = KernelSocket<Socket>;
     type Timer = Timer;
 
-    fn socket(socket: UdpSocket) -> io::Result<Socket> {
-        Ok(match chosen() {
-            Name::Tokio => Socket::Tokio(Tokio::socket(socket)?),
-            Name::Smol | Name::AsyncStd => Socket::AsyncIo(async_io::Socket::new(socket)?),
+    fn bind(address: SocketAddr) -> Result<Self::Socket, BindError> {
+        KernelSocket::bind(address, |socket| match chosen() {
+            Name::Tokio => peer_sender_tokio::Socket::new(socket).map(Socket::Tokio),
+            Name::Smol | Name::AsyncStd => async_io::Socket::new(socket).map(Socket::AsyncIo),
         })
     }
 

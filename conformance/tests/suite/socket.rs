@@ -1,16 +1,17 @@
 //! A node over sockets that block, fail, or are taken away: it goes on, or ends and says so.
 
 use std::future::Future;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSliceMut};
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::nodes::*;
 use peer_sender_driver::{
-    AsyncUdp, Config, NodeConfig, Outcome, PeerConfig, PeerSender, PeerStats, RejectReason,
-    Runtime, StopMode, StopReason, Trust,
+    Arrived, BindError, Config, Datagrams, NodeConfig, Outcome, PeerConfig, PeerSender, PeerStats,
+    RejectReason, Report, Runtime, StopMode, StopReason, Transmit, Trust,
 };
 use smol::future::yield_now;
 
@@ -24,6 +25,8 @@ const REPORTS: u8 = 3;
 const GOES: u8 = 2;
 /// Reads are counted, for all sockets of the kind together.
 const COUNTED: u8 = 4;
+/// Linux's error of a datagram that is too large.
+const EMSGSIZE: i32 = 90;
 static READS: AtomicU32 = AtomicU32::new(0);
 
 /// The runtime, with a socket of that kind.
@@ -31,8 +34,8 @@ struct Moody<R, const KIND: u8>(PhantomData<fn() -> R>);
 
 struct MoodySocket<S, const KIND: u8> {
     inner: S,
-    reads: AtomicU32,
-    writes: AtomicU32,
+    reads: u32,
+    writes: u32,
     waits: u32,
 }
 
@@ -40,12 +43,11 @@ impl<R: Runtime, const KIND: u8> Runtime for Moody<R, KIND> {
     type Socket = MoodySocket<R::Socket, KIND>;
     type Timer = R::Timer;
 
-    fn socket(socket: std::net::UdpSocket) -> io::Result<Self::Socket> {
-        let (reads, writes) = (AtomicU32::new(0), AtomicU32::new(0));
+    fn bind(address: SocketAddr) -> Result<Self::Socket, BindError> {
         Ok(MoodySocket {
-            inner: R::socket(socket)?,
-            reads,
-            writes,
+            inner: R::bind(address)?,
+            reads: 0,
+            writes: 0,
             waits: 0,
         })
     }
@@ -61,9 +63,25 @@ impl<R: Runtime, const KIND: u8> Runtime for Moody<R, KIND> {
     fn now() -> Instant {
         R::now()
     }
+
+    fn seed() -> io::Result<[u8; 32]> {
+        R::seed()
+    }
 }
 
-impl<S: AsyncUdp, const KIND: u8> AsyncUdp for MoodySocket<S, KIND> {
+impl<S: Datagrams, const KIND: u8> Datagrams for MoodySocket<S, KIND> {
+    fn local_addr(&self) -> SocketAddr {
+        self.inner.local_addr()
+    }
+
+    fn buffers(&self) -> (usize, usize) {
+        self.inner.buffers()
+    }
+
+    fn segments_max(&self) -> usize {
+        self.inner.segments_max()
+    }
+
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waits += 1;
         if KIND == GOES && self.waits > 20 {
@@ -76,35 +94,40 @@ impl<S: AsyncUdp, const KIND: u8> AsyncUdp for MoodySocket<S, KIND> {
         self.inner.poll_writable(cx)
     }
 
-    fn poll_error(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.inner.poll_error(cx)
+    fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_report(cx)
     }
 
-    fn try_read<T>(&self, io: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let count = self.reads.fetch_add(1, Ordering::Relaxed);
+    fn receive(
+        &mut self,
+        buffers: &mut [IoSliceMut<'_>],
+        arrived: &mut Vec<Arrived>,
+    ) -> io::Result<()> {
+        let count = self.reads;
+        self.reads += 1;
         if KIND == COUNTED {
             READS.fetch_add(1, Ordering::Relaxed);
         }
         if KIND == FAILS && count % 7 == 3 {
             return Err(ErrorKind::ConnectionReset.into());
         }
-        self.inner.try_read(io)
+        self.inner.receive(buffers, arrived)
     }
 
-    fn try_write<T>(&self, io: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        const EMSGSIZE: i32 = 90;
-        let count = self.writes.fetch_add(1, Ordering::Relaxed);
+    fn send(&mut self, transmit: &Transmit, contents: &[u8]) -> io::Result<()> {
+        let count = self.writes;
+        self.writes += 1;
         match (KIND, count % 15) {
             (BLOCKS, 2 | 5 | 8 | 11 | 14) => Err(ErrorKind::WouldBlock.into()),
             (FAILS, 4 | 5) => Err(ErrorKind::NetworkUnreachable.into()),
             (FAILS, 9 | 10) | (REPORTS, 11) => Err(io::Error::from_raw_os_error(EMSGSIZE)),
             (REPORTS, 3 | 6) => Err(ErrorKind::ConnectionRefused.into()),
-            _ => self.inner.try_write(io),
+            _ => self.inner.send(transmit, contents),
         }
     }
 
-    fn inner(&self) -> socket2::SockRef<'_> {
-        self.inner.inner()
+    fn report(&mut self) -> io::Result<Option<Report>> {
+        self.inner.report()
     }
 }
 

@@ -37,6 +37,7 @@ mod node_thread;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -49,7 +50,9 @@ use peer_sender_quic::PeerId;
 
 use self::node_thread::{Deadline, now};
 pub use self::node_thread::{Socket, Timer};
+use crate::bind::BindError;
 use crate::incoming::{Incoming, IncomingMessage};
+use crate::kernel::KernelSocket;
 use crate::peer::PeerSender;
 use crate::runtime::Runtime;
 
@@ -61,11 +64,11 @@ pub type Node<P> = crate::Node<P, Blocking>;
 pub enum Blocking {}
 
 impl Runtime for Blocking {
-    type Socket = Socket;
+    type Socket = KernelSocket<Socket>;
     type Timer = Timer;
 
-    fn socket(socket: std::net::UdpSocket) -> io::Result<Socket> {
-        Ok(Socket::new(socket))
+    fn bind(address: SocketAddr) -> Result<Self::Socket, BindError> {
+        KernelSocket::bind(address, |socket| Ok(Socket::new(socket)))
     }
 
     fn timer() -> Timer {

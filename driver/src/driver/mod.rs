@@ -30,7 +30,7 @@ use self::peers::Peers;
 use self::socket::Udp;
 use crate::bell::lock;
 use crate::control::NodeShared;
-use crate::runtime::{AsyncUdp, Runtime};
+use crate::runtime::{Datagrams, Runtime};
 
 /// Rounds before other tasks get their turn.
 const ROUNDS_PER_POLL: usize = 4;
@@ -86,10 +86,10 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         machine: NodeMachine<P>,
         socket: R::Socket,
         shared: Arc<NodeShared<P>>,
-    ) -> io::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             machine,
-            udp: Udp::new(socket, shared.address)?,
+            udp: Udp::new(socket),
             alarm: Alarm::new(R::timer()),
             ending: Ending::of(&shared),
             shared,
@@ -105,7 +105,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             stopping: false,
             aborting: false,
             complaints: Complaints::default(),
-        })
+        }
     }
 
     /// Runs until the node has stopped. Dropped before, it ends the node at once: see `Drop`.
@@ -161,8 +161,8 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         if self.unsent.is_some() || self.is_paused() {
             return false;
         }
-        let count = match self.udp.receive() {
-            Ok(count) => count,
+        match self.udp.receive() {
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(error) => {
                 let now = self.now();
@@ -172,10 +172,10 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
                 }
                 return true;
             }
-        };
+        }
         // Read after the call returned: otherwise a datagram may seem to come before it was sent.
         let now = self.now();
-        for (about, datagram) in self.udp.datagrams(count) {
+        for (about, datagram) in self.udp.datagrams() {
             self.machine.handle_datagram(now, about, datagram);
         }
         true
@@ -268,7 +268,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         if self.alarm.poll(cx).is_ready() {
             return Ok(false);
         }
-        if self.udp.socket.poll_error(cx).is_ready() {
+        if self.udp.socket.poll_report(cx).is_ready() {
             self.reports = true;
             return Ok(false);
         }

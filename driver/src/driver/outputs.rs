@@ -10,7 +10,7 @@ use super::Driver;
 use crate::control::TurnedAway;
 use crate::incoming::wake_takers;
 use crate::mailbox::failed;
-use crate::runtime::Runtime;
+use crate::runtime::{Datagrams, Runtime};
 
 /// Send calls in a round.
 const SENDS_PER_ROUND: usize = 32;
@@ -67,7 +67,8 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             if told.events == EVENTS_PER_ROUND {
                 return self.interrupted(Outputs::Some);
             }
-            self.machine.set_segments_max(self.udp.segments_max());
+            self.machine
+                .set_segments_max(self.udp.socket.segments_max());
             match self.machine.poll_output(now, &mut self.buffer) {
                 Output::Transmit(transmit) => {
                     sends += 1;
@@ -141,7 +142,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         true
     }
 
-    fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
+    fn try_send(&mut self, transmit: &Transmit) -> io::Result<()> {
         let contents = self.buffer.get(..transmit.size).unwrap_or(&self.buffer);
         self.udp.send(transmit, contents)
     }
