@@ -6,6 +6,7 @@
 )]
 
 #[path = "suite/backend.rs"]
+#[allow(dead_code, reason = "nobody from outside reaches a simulation")]
 mod backend;
 #[path = "suite/nodes.rs"]
 #[allow(dead_code, reason = "the suite uses all of it")]

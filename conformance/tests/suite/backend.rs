@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use peer_sender_async_std::AsyncStd;
+use peer_sender_conformance::simulated::{self, Simulated};
 use peer_sender_driver::Runtime;
 use peer_sender_driver::blocking::{self, Blocking};
 use peer_sender_smol::Smol;
@@ -94,5 +95,16 @@ impl Backend for OnThreads {
 
     fn block_on<T>(test: impl Future<Output = T>) -> T {
         blocking::block_on(test)
+    }
+}
+
+/// No threads, sockets and time of the system; the same in each run.
+pub(crate) enum InSimulation {}
+
+impl Backend for InSimulation {
+    type Runtime = Simulated;
+
+    fn block_on<T>(test: impl Future<Output = T>) -> T {
+        simulated::block_on(test)
     }
 }

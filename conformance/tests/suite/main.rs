@@ -1,4 +1,5 @@
-//! What nodes and handles do, told once for every runtime, over real sockets on loopback.
+//! What nodes and handles do, told once for every runtime: over real sockets on loopback, and in
+//! simulation.
 //!
 //! A case is an async function that is generic over the runtime, in the file of its group, and listed
 //! below; one that is not listed is dead code, which the compiler tells of. `backend.rs` has the
@@ -24,24 +25,41 @@ mod records;
 mod replies;
 mod socket;
 
+/// A test, under one backend. What a case needs that no simulation has is told behind its name.
+macro_rules! case {
+    (over_sockets $backend:ty: $group:ident $case:ident $($needs:literal)?) => {
+        case!(@ $backend: $group $case);
+    };
+    (simulated $backend:ty: $group:ident $case:ident) => {
+        case!(@ $backend: $group $case);
+    };
+    (simulated $backend:ty: $group:ident $case:ident $needs:literal) => {
+        case!(@ #[ignore = $needs] $backend: $group $case);
+    };
+    (@ $(#[$attribute:meta])? $backend:ty: $group:ident $case:ident) => {
+        #[test]
+        $(#[$attribute])?
+        fn $case() {
+            crate::backend::run::<$backend, _>(
+                crate::$group::$case::<<$backend as crate::backend::Backend>::Runtime>,
+            );
+        }
+    };
+}
+
 /// One test for each case, under one backend.
 macro_rules! cases {
-    ($backend:ty: $($group:ident { $($case:ident)+ })+) => {
+    ($kind:ident $backend:ty: $($group:ident { $($case:ident $(($needs:literal))?)+ })+) => {
         $(mod $group {
-            $(#[test]
-            fn $case() {
-                crate::backend::run::<$backend, _>(
-                    crate::$group::$case::<<$backend as crate::backend::Backend>::Runtime>,
-                );
-            })+
+            $(case! { $kind $backend: $group $case $($needs)? })+
         })+
     };
 }
 
 /// All cases, under one backend.
 macro_rules! suite {
-    ($backend:ty) => {
-        cases! { $backend:
+    ($kind:ident $backend:ty) => {
+        cases! { $kind $backend:
             delivery {
                 a_message_goes_there_and_its_receipt_comes_back
                 ten_thousand_arrive_in_order_and_hold_the_caller_back
@@ -51,7 +69,7 @@ macro_rules! suite {
                 what_the_application_does_not_want_is_refused_and_the_rest_goes_on
                 a_receipt_gives_its_outcome_again_and_tells_its_id
                 an_address_in_use_is_named
-                the_kernel_gives_socket_buffers
+                the_kernel_gives_socket_buffers ("there is no kernel that could give any")
                 ipv4_peers_are_reached_through_a_socket_of_both_families
                 handles_are_send_and_sync
             }
@@ -61,7 +79,7 @@ macro_rules! suite {
                 what_has_not_begun_can_be_taken_back
                 a_sink_is_held_back_by_who_does_not_take_and_flushed_by_who_answers
                 a_broadcast_reaches_every_peer_and_names_each_that_it_does_not
-                handles_work_on_threads_without_a_runtime
+                handles_work_on_threads_without_a_runtime ("other threads run while the clock stands")
             }
             ends {
                 a_drain_finishes_what_was_accepted_and_accepts_nothing_more
@@ -138,21 +156,25 @@ macro_rules! suite {
 }
 
 mod tokio_current_thread {
-    suite!(crate::backend::TokioCurrentThread);
+    suite!(over_sockets crate::backend::TokioCurrentThread);
 }
 
 mod tokio_multi_thread {
-    suite!(crate::backend::TokioMultiThread);
+    suite!(over_sockets crate::backend::TokioMultiThread);
 }
 
 mod smol {
-    suite!(crate::backend::OnSmol);
+    suite!(over_sockets crate::backend::OnSmol);
 }
 
 mod async_std {
-    suite!(crate::backend::OnAsyncStd);
+    suite!(over_sockets crate::backend::OnAsyncStd);
 }
 
 mod blocking {
-    suite!(crate::backend::OnThreads);
+    suite!(over_sockets crate::backend::OnThreads);
+}
+
+mod simulated {
+    suite!(simulated crate::backend::InSimulation);
 }
