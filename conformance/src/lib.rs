@@ -4,3 +4,4 @@
 //! the [simulated] runtime of this crate. Its name is `BACKEND::GROUP::CASE`.
 
 pub mod simulated;
+pub mod untimed;
