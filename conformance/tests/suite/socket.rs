@@ -1,135 +1,15 @@
 //! A node over sockets that block, fail, or are taken away: it goes on, or ends and says so.
 
-use std::future::Future;
-use std::io::{self, ErrorKind, IoSliceMut};
-use std::marker::PhantomData;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use crate::moody::*;
 use crate::nodes::*;
 use peer_sender_driver::{
-    Arrived, BindError, Config, Datagrams, NodeConfig, Outcome, PeerConfig, PeerSender, PeerStats,
-    RejectReason, Report, Runtime, StopMode, StopReason, Transmit, Trust,
+    Config, NodeConfig, Outcome, PeerConfig, PeerSender, PeerSnapshot, RejectReason, Runtime,
+    StopMode, StopReason, Trust,
 };
 use smol::future::yield_now;
-
-/// Every third datagram has to wait, for a socket that says at once that it can be written.
-const BLOCKS: u8 = 0;
-/// Calls fail now and then, and some of them when they are repeated.
-const FAILS: u8 = 1;
-/// Calls now and then report of an earlier datagram, as Linux does.
-const REPORTS: u8 = 3;
-/// After some waits the runtime takes the socket away.
-const GOES: u8 = 2;
-/// Reads are counted, for all sockets of the kind together.
-const COUNTED: u8 = 4;
-/// Linux's error of a datagram that is too large.
-const EMSGSIZE: i32 = 90;
-static READS: AtomicU32 = AtomicU32::new(0);
-
-/// The runtime, with a socket of that kind.
-struct Moody<R, const KIND: u8>(PhantomData<fn() -> R>);
-
-struct MoodySocket<S, const KIND: u8> {
-    inner: S,
-    reads: u32,
-    writes: u32,
-    waits: u32,
-}
-
-impl<R: Runtime, const KIND: u8> Runtime for Moody<R, KIND> {
-    type Socket = MoodySocket<R::Socket, KIND>;
-    type Timer = R::Timer;
-
-    fn bind(address: SocketAddr) -> Result<Self::Socket, BindError> {
-        Ok(MoodySocket {
-            inner: R::bind(address)?,
-            reads: 0,
-            writes: 0,
-            waits: 0,
-        })
-    }
-
-    fn timer() -> R::Timer {
-        R::timer()
-    }
-
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        R::spawn(task)
-    }
-
-    fn now() -> Instant {
-        R::now()
-    }
-
-    fn seed() -> io::Result<[u8; 32]> {
-        R::seed()
-    }
-}
-
-impl<S: Datagrams, const KIND: u8> Datagrams for MoodySocket<S, KIND> {
-    fn local_addr(&self) -> SocketAddr {
-        self.inner.local_addr()
-    }
-
-    fn buffers(&self) -> (usize, usize) {
-        self.inner.buffers()
-    }
-
-    fn segments_max(&self) -> usize {
-        self.inner.segments_max()
-    }
-
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.waits += 1;
-        if KIND == GOES && self.waits > 20 {
-            return Poll::Ready(Err(io::Error::other("shutting down")));
-        }
-        self.inner.poll_readable(cx)
-    }
-
-    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner.poll_writable(cx)
-    }
-
-    fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.inner.poll_report(cx)
-    }
-
-    fn receive(
-        &mut self,
-        buffers: &mut [IoSliceMut<'_>],
-        arrived: &mut Vec<Arrived>,
-    ) -> io::Result<()> {
-        let count = self.reads;
-        self.reads += 1;
-        if KIND == COUNTED {
-            READS.fetch_add(1, Ordering::Relaxed);
-        }
-        if KIND == FAILS && count % 7 == 3 {
-            return Err(ErrorKind::ConnectionReset.into());
-        }
-        self.inner.receive(buffers, arrived)
-    }
-
-    fn send(&mut self, transmit: &Transmit, contents: &[u8]) -> io::Result<()> {
-        let count = self.writes;
-        self.writes += 1;
-        match (KIND, count % 15) {
-            (BLOCKS, 2 | 5 | 8 | 11 | 14) => Err(ErrorKind::WouldBlock.into()),
-            (FAILS, 4 | 5) => Err(ErrorKind::NetworkUnreachable.into()),
-            (FAILS, 9 | 10) | (REPORTS, 11) => Err(io::Error::from_raw_os_error(EMSGSIZE)),
-            (REPORTS, 3 | 6) => Err(ErrorKind::ConnectionRefused.into()),
-            _ => self.inner.send(transmit, contents),
-        }
-    }
-
-    fn report(&mut self) -> io::Result<Option<Report>> {
-        self.inner.report()
-    }
-}
 
 type MoodyNode<R, const KIND: u8> = Node<Moody<R, KIND>>;
 
@@ -148,9 +28,9 @@ async fn pair<R: Runtime, const KIND: u8>() -> (MoodyNode<R, KIND>, MoodyNode<R,
     (listener, node, peer)
 }
 
-async fn deliver_some<R: Runtime, const KIND: u8>() -> PeerStats {
+/// Sends a hundred messages of two packets each; all of them arrive.
+async fn deliver<R: Runtime, const KIND: u8>(listener: &MoodyNode<R, KIND>, peer: &PeerSender) {
     const SIZE: usize = 2_000;
-    let (listener, node, peer) = pair::<R, KIND>().await;
     let mut receipts = Vec::new();
     for number in 0..100_u8 {
         receipts.push(peer.send(vec![number; SIZE]).await.unwrap());
@@ -162,9 +42,14 @@ async fn deliver_some<R: Runtime, const KIND: u8>() -> PeerStats {
     for receipt in receipts {
         assert!(receipt.await.is_delivered());
     }
-    let stats = peer.stats().await;
+}
+
+async fn deliver_some<R: Runtime, const KIND: u8>() -> PeerSnapshot {
+    let (listener, node, peer) = pair::<R, KIND>().await;
+    deliver(&listener, &peer).await;
+    let snapshot = peer.snapshot().await.unwrap();
     node.stop(StopMode::Abort).await;
-    stats
+    snapshot
 }
 
 pub(crate) async fn a_socket_that_blocks_is_waited_for<R: Runtime>() {
@@ -177,6 +62,38 @@ pub(crate) async fn a_socket_that_fails_costs_datagrams_and_nothing_else<R: Runt
 
 pub(crate) async fn a_report_of_an_earlier_datagram_costs_no_other<R: Runtime>() {
     assert_eq!(deliver_some::<R, REPORTS>().await.lost_packets, 0);
+}
+
+pub(crate) async fn what_is_too_large_for_the_path_is_cut_smaller<R: Runtime>() {
+    let snapshot = deliver_some::<R, NARROW>().await;
+    assert!(snapshot.mtu >= 1_200 && usize::from(snapshot.mtu) <= NARROW_BYTES);
+    assert_eq!(
+        snapshot.lost_packets, 0,
+        "larger ones are only tried, with nothing in them"
+    );
+}
+
+pub(crate) async fn a_path_that_becomes_narrow_is_found_out<R: Runtime>() {
+    let (listener, _node, peer) = pair::<R, NARROWS>().await;
+    let snapshot = loop {
+        deliver(&listener, &peer).await;
+        let snapshot = peer.snapshot().await.unwrap();
+        if snapshot.black_holes > 0 {
+            break snapshot;
+        }
+    };
+    assert!(snapshot.mtu >= 1_200 && usize::from(snapshot.mtu) <= NARROW_BYTES);
+    assert!(snapshot.lost_packets > 0);
+    assert_eq!(peer.stats().await.machine.connected, 1);
+}
+
+pub(crate) async fn several_datagrams_at_once_that_are_refused_go_one_by_one<R: Runtime>() {
+    let lost = deliver_some::<R, ONE_BY_ONE>().await.lost_packets;
+    assert!((1..=10).contains(&lost), "{lost} lost with one call");
+}
+
+pub(crate) async fn a_socket_that_does_less_than_it_was_asked_costs_nothing<R: Runtime>() {
+    assert_eq!(deliver_some::<R, PARTIAL>().await.lost_packets, 0);
 }
 
 pub(crate) async fn a_socket_that_is_taken_away_ends_the_node_with_every_outcome<R: Runtime>() {
