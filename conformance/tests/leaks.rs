@@ -17,7 +17,9 @@ use backend::*;
 use nodes::*;
 use peer_sender_driver::{NodeConfig, Runtime, StopMode};
 
+/// Nodes of each backend; and where there is time for it.
 const NODES: usize = 2_000;
+const MANY_NODES: usize = 10_000;
 /// What allocators and lazily made tables of runtimes may keep.
 const KIB_KEPT_MAX: u64 = 8 << 10;
 
@@ -57,12 +59,12 @@ async fn least<R: Runtime>() -> (usize, usize) {
     least
 }
 
-fn check<B: Backend>(name: &'static str) {
+fn check<B: Backend>(name: &'static str, nodes: usize) {
     run::<B, _>(move || async move {
         // The runtime's own threads and files come with its first nodes.
         bind_and_drop::<B::Runtime>(100).await;
         let (before, kib) = (least::<B::Runtime>().await, resident_kib());
-        bind_and_drop::<B::Runtime>(NODES).await;
+        bind_and_drop::<B::Runtime>(nodes).await;
         let after = loop {
             let after = least::<B::Runtime>().await;
             // Nodes that were only dropped end when their runtime gets to it.
@@ -72,17 +74,28 @@ fn check<B: Backend>(name: &'static str) {
         };
         let kept = resident_kib().saturating_sub(kib);
         println!(
-            "{name}: {NODES} nodes; files and threads {before:?}, then {after:?}; {kept} KiB kept"
+            "{name}: {nodes} nodes; files and threads {before:?}, then {after:?}; {kept} KiB kept"
         );
         assert!(kept < KIB_KEPT_MAX, "{name} keeps {kept} KiB");
     });
 }
 
+fn check_all(nodes: usize) {
+    check::<TokioCurrentThread>("tokio_current_thread", nodes);
+    check::<TokioMultiThread>("tokio_multi_thread", nodes);
+    check::<OnSmol>("smol", nodes);
+    check::<OnAsyncStd>("async_std", nodes);
+    check::<OnThreads>("blocking", nodes);
+    check::<InSimulation>("simulated", nodes);
+}
+
 #[test]
 fn nothing_is_left_of_nodes_that_were_made_and_dropped() {
-    check::<TokioCurrentThread>("tokio_current_thread");
-    check::<TokioMultiThread>("tokio_multi_thread");
-    check::<OnSmol>("smol");
-    check::<OnAsyncStd>("async_std");
-    check::<OnThreads>("blocking");
+    check_all(NODES);
+}
+
+#[test]
+#[ignore = "takes half a minute: cargo test -p peer-sender-conformance --test leaks -- --ignored"]
+fn nothing_is_left_of_very_many_nodes() {
+    check_all(MANY_NODES);
 }
