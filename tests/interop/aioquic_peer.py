@@ -8,12 +8,15 @@ import argparse
 import asyncio
 import datetime
 import hashlib
+import hmac
 import json
 import os
+import signal
 import ssl
 import sys
 
 from aioquic.asyncio import QuicConnectionProtocol, connect, serve
+from aioquic.asyncio import server as aioquic_server
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, StreamDataReceived, StreamReset
 from cryptography import x509
@@ -60,10 +63,14 @@ class Receiver(QuicConnectionProtocol):
     """Says what comes; may refuse the first messages, each by STOP_SENDING."""
 
     refuse, refuse_code = 0, 0
+    # So many came whole; and whom nothing more is granted, if that is for anybody.
+    messages, held = 0, None
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self.streams, self.refused = {}, set()
+        if Receiver.held is not None:
+            hold(self)
 
     def quic_event_received(self, event):
         if isinstance(event, HandshakeCompleted):
@@ -89,7 +96,64 @@ class Receiver(QuicConnectionProtocol):
         payload += event.data
         if event.end_stream:
             del self.streams[event.stream_id]
+            Receiver.messages += 1
             say(bytes=len(payload), sha256=hashlib.sha256(payload).hexdigest())
+
+
+def hold(protocol):
+    """Grants no more than the limits of the handshake: as an application that does not read."""
+    Receiver.held.add(protocol)
+    protocol._quic._write_connection_limits = lambda **_: None
+    protocol._quic._write_stream_limits = lambda **_: None
+
+
+def read_on():
+    """Grants again, to all."""
+    held, Receiver.held = Receiver.held, None
+    for protocol in held:
+        del protocol._quic._write_connection_limits, protocol._quic._write_stream_limits
+        protocol.transmit()
+
+
+class Forgetful(aioquic_server.QuicServer):
+    """Forgets its connections when it has so many messages, as a process that is started anew, and answers
+    what belongs to none with a stateless reset (RFC 9000 section 10.3), which aioquic by itself does not."""
+
+    after, key = None, b""
+
+    def datagram_received(self, data, address):
+        connection = data[1 : 1 + self._configuration.connection_id_length]
+        if Forgetful.after is not None and Receiver.messages >= Forgetful.after:
+            Forgetful.after = None
+            for protocol in set(self._protocols.values()):
+                protocol._timer and protocol._timer.cancel()
+                protocol.datagram_received = protocol.transmit = lambda *_: None
+            self._protocols.clear()
+            say(forgotten=True)
+        if data[0] & 0x80 or connection in self._protocols:
+            super().datagram_received(data, address)
+        elif len(data) > 43:
+            self._transport.sendto(bytes([0x40]) + os.urandom(26) + Forgetful.token(connection), address)
+
+    @staticmethod
+    def token(connection):
+        return hmac.digest(Forgetful.key, connection, "sha256")[:16]
+
+
+class Remembered(aioquic_server.QuicConnection):
+    """Its tokens for stateless resets follow from its connection ids and a key."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.name_tokens()
+
+    def _replenish_connection_ids(self):
+        super()._replenish_connection_ids()
+        self.name_tokens()
+
+    def name_tokens(self):
+        for connection in self._host_cids:
+            connection.stateless_reset_token = Forgetful.token(connection.cid)
 
 
 async def receive(args):
@@ -97,6 +161,12 @@ async def receive(args):
     key = identity(args.key)
     configuration.load_cert_chain(args.key, args.key)
     Receiver.refuse, Receiver.refuse_code = args.refuse, args.refuse_code
+    if args.hold:
+        Receiver.held = set()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, read_on)
+    if args.forget_after:
+        Forgetful.after, Forgetful.key = args.forget_after, os.urandom(32)
+        aioquic_server.QuicServer, aioquic_server.QuicConnection = Forgetful, Remembered
     server = await serve("127.0.0.1", args.port, configuration=configuration, create_protocol=Receiver, retry=args.retry)
     say(port=server._transport.get_extra_info("sockname")[1], key=key)
     await asyncio.Event().wait()
@@ -111,6 +181,7 @@ async def send(args):
     lines = [line.strip() for line in sys.stdin]
     host, port = args.to.rsplit(":", 1)
     async with connect(host, int(port), configuration=configuration) as client:
+        client.peer = client._quic._network_paths[0].addr
         for number, line in enumerate(lines):
             if args.update_keys and number == len(lines) // 2:
                 client._quic.request_key_update()
@@ -128,6 +199,26 @@ async def send(args):
         ):
             await client.ping()
         say(sent=len(lines))
+        if args.mute:
+            say(reset_after=await mute(client))
+
+
+async def mute(client):
+    """Says nothing more that belongs to the connection, and asks now and then with what belongs to none
+    that anybody could read whether the other end still knows it: seconds until it does not."""
+    loop, known = asyncio.get_running_loop(), asyncio.Event()
+    token = client._quic._peer_cid.stateless_reset_token
+    transport, begin = client._transport, loop.time()
+    client.datagram_received = lambda data, _: known.set() if data[-16:] == token else None
+    client.transmit = lambda: None
+    client._timer and client._timer.cancel()
+    while not known.is_set():
+        transport.sendto(bytes([0x40]) + client._quic._peer_cid.cid + os.urandom(100), client.peer)
+        try:
+            await asyncio.wait_for(known.wait(), 0.25)
+        except asyncio.TimeoutError:
+            pass
+    return loop.time() - begin
 
 
 def main():
@@ -138,6 +229,9 @@ def main():
     parser.add_argument("--retry", action="store_true", help="prove every address by a Retry")
     parser.add_argument("--refuse", type=int, default=0, help="so many messages, by STOP_SENDING")
     parser.add_argument("--refuse-code", type=int, default=7)
+    parser.add_argument("--hold", action="store_true", help="read nothing more until SIGUSR1 comes")
+    parser.add_argument("--forget-after", type=int, help="so many messages: every connection")
+    parser.add_argument("--mute", action="store_true", help="after all, until the other end has forgotten us")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--to")
     parser.add_argument("--no-certificate", action="store_true")
