@@ -1,5 +1,6 @@
 //! The streams of one connection: what is still to be written, and what may be read.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -348,10 +349,9 @@ impl Streams {
     fn open_waiting(&mut self, connection: &mut Connection, events: &mut Vec<Event>) {
         loop {
             let next = self.waiting().next();
-            let Some(id) = next.filter(|id| self.open_up_to(connection, id.index)) else {
+            if !next.is_some_and(|id| self.open_up_to(connection, id.index, events)) {
                 return;
-            };
-            self.flush(connection, id, events);
+            }
         }
     }
 
@@ -365,28 +365,44 @@ impl Streams {
         from_there.take_while(|id| id.opener == Side::Local)
     }
 
-    /// Opens our own streams, this one included. False if the other end does not let us yet. One
-    /// that was given up before it could be opened is reset, so that it takes up no credit.
-    fn open_up_to(&mut self, connection: &mut Connection, index: u64) -> bool {
+    /// Opens our own streams, this one included, and hands QUIC what each was waiting with. False if the
+    /// other end does not let us yet. One that was given up before it could be opened is reset, so that
+    /// it takes up no credit.
+    fn open_up_to(
+        &mut self,
+        connection: &mut Connection,
+        index: u64,
+        events: &mut Vec<Event>,
+    ) -> bool {
         while self.opened <= index {
             let Some(quic_id) = connection.streams().open(self.dir) else {
                 return false;
             };
-            let id = machine_id(connection, quic_id);
-            if !self.open.contains_key(&id) {
-                // It fails only for a stream that is closed already.
-                let _ = connection.send_stream(quic_id).reset(VarInt::from_u32(0));
-            }
             self.opened += 1;
+            let id = machine_id(connection, quic_id);
+            match self.open.contains_key(&id) {
+                true => self.hand_over(connection, id, events),
+                // It fails only for a stream that is closed already.
+                false => {
+                    let _ = connection.send_stream(quic_id).reset(VarInt::from_u32(0));
+                }
+            }
         }
         true
     }
 
-    /// Hands QUIC what it takes of the stream's write.
+    /// Hands QUIC what it takes of the stream's write, once the stream may be opened.
     fn flush(&mut self, connection: &mut Connection, id: StreamId, events: &mut Vec<Event>) {
-        if id.opener == Side::Local && !self.open_up_to(connection, id.index) {
-            return;
+        match id.opener == Side::Local && self.opened <= id.index {
+            true => {
+                self.open_up_to(connection, id.index, events);
+            }
+            false => self.hand_over(connection, id, events),
         }
+    }
+
+    /// Hands QUIC what it takes of the write of a stream that is open there.
+    fn hand_over(&mut self, connection: &mut Connection, id: StreamId, events: &mut Vec<Event>) {
         let Some(Stream { sending, .. }) = self.open.get_mut(&id) else {
             return;
         };
@@ -426,13 +442,14 @@ impl Streams {
     /// Both halves are over: nothing more is to be known of it. So a peer that opens and ends
     /// streams for ever takes up no memory.
     fn forget_if_over(&mut self, id: StreamId) {
-        if let Some(Stream {
-            sending: Sending::Over,
-            reading: Reading::Over,
-            ..
-        }) = self.open.get(&id)
+        if let Entry::Occupied(stream) = self.open.entry(id)
+            && let Stream {
+                sending: Sending::Over,
+                reading: Reading::Over,
+                ..
+            } = stream.get()
         {
-            self.open.remove(&id);
+            stream.remove();
         }
     }
 }

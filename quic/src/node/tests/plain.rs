@@ -537,6 +537,33 @@ fn a_stream_that_is_given_up_before_it_could_be_opened_takes_no_credit() {
     assert_eq!(world.end(2).received.len(), 2);
 }
 
+/// Credit has come, and nobody has looked at it when the next message is queued: who opens its stream
+/// opens those that waited before it.
+#[test]
+fn a_stream_that_waits_for_credit_is_written_whoever_opens_it() {
+    let mut world = World::new(24);
+    world.place(1, plain_dialler(), 1);
+    let listener = plain_listener(|it| it);
+    world.place(2, listener.clone(), 2);
+    set_transport(&mut world, 2, &listener, |it| {
+        it.max_concurrent_uni_streams(1_u32.into());
+    });
+    let peer = world.dial(1, 2, identity(2).key());
+    let (mut sent, count) = (20, 60);
+    world.queue(1, peer, messages(0, sent));
+    let end = world.now + 60 * SECOND;
+    world.settle();
+    while world.step(end) {
+        if sent < count {
+            world.queue(1, peer, messages(sent, 1));
+            sent += 1;
+        }
+        world.settle();
+    }
+    assert_eq!(world.end(1).settled(peer).len() as u64, count);
+    assert!(all_delivered(&mut world, peer));
+}
+
 /// The name by which a listener was told that it is dialled.
 fn name_told(peer: impl FnOnce(PeerConfig) -> PeerConfig) -> Option<String> {
     let mut world = World::new(23);

@@ -174,24 +174,32 @@ impl World {
             if so(self) {
                 return true;
             }
-            let timers = self.ends.values().filter_map(|end| end.until).min();
-            let datagram = self.wire.keys().next().map(|&(at, _)| at);
-            let report = self.reported.keys().next().map(|&(at, _)| at);
-            match [timers, datagram, report].into_iter().flatten().min() {
-                Some(next) if next <= end => self.now = self.now.max(next),
-                _ => return false,
-            }
-            self.arrive();
-            for end in self.ends.values_mut() {
-                if end.until.is_some_and(|at| at <= self.now) {
-                    end.node.handle_timeout(self.now);
-                }
+            if !self.step(end) {
+                return false;
             }
         }
     }
 
+    /// Lets the next thing happen that does by then, and no node be polled yet. False if nothing does.
+    pub(super) fn step(&mut self, end: Time) -> bool {
+        let timers = self.ends.values().filter_map(|end| end.until).min();
+        let datagram = self.wire.keys().next().map(|&(at, _)| at);
+        let report = self.reported.keys().next().map(|&(at, _)| at);
+        match [timers, datagram, report].into_iter().flatten().min() {
+            Some(next) if next <= end => self.now = self.now.max(next),
+            _ => return false,
+        }
+        self.arrive();
+        for end in self.ends.values_mut() {
+            if end.until.is_some_and(|at| at <= self.now) {
+                end.node.handle_timeout(self.now);
+            }
+        }
+        true
+    }
+
     /// Polls every node until none has anything left to do.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             self.poll();
             if !self.called.swap(false, Ordering::Relaxed) {
