@@ -85,7 +85,8 @@ impl PlainInbound {
         ahead: usize,
         (message_bytes_max, budget): (usize, &mut Budget),
     ) -> Taken {
-        let before = self.arriving.get(&place).map_or(0, |it| it.bytes.len());
+        let known = self.arriving.get(&place);
+        let (new, before) = (known.is_none(), known.map_or(0, |it| it.bytes.len()));
         let length = before.saturating_add(reading.in_hand());
         if length > message_bytes_max {
             self.lose(place, budget);
@@ -93,6 +94,15 @@ impl PlainInbound {
         }
         if length == 0 && !reading.fin {
             return Taken::Part;
+        }
+        // Most come whole, and find room.
+        if new
+            && reading.fin
+            && let Room::Reserved { cost } = find_room(length, ahead, self.held_cost, budget)
+        {
+            let mut bytes = Vec::new();
+            reading.take_into(&mut bytes);
+            return self.hold(bytes, cost, budget);
         }
         let arriving = self.arriving.entry(place).or_default();
         reading.take_into(&mut arriving.bytes);
@@ -110,7 +120,7 @@ impl PlainInbound {
             }
         }
         match reading.fin {
-            true => self.hold(place, budget),
+            true => self.hold_arrived(place, budget),
             false => Taken::Part,
         }
     }
@@ -142,15 +152,19 @@ impl PlainInbound {
         self.late.need()
     }
 
+    /// A message that was arriving is whole.
+    fn hold_arrived(&mut self, place: Place, budget: &mut Budget) -> Taken {
+        match self.arriving.remove(&place) {
+            Some(Arriving {
+                bytes,
+                room: Room::Reserved { cost },
+            }) => self.hold(bytes, cost, budget),
+            Some(_) | None => Taken::Waits,
+        }
+    }
+
     /// A message is whole: what was set aside and it does not need is free again.
-    fn hold(&mut self, place: Place, budget: &mut Budget) -> Taken {
-        let Some(Arriving {
-            bytes,
-            room: Room::Reserved { cost },
-        }) = self.arriving.remove(&place)
-        else {
-            return Taken::Waits;
-        };
+    fn hold(&mut self, bytes: Vec<u8>, cost: usize, budget: &mut Budget) -> Taken {
         let needed = bytes.len().saturating_add(MESSAGE_OVERHEAD).min(cost);
         budget.release(LANE, cost - needed);
         self.held_cost += needed;

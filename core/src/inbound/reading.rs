@@ -88,6 +88,7 @@ impl Reading {
         read: fn(&mut Decoder, &mut Bytes) -> Result<Option<T>, ProtocolError>,
     ) -> Result<Option<T>, ProtocolError> {
         loop {
+            self.decoder.foresee(self.waiting);
             // A payload of no bytes is an item that needs no input.
             let mut nothing = Bytes::new();
             let chunk = self.input.front_mut().unwrap_or(&mut nothing);
@@ -100,7 +101,6 @@ impl Reading {
             if item.is_some() || self.input.is_empty() {
                 return Ok(item);
             }
-            self.decoder.foresee(self.waiting);
         }
     }
 
