@@ -17,8 +17,6 @@ use crate::runtime::{Arrived, AsyncUdp, Datagrams, Report};
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 /// Buffers that one receive call fills at most.
 const BATCH: usize = 16;
-/// Datagrams that one send call may carry (GSO): beyond 10 the two ends wait for each other.
-const SEGMENTS_MAX: usize = 10;
 
 /// A UDP socket of the kernel that a runtime watches, read and written with all that the system can
 /// do: GRO, GSO, ECN, reports of errors.
@@ -109,7 +107,7 @@ impl<S: AsyncUdp> Datagrams for KernelSocket<S> {
 
     /// Falls to 1 when the system refuses batches.
     fn segments_max(&self) -> usize {
-        self.state.max_gso_segments().clamp(1, SEGMENTS_MAX)
+        self.state.max_gso_segments().max(1)
     }
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -67,8 +67,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
             if told.events == EVENTS_PER_ROUND {
                 return self.interrupted(Outputs::Some);
             }
-            self.machine
-                .set_segments_max(self.udp.socket.segments_max());
+            self.machine.set_segments_max(self.udp.segments_max(sends));
             match self.machine.poll_output(now, &mut self.buffer) {
                 Output::Transmit(transmit) => {
                     sends += 1;

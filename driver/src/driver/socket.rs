@@ -13,6 +13,10 @@ use crate::runtime::{Arrived, Datagrams, Report};
 const BATCH: usize = 16;
 /// The most that the kernel puts into one buffer.
 const BUFFER_BYTES: usize = 1 << 16;
+/// Datagrams that the first send calls of a burst may carry (GSO), and the last of these those behind
+/// them: a large batch costs half as much a datagram as a small one, but the other end waits until it is
+/// made. All of them fit into what one call may carry, 64 KiB.
+const SEGMENTS_MAX: [usize; 3] = [10, 20, 40];
 /// Datagrams of one buffer that share an allocation.
 const TOGETHER: usize = 4;
 /// Reports of the network that are read at once.
@@ -41,6 +45,14 @@ impl<S: Datagrams> Udp<S> {
             buffer: vec![0; BATCH * BUFFER_BYTES].into_boxed_slice(),
             arrived: Vec::with_capacity(BATCH),
         }
+    }
+
+    /// How many datagrams the next send call may carry, after so many of the same burst: as many as the
+    /// socket takes at most.
+    pub(super) fn segments_max(&self, sent: usize) -> usize {
+        let [.., most] = SEGMENTS_MAX;
+        let some = SEGMENTS_MAX.get(sent).copied().unwrap_or(most);
+        self.socket.segments_max().min(some)
     }
 
     /// Receives what is there, up to a batch, for [`datagrams`](Self::datagrams).
