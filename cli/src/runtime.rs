@@ -1,7 +1,7 @@
 //! The runtime that nodes run on.
 //!
 //! A command itself, its signals and its waiting are on tokio in any case: handles may be used from
-//! any runtime's tasks.
+//! any runtime's tasks. Only the ends of a `bench` are whole on the runtime.
 
 use std::fmt;
 
@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "runtimes")]
 mod chosen;
+mod tasks;
 
 #[cfg(feature = "runtimes")]
 pub(crate) use self::chosen::{Node, choose};
 #[cfg(not(feature = "runtimes"))]
 pub(crate) use peer_sender_tokio::Node;
+pub(crate) use tasks::{THREADS, run, sleep_until, spawn};
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct RuntimeArgs {

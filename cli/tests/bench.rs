@@ -75,7 +75,7 @@ fn every_work_is_measured() {
         for (field, value) in [
             ("workload", workload),
             ("runtime", "tokio"),
-            ("protocol", "peer-sender/1"),
+            ("protocol", "lanes"),
         ] {
             assert_eq!(row[field], value, "{row}");
         }
@@ -120,6 +120,19 @@ fn every_work_is_compared_with_quinn() {
                 assert_positive(row, &["cpu_ratio_to_quinn"]);
             }
         }
+    }
+}
+
+#[test]
+#[cfg(feature = "compare")]
+fn the_plain_protocol_is_compared_with_streams() {
+    let (_, rows) = rows("--protocol plain --size 1024 --against quinn");
+    let against: Vec<_> = rows.iter().map(|row| row["against"].as_str()).collect();
+    assert_eq!(against, [Some("streams"), Some("acknowledged")]);
+    for row in &rows {
+        assert_eq!(row["protocol"], "plain", "{row}");
+        assert_figures("throughput", row);
+        assert_figures("throughput", &row["quinn"]);
     }
 }
 

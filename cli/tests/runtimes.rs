@@ -25,3 +25,27 @@ fn a_bench_says_what_it_ran_on() {
     assert_eq!(row["runtime"], "smol", "{report}");
     assert!(row["messages_per_second"].as_f64() > Some(0.0), "{report}");
 }
+
+#[test]
+#[cfg(feature = "compare")]
+fn a_bench_compares_with_quinn_on_each_runtime() {
+    for runtime in ["smol", "async-std"] {
+        for (protocol, expected) in [
+            ("lanes", ["ordered", "streams"]),
+            ("plain", ["streams", "acknowledged"]),
+        ] {
+            let ran = run(&format!(
+                "bench --runtime {runtime} --protocol {protocol} --against quinn --size 100 \
+                 --seconds 0.05 --repetitions 1 --json"
+            ));
+            assert_eq!(ran.code, Some(0), "{runtime}: {ran:?}");
+            let report = json(&ran.stdout);
+            for (place, against) in expected.into_iter().enumerate() {
+                let row = &report["rows"][place];
+                assert_eq!(row["against"], against, "{report}");
+                assert_eq!(row["protocol"], protocol, "{report}");
+                assert!(row["ratio_to_quinn"].as_f64() > Some(0.0), "{report}");
+            }
+        }
+    }
+}

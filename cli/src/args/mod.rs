@@ -13,7 +13,7 @@ use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use peer_sender_tokio::{LANES_MAX, PeerKey};
 
 use self::values::{bind_address, message_size, peer_address, peers, repetitions, seconds, window};
-use crate::bench::Workload;
+use crate::bench::{Speech, Workload};
 use crate::recording::RecordingArgs;
 use crate::runtime::RuntimeArgs;
 use crate::spoken::SpokenArgs;
@@ -127,12 +127,16 @@ pub(crate) struct BenchArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) nodes: RuntimeArgs,
+    /// What our nodes speak. Recordings are of lanes.
+    #[arg(long, value_name = "P", value_enum, default_value = "lanes")]
+    pub(crate) protocol: Speech,
 }
 
 /// What to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Against {
-    /// Plain quinn: an ordered stream with counts written back, and a stream for each message.
+    /// Plain quinn on the same runtime: an ordered stream with counts written back, and a stream for
+    /// each message.
     Quinn,
     /// The same nodes, recorded: by a flight recorder (lengths alone), and into a file (digests).
     Recording,

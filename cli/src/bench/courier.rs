@@ -6,13 +6,13 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::task;
-use tokio::time::{self, Instant};
+use tokio::time::Instant;
 
 use super::pace;
 use super::plan::{Contender, Work, Workload};
 use crate::failure::Failure;
 use crate::latency::Latency;
+use crate::runtime;
 
 /// Carries messages to one peer.
 pub(super) trait Courier {
@@ -63,7 +63,7 @@ pub(super) async fn work<C: Courier>(
     let mut latency = None;
     let messages = match (work.workload, couriers) {
         (Workload::Idle, _) => {
-            time::sleep_until(end).await;
+            runtime::sleep_until(work.runtime, end.into_std()).await;
             0
         }
         (Workload::Throughput, [courier, ..]) => {
@@ -104,7 +104,7 @@ async fn flood<C: Courier>(
         let settled = if open == open_max {
             courier.settled().await?
         } else {
-            task::yield_now().await;
+            yield_now().await;
             at_once(courier.settled()).await.transpose()?.unwrap_or(0)
         };
         open = open.saturating_sub(settled as usize);
@@ -135,6 +135,19 @@ async fn rounds<C: Courier>(
         }
     }
     Ok(delivered)
+}
+
+/// Lets the runtime's other tasks have a turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
 }
 
 /// What it answers, if it has an answer now.
@@ -191,7 +204,7 @@ mod tests {
         }
 
         async fn settled(&mut self) -> Result<u64, Failure> {
-            task::yield_now().await;
+            yield_now().await;
             let some = self.open.min(7);
             self.open -= some;
             self.delivered += some;
@@ -207,7 +220,7 @@ mod tests {
             listeners: 1,
             window: 64,
             span: Duration::from_millis(10),
-            runtime: crate::runtime::Name::default(),
+            runtime: runtime::Name::default(),
         }
     }
 
@@ -252,6 +265,6 @@ mod tests {
     #[tokio::test]
     async fn at_once_does_not_wait() {
         assert_eq!(at_once(async { 1 }).await, Some(1));
-        assert_eq!(at_once(task::yield_now()).await, None);
+        assert_eq!(at_once(yield_now()).await, None);
     }
 }

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tokio::time;
+use tokio::time::Instant;
 
 use super::courier::{self, Courier, Done};
 use super::plan::{Contender, Work, Workload};
 use super::{failed, ours};
+use crate::Verdict;
 use crate::failure::Failure;
 use crate::runtime;
 use crate::usage::Usage;
-use crate::{Verdict, on_this_thread};
 
 #[cfg(feature = "compare")]
 use super::plain;
@@ -77,12 +77,19 @@ pub(crate) fn run() -> Result<Verdict, Failure> {
         .read_line(&mut task)
         .map_err(|error| failed("stdin", error))?;
     let task: Task = serde_json::from_str(&task).map_err(|error| failed("the task", error))?;
-    runtime::choose(task.work.runtime);
+    let name = task.work.runtime;
+    runtime::choose(name);
     let mut parent = Parent::listen();
-    on_this_thread(async move {
-        let limit = PATIENCE + 2 * task.work.span;
-        let done = time::timeout(limit, perform(&task, &mut parent)).await;
-        if let Err(failure) = done.unwrap_or_else(|_| Err(failed("waiting", "it takes too long"))) {
+    runtime::run(name, async move {
+        let limit = Instant::now() + PATIENCE + 2 * task.work.span;
+        let done = tokio::select! {
+            biased;
+            done = perform(&task, &mut parent) => done,
+            () = runtime::sleep_until(name, limit.into_std()) => {
+                Err(failed("waiting", "it takes too long"))
+            }
+        };
+        if let Err(failure) = done {
             say(&Said::Failed(failure.to_string()))?;
         }
         Ok(Verdict::AllIsWell)
@@ -96,15 +103,15 @@ async fn perform(task: &Task, parent: &mut Parent) -> Result<(), Failure> {
         return parent.wait().await;
     };
     match task.contender {
-        Contender::Ours | Contender::Flight | Contender::File => {
-            let dialler = ours::Dialler::bind(task.contender).await?;
+        Contender::Ours | Contender::Plain | Contender::Flight | Contender::File => {
+            let mut dialler = ours::Dialler::bind(task.contender).await?;
             parent.stage(&Said::Bound).await?;
             let couriers = dialler.dial(&task.work, &to.key, &to.addresses).await?;
             work(task, couriers, parent).await
         }
         #[cfg(feature = "compare")]
-        Contender::Ordered | Contender::Streams | Contender::Request => {
-            let dialler = plain::Dialler::bind(&task.credentials)?;
+        Contender::Ordered | Contender::Streams | Contender::Acknowledged | Contender::Request => {
+            let dialler = plain::Dialler::bind(task.contender, &task.work, &task.credentials)?;
             parent.stage(&Said::Bound).await?;
             let connections = dialler.dial(&task.work, &to.addresses).await?;
             if task.contender == Contender::Request {
@@ -118,6 +125,13 @@ async fn perform(task: &Task, parent: &mut Parent) -> Result<(), Failure> {
                 }
                 return work(task, couriers, parent).await;
             }
+            if task.contender == Contender::Acknowledged {
+                let couriers = connections
+                    .into_iter()
+                    .map(plain::Acknowledged::new)
+                    .collect();
+                return work(task, couriers, parent).await;
+            }
             let mut couriers = Vec::new();
             for connection in connections {
                 couriers.push(plain::Streams::new(connection).await?);
@@ -125,7 +139,7 @@ async fn perform(task: &Task, parent: &mut Parent) -> Result<(), Failure> {
             work(task, couriers, parent).await
         }
         #[cfg(not(feature = "compare"))]
-        Contender::Ordered | Contender::Streams | Contender::Request => {
+        Contender::Ordered | Contender::Streams | Contender::Acknowledged | Contender::Request => {
             Err(Failure::NothingToCompareWith)
         }
     }
@@ -133,17 +147,19 @@ async fn perform(task: &Task, parent: &mut Parent) -> Result<(), Failure> {
 
 async fn listen(task: &Task) -> Result<Address, Failure> {
     match task.contender {
-        Contender::Ours | Contender::Flight | Contender::File => {
+        Contender::Ours | Contender::Plain | Contender::Flight | Contender::File => {
             let (key, addresses) = ours::listen(&task.work, task.contender).await?;
             Ok(Address { addresses, key })
         }
         #[cfg(feature = "compare")]
-        Contender::Ordered | Contender::Streams | Contender::Request => Ok(Address {
-            addresses: plain::listen(&task.work, task.contender, &task.credentials)?,
-            key: String::new(),
-        }),
+        Contender::Ordered | Contender::Streams | Contender::Acknowledged | Contender::Request => {
+            Ok(Address {
+                addresses: plain::listen(&task.work, task.contender, &task.credentials)?,
+                key: String::new(),
+            })
+        }
         #[cfg(not(feature = "compare"))]
-        Contender::Ordered | Contender::Streams | Contender::Request => {
+        Contender::Ordered | Contender::Streams | Contender::Acknowledged | Contender::Request => {
             Err(Failure::NothingToCompareWith)
         }
     }

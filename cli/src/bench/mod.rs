@@ -2,9 +2,9 @@
 //!
 //! Each measurement has two processes of its own, one for each end, so that one end's memory and
 //! CPU are not taken for the other's and nothing is left of the measurement before. All contenders
-//! run in the same way: on tokio's runtime of one thread (our nodes on another one, if that is asked
-//! for), over loopback, with mutual TLS 1.3 and 4 MiB of socket buffers asked for. They take turns, repetition after repetition, since a
-//! machine's own speed changes from minute to minute. A message counts when the sender knows that
+//! run in the same way: on one thread of the same runtime, the application's tasks and the library's alike,
+//! over loopback, with mutual TLS 1.3 and 4 MiB of socket buffers asked for. They take turns,
+//! repetition after repetition, since a machine's own speed changes from minute to minute. A message counts when the sender knows that
 //! the application at the other end has it.
 
 mod courier;
@@ -27,7 +27,7 @@ use crate::failure::Failure;
 
 pub(crate) use end::run as run_end;
 use plan::Plan;
-pub(crate) use plan::Workload;
+pub(crate) use plan::{Speech, Workload};
 use report::Report;
 use rows::Series;
 

@@ -7,8 +7,8 @@ use std::pin::pin;
 use bytes::Bytes;
 use peer_sender_tokio::trace::RecorderConfig;
 use peer_sender_tokio::{
-    FlightRecorder, MessageId, NodeConfig, Outcome, Outcomes, PeerConfig, PeerEvent, PeerSender,
-    TraceFile, Trust,
+    FlightRecorder, Identity, MessageId, NodeConfig, NodeConfigBuilder, Outcome, Outcomes,
+    PeerConfig, PeerEvent, PeerSender, RejectReason, Rejected, TraceFile, Trust,
 };
 
 use super::courier::{Courier, at_once};
@@ -17,8 +17,10 @@ use super::plan::{Contender, Work};
 use crate::failure::Failure;
 use crate::keys;
 use crate::recording::{FLIGHT_BYTES, Recording};
-use crate::runtime::Node;
+use crate::runtime::{self, Node};
 
+/// The name of the plain protocol.
+const ALPN: &str = "bench";
 /// Messages that the receiving application takes at once.
 const BATCH: usize = 256;
 
@@ -39,7 +41,7 @@ pub(super) struct Ours {
 impl Dialler {
     pub(super) async fn bind(contender: Contender) -> Result<Self, Failure> {
         let recording = record(contender)?;
-        let config = recording.of(NodeConfig::builder(keys::make()?));
+        let config = recording.of(builder(keys::make()?, contender));
         Ok(Self {
             node: bind(config.build()?).await?,
             _recording: recording,
@@ -48,7 +50,7 @@ impl Dialler {
 
     /// Connects to as many peers as the work wants, spread over the addresses.
     pub(super) async fn dial(
-        &self,
+        &mut self,
         work: &Work,
         key: &str,
         addresses: &[SocketAddr],
@@ -89,7 +91,15 @@ impl Courier for Ours {
     /// Outcomes are read meanwhile: a lane that is full of messages whose outcomes nobody reads
     /// takes no more.
     async fn send(&mut self, payload: &Bytes) -> Result<(), Failure> {
-        let mut posting = pin!(self.peer.post(payload.clone()));
+        let payload = match self.peer.try_post(payload.clone()) {
+            Ok(_) => return Ok(()),
+            Err(Rejected {
+                reason: RejectReason::QueueFull | RejectReason::OutcomesUnread { .. },
+                payload,
+            }) => payload,
+            Err(rejected) => return Err(failed("sending", rejected)),
+        };
+        let mut posting = pin!(self.peer.post(payload));
         loop {
             tokio::select! {
                 biased;
@@ -137,13 +147,13 @@ pub(super) async fn listen(
     for _ in 0..work.listeners {
         // All peers come from one host and have one key, which is why shares are larger than by
         // default.
-        let config = NodeConfig::builder(identity.clone())
+        let config = builder(identity.clone(), contender)
             .accept(Trust::Any)
             .handshakes_max(4 * work.peers.max(16))
             .sessions_per_key_max(work.peers.max(16));
         let node = bind(recording.of(config).build()?).await?;
         addresses.push(node.local_addr());
-        tokio::spawn(async move {
+        runtime::spawn(work.runtime, async move {
             let mut incoming = node.incoming().auto();
             while incoming.next_batch(BATCH).await.is_some() {}
         });
@@ -151,6 +161,15 @@ pub(super) async fn listen(
     // The end records for as long as its process lives.
     std::mem::forget(recording);
     Ok((identity.key().to_string(), addresses))
+}
+
+/// A node as this contender speaks.
+fn builder(identity: Identity, contender: Contender) -> NodeConfigBuilder {
+    let builder = NodeConfig::builder(identity);
+    match contender {
+        Contender::Plain => builder.plain(ALPN),
+        _ => builder,
+    }
 }
 
 /// Records as this contender does. A file has no name: it is gone with the process.
@@ -164,9 +183,12 @@ fn record(contender: Contender) -> Result<Recording, Failure> {
             fs::remove_file(&path).map_err(|error| failed("the file of a trace", error))?;
             Recording::File(file)
         }
-        Contender::Ours | Contender::Ordered | Contender::Streams | Contender::Request => {
-            Recording::Nothing
-        }
+        Contender::Ours
+        | Contender::Plain
+        | Contender::Ordered
+        | Contender::Streams
+        | Contender::Acknowledged
+        | Contender::Request => Recording::Nothing,
     })
 }
 

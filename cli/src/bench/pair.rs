@@ -10,6 +10,7 @@ use super::end::{Order, Said, Task};
 use super::failed;
 use super::plan::{Contender, Work};
 use crate::failure::Failure;
+use crate::runtime;
 use crate::usage::Usage;
 
 #[cfg(feature = "compare")]
@@ -94,6 +95,7 @@ impl End {
         let program = std::env::current_exe().map_err(|error| failed("this program", error))?;
         let mut child = Command::new(program)
             .arg("bench-end")
+            .envs(runtime::THREADS)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -24,12 +24,22 @@ pub(crate) enum Workload {
     Idle,
 }
 
+/// What our nodes speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Speech {
+    Lanes,
+    Plain,
+}
+
 /// Who does the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Contender {
     /// A node of this library.
     Ours,
+    /// A node of this library that speaks the plain protocol.
+    Plain,
     /// The same with a flight recorder, at both ends.
     Flight,
     /// The same recorded into a file, at both ends.
@@ -40,6 +50,9 @@ pub(super) enum Contender {
     /// Plain quinn: a unidirectional stream for each message, and one stream back with cumulative
     /// counts written by the receiving application.
     Streams,
+    /// Plain quinn: a unidirectional stream for each message, which is delivered when QUIC has all of
+    /// it acknowledged, as with [`Plain`](Self::Plain).
+    Acknowledged,
     /// Plain quinn: a bidirectional stream for each message, answered on it by the receiving
     /// application.
     Request,
@@ -58,7 +71,7 @@ pub(super) struct Work {
     pub(super) window: usize,
     /// How long the measurement lasts.
     pub(super) span: Duration,
-    /// What our nodes run on.
+    /// What both ends run on.
     pub(super) runtime: runtime::Name,
 }
 
@@ -112,9 +125,12 @@ impl Plan {
             span: args.seconds.unwrap_or(span),
             runtime: args.nodes.runtime,
         });
-        let mut contenders = vec![Contender::Ours];
+        let mut contenders = vec![match args.protocol {
+            Speech::Lanes => Contender::Ours,
+            Speech::Plain => Contender::Plain,
+        }];
         match args.against {
-            Some(Against::Quinn) => contenders.extend(workload.of_quinn()),
+            Some(Against::Quinn) => contenders.extend(workload.of_quinn(args.protocol)),
             Some(Against::Recording) => contenders.extend([Contender::Flight, Contender::File]),
             None => {}
         }
@@ -154,7 +170,10 @@ fn peers(args: &BenchArgs) -> usize {
 
 impl Workload {
     /// The ways in which quinn may do it that are worth comparing with.
-    fn of_quinn(self) -> &'static [Contender] {
+    fn of_quinn(self, protocol: Speech) -> &'static [Contender] {
+        if protocol == Speech::Plain && self != Self::Idle {
+            return &[Contender::Streams, Contender::Acknowledged];
+        }
         match self {
             Self::Throughput => &[Contender::Ordered, Contender::Streams],
             Self::Serial | Self::Latency | Self::Peers => &[Contender::Ordered, Contender::Request],
@@ -175,10 +194,14 @@ impl Work {
             Workload::Serial | Workload::Peers => 1,
             Workload::Idle => 0,
             Workload::Throughput | Workload::Latency => match contender {
-                Contender::Ours | Contender::Flight | Contender::File | Contender::Ordered => {
-                    self.window
+                Contender::Ours
+                | Contender::Plain
+                | Contender::Flight
+                | Contender::File
+                | Contender::Ordered => self.window,
+                Contender::Streams | Contender::Acknowledged | Contender::Request => {
+                    self.window.min(STREAMS_OPEN_MAX)
                 }
-                Contender::Streams | Contender::Request => self.window.min(STREAMS_OPEN_MAX),
             },
         };
         most.min((BYTES_OPEN_MAX / self.size.max(1)).max(1))

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::plan::{Contender, Plan, Workload};
+use super::plan::{Contender, Plan, Speech, Workload};
 use super::rows::{Compared, Figures, Row};
 use crate::figures::thousands;
 
@@ -41,7 +41,7 @@ impl Report {
         };
         let _ = writeln!(
             text,
-            "{}, nodes on {}; medians of {} x {:.1} s\n",
+            "{}, on {}; medians of {} x {:.1} s\n",
             what(first),
             first.runtime,
             self.repetitions,
@@ -52,15 +52,17 @@ impl Report {
         for row in &self.rows {
             if last_size != Some(row.size) {
                 last_size = Some(row.size);
-                text += &line(&cells("peer-sender", row, &row.ours, None));
+                text += &line(&cells(ours(row), row, &row.ours, None));
             }
             if let Some(compared) = &row.compared {
                 let name = match compared.against {
                     Contender::Ours => "peer-sender",
+                    Contender::Plain => PLAIN,
                     Contender::Flight => "with a flight recorder",
                     Contender::File => "recorded into a file",
                     Contender::Ordered => "quinn ordered",
                     Contender::Streams => "quinn streams",
+                    Contender::Acknowledged => "quinn acked",
                     Contender::Request => "quinn request",
                 };
                 text += &line(&cells(name, row, &compared.quinn, Some(compared)));
@@ -73,6 +75,15 @@ impl Report {
         }
         text.push('\n');
         text
+    }
+}
+
+const PLAIN: &str = "peer-sender, plain";
+
+fn ours(row: &Row) -> &'static str {
+    match row.protocol {
+        Speech::Lanes => "peer-sender",
+        Speech::Plain => PLAIN,
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::courier::Micros;
 use super::pair::Found;
-use super::plan::{Contender, Work, Workload};
+use super::plan::{Contender, Speech, Work, Workload};
 use crate::runtime;
 
 /// What one contender did in each repetition.
@@ -48,9 +48,10 @@ pub(super) struct Figures {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Row {
     pub(super) workload: Workload,
-    /// What our nodes ran on; what they are compared with ran on tokio.
+    /// What both ends ran on, whoever's they were.
     pub(super) runtime: runtime::Name,
-    pub(super) protocol: &'static str,
+    /// What our nodes spoke.
+    pub(super) protocol: Speech,
     /// Bytes of each message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) size: Option<usize>,
@@ -85,7 +86,10 @@ pub(super) fn of(work: &Work, contenders: &[Contender], all: &[Series]) -> Vec<R
     let row = |compared| Row {
         workload: work.workload,
         runtime: work.runtime,
-        protocol: "peer-sender/1",
+        protocol: match first {
+            Contender::Plain => Speech::Plain,
+            _ => Speech::Lanes,
+        },
         size: (work.workload != Workload::Idle).then_some(work.size),
         peers: work.peers,
         in_flight_max: work.window(*first),

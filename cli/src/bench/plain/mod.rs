@@ -4,13 +4,16 @@
 mod ordered;
 mod single;
 
+use std::collections::VecDeque;
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig,
+    AckFrequencyConfig, ClientConfig, Connecting, Connection, Endpoint, EndpointConfig, Runtime,
+    ServerConfig, TokioRuntime, TransportConfig,
 };
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use rustls::RootCertStore;
@@ -18,20 +21,22 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use serde::{Deserialize, Serialize};
 use socket2::SockRef;
-use tokio::task::JoinSet;
 
 use super::failed;
 use super::plan::{Contender, STREAMS_OPEN_MAX, Work};
 use crate::failure::Failure;
+use crate::runtime::{self, Name};
 
 pub(super) use ordered::Ordered;
-pub(super) use single::{Request, Streams};
+pub(super) use single::{Acknowledged, Request, Streams};
 
 /// As our nodes ask for.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 /// As our nodes have by default.
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// As our nodes ask for under the plain protocol.
+const ACK_DELAY: Duration = Duration::from_millis(1);
 /// More handshakes at a time lose datagrams, which costs more than it gains.
 const HANDSHAKES_AT_ONCE: usize = 50;
 /// The largest message that a receiver takes.
@@ -102,17 +107,21 @@ pub(super) struct Dialler {
 }
 
 impl Dialler {
-    pub(super) fn bind(credentials: &Credentials) -> Result<Self, Failure> {
+    pub(super) fn bind(
+        contender: Contender,
+        work: &Work,
+        credentials: &Credentials,
+    ) -> Result<Self, Failure> {
         let crypto = credentials
             .client()
             .map_err(|error| failed("quinn's TLS", error))?;
         let crypto =
             QuicClientConfig::try_from(crypto).map_err(|error| failed("quinn's TLS", error))?;
         let mut config = ClientConfig::new(Arc::new(crypto));
-        let mut transport = transport()?;
+        let mut transport = transport(contender)?;
         transport.keep_alive_interval(Some(KEEP_ALIVE));
         config.transport_config(Arc::new(transport));
-        let mut endpoint = endpoint(None)?;
+        let mut endpoint = endpoint(work.runtime, None)?;
         endpoint.set_default_client_config(config);
         Ok(Self { endpoint })
     }
@@ -124,34 +133,22 @@ impl Dialler {
         addresses: &[SocketAddr],
     ) -> Result<Vec<Connection>, Failure> {
         let mut connected = Vec::new();
-        let mut dialled = JoinSet::new();
+        // Each is a task of the runtime by itself.
+        let mut dialled: VecDeque<Connecting> = VecDeque::new();
+        let refused = |error: &dyn Display| failed("quinn's dialling", error);
         for (_, &address) in (0..work.peers).zip(addresses.iter().cycle()) {
-            if dialled.len() == HANDSHAKES_AT_ONCE {
-                connected.extend(next(&mut dialled).await?);
+            if dialled.len() == HANDSHAKES_AT_ONCE
+                && let Some(first) = dialled.pop_front()
+            {
+                connected.push(first.await.map_err(|error| refused(&error))?);
             }
             let connecting = self.endpoint.connect(address, SERVER_NAME);
-            dialled.spawn(
-                connecting
-                    .map_err(|error| failed("quinn's dialling", error))?
-                    .into_future(),
-            );
+            dialled.push_back(connecting.map_err(|error| refused(&error))?);
         }
-        while let Some(connection) = next(&mut dialled).await? {
-            connected.push(connection);
+        for connecting in dialled {
+            connected.push(connecting.await.map_err(|error| refused(&error))?);
         }
         Ok(connected)
-    }
-}
-
-async fn next(
-    dialled: &mut JoinSet<Result<Connection, quinn::ConnectionError>>,
-) -> Result<Option<Connection>, Failure> {
-    match dialled.join_next().await {
-        Some(Ok(connection)) => connection
-            .map(Some)
-            .map_err(|error| failed("quinn's dialling", error)),
-        Some(Err(error)) => Err(failed("quinn's dialling", error)),
-        None => Ok(None),
     }
 }
 
@@ -167,19 +164,20 @@ pub(super) fn listen(
     let crypto =
         QuicServerConfig::try_from(crypto).map_err(|error| failed("quinn's TLS", error))?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
-    let mut transport = transport()?;
-    if contender == Contender::Streams {
+    let mut transport = transport(contender)?;
+    if matches!(contender, Contender::Streams | Contender::Acknowledged) {
         transport.max_concurrent_uni_streams((STREAMS_OPEN_MAX as u32).into());
     }
     config.transport_config(Arc::new(transport));
     let mut addresses = Vec::new();
     for _ in 0..work.listeners {
-        let endpoint = endpoint(Some(config.clone()))?;
+        let endpoint = endpoint(work.runtime, Some(config.clone()))?;
         let address = endpoint.local_addr();
         addresses.push(address.map_err(|error| failed("quinn's socket", error))?);
-        tokio::spawn(async move {
+        let name = work.runtime;
+        runtime::spawn(name, async move {
             while let Some(incoming) = endpoint.accept().await {
-                tokio::spawn(async move {
+                runtime::spawn(name, async move {
                     // A connection ends with an error when the dialling process does.
                     if let Ok(connection) = incoming.await {
                         let _ = serve(connection, contender).await;
@@ -195,34 +193,47 @@ async fn serve(connection: Connection, contender: Contender) -> Result<(), Failu
     match contender {
         Contender::Ordered => ordered::serve(&connection).await,
         Contender::Streams => single::serve_streams(&connection).await,
+        Contender::Acknowledged => single::serve_acknowledged(&connection).await,
         Contender::Request => single::serve_requests(&connection).await,
-        Contender::Ours | Contender::Flight | Contender::File => Ok(()),
+        Contender::Ours | Contender::Plain | Contender::Flight | Contender::File => Ok(()),
     }
 }
 
-/// Quinn's defaults, but for the idle timeout.
-fn transport() -> Result<TransportConfig, Failure> {
+/// Quinn's defaults, but for the idle timeout; and where acknowledgements are waited for they are asked
+/// for as soon as our nodes ask for them.
+fn transport(contender: Contender) -> Result<TransportConfig, Failure> {
     let mut transport = TransportConfig::default();
     let timeout = IDLE_TIMEOUT.try_into();
     transport.max_idle_timeout(Some(
         timeout.map_err(|error| failed("quinn's timeout", error))?,
     ));
+    if contender == Contender::Acknowledged {
+        let mut acknowledgements = AckFrequencyConfig::default();
+        acknowledgements.max_ack_delay(Some(ACK_DELAY));
+        transport.ack_frequency_config(Some(acknowledgements));
+    }
     Ok(transport)
 }
 
-fn endpoint(server: Option<ServerConfig>) -> Result<Endpoint, Failure> {
+fn endpoint(name: Name, server: Option<ServerConfig>) -> Result<Endpoint, Failure> {
     let open = || {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let asked = SockRef::from(&socket);
         // A system may refuse to give as much; ours then gets no more.
         let _ = asked.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
         let _ = asked.set_send_buffer_size(SOCKET_BUFFER_BYTES);
-        Endpoint::new(
-            EndpointConfig::default(),
-            server,
-            socket,
-            Arc::new(TokioRuntime),
-        )
+        Endpoint::new(EndpointConfig::default(), server, socket, runtime_of(name))
     };
     open().map_err(|error: std::io::Error| failed("quinn's socket", error))
+}
+
+/// Quinn's own, of each.
+fn runtime_of(name: Name) -> Arc<dyn Runtime> {
+    match name {
+        Name::Tokio => Arc::new(TokioRuntime),
+        #[cfg(feature = "runtimes")]
+        Name::Smol => Arc::new(quinn::SmolRuntime),
+        #[cfg(feature = "runtimes")]
+        Name::AsyncStd => Arc::new(quinn::AsyncStdRuntime),
+    }
 }

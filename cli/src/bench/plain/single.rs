@@ -1,9 +1,11 @@
 //! A stream for each message.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 
 use bytes::Bytes;
-use quinn::{Connection, RecvStream};
+use quinn::{Connection, RecvStream, SendStream, StoppedError, VarInt};
 
 use super::MESSAGE_BYTES_MAX;
 use super::ordered::Counts;
@@ -32,13 +34,7 @@ impl Streams {
 
 impl Courier for Streams {
     async fn send(&mut self, payload: &Bytes) -> Result<(), Failure> {
-        let stream = self.connection.open_uni().await;
-        let mut stream = stream.map_err(|error| failed("quinn's stream", error))?;
-        let written = stream.write_chunk(payload.clone()).await;
-        written.map_err(|error| failed("quinn's stream", error))?;
-        stream
-            .finish()
-            .map_err(|error| failed("quinn's stream", error))
+        written(&self.connection, payload).await.map(drop)
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
@@ -79,6 +75,84 @@ pub(super) async fn serve_streams(connection: &Connection) -> Result<(), Failure
             .await
             .map_err(|e| broken(&e))?;
     }
+}
+
+/// Unidirectional streams, each delivered when QUIC has all of it acknowledged, whatever the
+/// application does.
+pub(in crate::bench) struct Acknowledged {
+    connection: Connection,
+    /// What tells of each open stream, the oldest first, and the stream itself: dropped, it would be
+    /// forgotten.
+    open: VecDeque<(SendStream, Ended)>,
+}
+
+type Ended = Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>> + Send>>;
+
+impl Acknowledged {
+    pub(in crate::bench) fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            open: VecDeque::new(),
+        }
+    }
+}
+
+impl Courier for Acknowledged {
+    async fn send(&mut self, payload: &Bytes) -> Result<(), Failure> {
+        let stream = written(&self.connection, payload).await?;
+        let ended = Box::pin(stream.stopped());
+        self.open.push_back((stream, ended));
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn settled(&mut self) -> Result<u64, Failure> {
+        let mut settled = 0;
+        while let Some((_, ended)) = self.open.front_mut() {
+            let ended = match settled {
+                0 => ended.await,
+                _ => match at_once(ended).await {
+                    Some(ended) => ended,
+                    None => return Ok(settled),
+                },
+            };
+            match ended {
+                Ok(None) => self.open.pop_front(),
+                Ok(Some(code)) => return Err(failed("quinn's stream", code)),
+                Err(error) => return Err(failed("quinn's stream", error)),
+            };
+            settled += 1;
+        }
+        match settled {
+            0 => std::future::pending().await,
+            _ => Ok(settled),
+        }
+    }
+}
+
+pub(super) async fn serve_acknowledged(connection: &Connection) -> Result<(), Failure> {
+    let broken = |error: &dyn std::error::Error| failed("quinn's stream", error.to_string());
+    loop {
+        let mut next = connection.accept_uni().await.map_err(|e| broken(&e))?;
+        next.read_to_end(MESSAGE_BYTES_MAX)
+            .await
+            .map_err(|e| broken(&e))?;
+    }
+}
+
+/// A stream with one message, and its end.
+async fn written(connection: &Connection, payload: &Bytes) -> Result<SendStream, Failure> {
+    let stream = connection.open_uni().await;
+    let mut stream = stream.map_err(|error| failed("quinn's stream", error))?;
+    let written = stream.write_chunk(payload.clone()).await;
+    written.map_err(|error| failed("quinn's stream", error))?;
+    stream
+        .finish()
+        .map_err(|error| failed("quinn's stream", error))?;
+    Ok(stream)
 }
 
 /// Bidirectional streams, each answered with one byte by the receiving application.
