@@ -10,7 +10,7 @@ use super::Driver;
 use crate::control::TurnedAway;
 use crate::incoming::wake_takers;
 use crate::mailbox::failed;
-use crate::runtime::{Datagrams, Runtime};
+use crate::runtime::Runtime;
 
 /// Send calls in a round.
 const SENDS_PER_ROUND: usize = 32;
