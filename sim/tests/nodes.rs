@@ -256,6 +256,7 @@ fn whatever_befalls_nodes_and_networks_every_promise_is_kept() {
         outcomes.cancelled,
         outcomes.failed,
         outcomes.unknown,
+        outcomes.written,
         whole.rejected,
         whole.orphaned,
         whole.copies,

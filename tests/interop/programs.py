@@ -87,9 +87,12 @@ class Place:
     def s2n(self, role, *words, stdin=None):
         return Program(self.s2n_binary, role, *words, stdin=stdin)
 
-    def ours(self, command, *words):
-        plain = ["--protocol", "plain", "--json", "--key", self.folder / "ours.key"]
-        return Program(self.binary, command, *plain, *words)
+    def node(self, role, *words, stdin=None):
+        peer = HERE / "acki_nacki_peer.py"
+        return Program(sys.executable, peer, role, "--key", self.folder / "theirs.pem", *words, stdin=stdin)
+
+    def ours(self, command, *words, protocol=("--protocol", "plain")):
+        return Program(self.binary, command, *protocol, "--json", "--key", self.folder / "ours.key", *words)
 
     def send(self, receiver, *words, alpn=ALPN, key=None):
         """Our sender to their receiver, to its end: its code, its figures (if any), its words."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The plain protocol between `peer-sender` and others, in both directions: run.py BINARY [S2N]
+"""The plain protocol, and that of Acki Nacki, between `peer-sender` and others, in both directions: run.py
+BINARY [S2N]
 
 The others are aioquic, where Python finds it, and the program in `s2n`, where one is given. Every case
 starts both ends on loopback and ends by itself. Prints a line for each; fails if one does.
@@ -10,13 +11,15 @@ import os
 import sys
 import tempfile
 
+import acki_nacki_cases
 import aioquic_cases
 import s2n_cases
 from programs import Place
 
 
 def main(binary, s2n=None, only=""):
-    cases = (aioquic_cases.CASES if importlib.util.find_spec("aioquic") else []) + (s2n_cases.CASES if s2n else [])
+    has_aioquic = importlib.util.find_spec("aioquic")
+    cases = (aioquic_cases.CASES + acki_nacki_cases.CASES if has_aioquic else []) + (s2n_cases.CASES if s2n else [])
     cases = [case for case in cases if only in case.__name__]
     failed = 0
     for case in cases:

@@ -172,6 +172,8 @@ pub struct Outcomes {
     pub cancelled: u64,
     pub failed: u64,
     pub unknown: u64,
+    /// Written, where nobody tells more.
+    pub written: u64,
 }
 
 /// What came of a run.
@@ -219,6 +221,7 @@ impl Report {
         mine.cancelled += its.cancelled;
         mine.failed += its.failed;
         mine.unknown += its.unknown;
+        mine.written += its.written;
         self.messages += other.messages;
         self.orphaned += other.orphaned;
         self.rejected += other.rejected;

@@ -55,6 +55,8 @@ pub struct Settings {
     pub end: Duration,
     /// Whether the nodes speak the plain protocol.
     pub plain: bool,
+    /// Whether what they speak without lanes is the framed protocol instead; only where `plain` is set.
+    pub framed: bool,
     /// Lanes of each peer, and of each session's replies: 1 to 8, and 1 under the plain protocol.
     pub lanes: u8,
     /// The most messages of a lane that wait.
@@ -113,6 +115,7 @@ impl Default for Settings {
             shares: Vec::new(),
             end: Duration::from_secs(60),
             plain: false,
+            framed: false,
             lanes: 8,
             queue_messages_max: 8_192,
             flight_messages_max: 8_192,
@@ -231,6 +234,7 @@ impl Settings {
             "share" => self.shares.push(read_pair(words)?),
             "end" => self.end = words.duration()?,
             "plain" => self.plain = read_yes_or_no(words)?,
+            "framed" => self.framed = read_yes_or_no(words)?,
             "lanes" => self.lanes = words.small("", "a number of lanes")?,
             "queue_messages_max" => self.queue_messages_max = read_count(words)?,
             "flight_messages_max" => self.flight_messages_max = read_count(words)?,
@@ -325,6 +329,9 @@ impl Display for Settings {
         ];
         for (name, yes) in flags {
             writeln!(f, "set {name} {}", yes_or_no(yes))?;
+        }
+        if self.framed {
+            writeln!(f, "set framed yes")?;
         }
         Ok(())
     }

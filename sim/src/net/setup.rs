@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 use peer_sender_core::{Config, ConfigError, Redelivery, SendLimits, SendPolicy, WhenFull};
 use peer_sender_quic::simulation::Security;
 use peer_sender_quic::simulation::rustls::KeyLog;
-use peer_sender_quic::{Identity, NodeConfig, NodeMachine, PeerConfig, Records, Trace, Trust};
+use peer_sender_quic::{
+    Identity, NodeConfig, NodeConfigBuilder, NodeMachine, PeerConfig, Records, Trace, Trust,
+};
 
 use super::op::Place;
 use super::provider::Seeded;
@@ -159,9 +161,7 @@ impl Setup {
             .idle_timeout(it.idle_timeout)
             .keep_alive(it.idle_timeout * 2 / 5)
             .replies(replies);
-        if it.plain {
-            config = config.plain(PLAIN);
-        }
+        config = speak(config, it);
         if listens {
             config = config.accept(self.trust(trusts));
         }
@@ -175,6 +175,15 @@ impl Setup {
     }
 }
 
+/// What the nodes speak.
+fn speak(config: NodeConfigBuilder, settings: &Settings) -> NodeConfigBuilder {
+    match (settings.plain, settings.framed) {
+        (true, true) => config.framed(PLAIN),
+        (true, false) => config.plain(PLAIN),
+        (false, _) => config,
+    }
+}
+
 /// A node that is nobody's, with the randomness of its TLS.
 pub(super) fn stranger(
     setup: &Setup,
@@ -182,9 +191,7 @@ pub(super) fn stranger(
 ) -> Result<(NodeMachine<u64>, Option<Seeded>), ConfigError> {
     let (security, seeded) = security(setup, chance);
     let mut config = NodeConfig::builder(Identity::from_secret([0xee; 32])).security(security);
-    if setup.settings.plain {
-        config = config.plain(PLAIN);
-    }
+    config = speak(config, &setup.settings);
     Ok((machine(setup, config.build()?, chance), seeded))
 }
 

@@ -64,6 +64,7 @@ impl<'a> World<'a> {
         let mut oracle = Oracle::default();
         oracle.at_most_once = settings.at_most_once;
         oracle.plain = settings.plain;
+        oracle.framed = settings.plain && settings.framed;
         oracle.taken_bytes_max = settings.taken_bytes_max as usize;
         let mut links = BTreeMap::new();
         let (mut hosts, mut names) = (Vec::new(), BTreeMap::new());

@@ -58,6 +58,14 @@ pub(super) fn draw_settings(choices: &mut Choices<'_>) -> Settings {
     settings.reports = choices.chance(128);
     settings.segments = 1 + choices.below(16) as u8;
     settings.socket = choices.log_uniform(4, 1_024) as u32;
+    // Last, so that what was drawn before it was known is drawn as it was.
+    settings.framed = settings.plain && choices.chance(128);
+    if settings.framed {
+        // One that is too large would be sent again for ever: nobody can be told which it is.
+        let taken = settings.taken_bytes_max.max(settings.message_bytes_max);
+        settings.taken_bytes_max = taken;
+        settings.inbound_bytes_max = settings.inbound_bytes_max.max(taken);
+    }
     settings
 }
 

@@ -129,6 +129,8 @@ pub(in crate::net) struct Oracle {
     /// Under the plain protocol a message counts as delivered once the receiver's transport has it,
     /// and comes in any order.
     pub(in crate::net) plain: bool,
+    /// Under the framed protocol it is written then, and what one connection brings is in order.
+    pub(in crate::net) framed: bool,
     pub(in crate::net) taken_bytes_max: usize,
 }
 

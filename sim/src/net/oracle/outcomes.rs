@@ -39,6 +39,7 @@ impl Oracle {
         report: &mut Report,
     ) -> Result<(), Broken> {
         let (taken_bytes_max, plain) = (self.taken_bytes_max, self.plain);
+        let framed = self.framed;
         let own = self.channels.get(channel);
         if own.is_some_and(|it| it.ended) {
             return broken(
@@ -53,6 +54,9 @@ impl Oracle {
         match &outcome {
             Outcome::Delivered(_) => {
                 count.delivered += 1;
+                if framed {
+                    return broken("I3", format!("{id:?} is {outcome:?}, which nobody tells"));
+                }
                 if !plain && !told.accepted && told.is_named() {
                     return broken("I3", format!("{id:?} was not accepted, and is {outcome:?}"));
                 }
@@ -82,7 +86,12 @@ impl Oracle {
                 }
             }
             Outcome::Unknown(_) => count.unknown += 1,
-            Outcome::Written => return broken("I3", format!("{id:?} is only written")),
+            Outcome::Written => {
+                count.written += 1;
+                if !framed {
+                    return broken("I3", format!("{id:?} is only written"));
+                }
+            }
         }
         Ok(())
     }

@@ -39,8 +39,10 @@ impl Oracle {
                 format!("{source:?} of node {place} brings two senders' messages"),
             );
         }
+        let of_channel = |it: &Seen| it.channel == channel;
+        let ordered = !self.plain || self.framed && seen.as_ref().is_some_and(of_channel);
         if let Some(seen) = seen
-            && !self.plain
+            && ordered
             && (told.is_named() && at < seen.after || message.number < seen.number)
         {
             return broken(
