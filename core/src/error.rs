@@ -183,6 +183,22 @@ pub enum CertificateProblem {
     /// There is none.
     #[error("there is none")]
     Missing,
+    /// Its extension of owners (1.2.3.4.5.6) is there twice, is no list of keys and signatures, or
+    /// has more than 32 of them.
+    #[error(
+        "its extension of owners is malformed: not a multiple of 96 bytes, more than 32 owners, or \
+         there twice"
+    )]
+    OwnersMalformed,
+    /// It names no owner, and one is expected.
+    #[error("it names no owner, and only those of certain owners are taken here")]
+    OwnersMissing,
+    /// A signature in its extension of owners is not the owner's of its key.
+    #[error("an owner that it names has not signed its key")]
+    OwnerSignature,
+    /// None of its owners is expected or trusted.
+    #[error("none of its owners is trusted here")]
+    OwnerNotTrusted,
 }
 
 /// Whether an error passes by itself.

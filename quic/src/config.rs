@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{ConfigError, Protocol, ReceiverConfig, SendLimits, SessionsConfig};
+use peer_sender_core::{
+    ConfigError, PeerKey, Protocol, ReceiverConfig, SendLimits, SessionsConfig,
+};
 
 use crate::security::Security;
-use crate::{Identity, Records, Trace, Trust, tls};
+use crate::{Identity, Naming, Records, Trace, Trust, tls};
 
 /// Everything a [`NodeMachine`](crate::NodeMachine) needs to know beside its peers. Made by
 /// [`NodeConfig::builder`]; every value is usable.
@@ -53,6 +55,8 @@ pub struct NodeConfig {
     pub(crate) protocol: Protocol,
     /// The protocol's name in TLS.
     pub(crate) alpn: Vec<u8>,
+    /// What peers are known by there.
+    pub(crate) naming: Naming,
     pub(crate) message_bytes_max: usize,
     pub(crate) inbound_bytes_max: usize,
     pub(crate) inbound_bytes_total_max: usize,
@@ -79,6 +83,7 @@ impl NodeConfig {
             accept: None,
             protocol: Protocol::Lanes,
             alpn: tls::ALPN.to_vec(),
+            naming: Naming::Key,
             message_bytes_max: 16 << 20,
             inbound_bytes_max: 32 << 20,
             inbound_bytes_total_max: 512 << 20,
@@ -106,6 +111,16 @@ impl NodeConfig {
     /// Who the node is.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// What peers know the node by.
+    pub fn key(&self) -> PeerKey {
+        self.identity.key_as(self.naming)
+    }
+
+    /// What the node, and its peers, are known by.
+    pub fn naming(&self) -> Naming {
+        self.naming
     }
 
     /// Whom the accepting side lets in; none if the node only dials.
@@ -200,17 +215,29 @@ impl NodeConfigBuilder {
     /// Speaks [`Protocol::Plain`] under this name (ALPN, RFC 7301), 1 to 255 bytes that both ends
     /// have to agree on; without it the node speaks [`Protocol::Lanes`], as `peer-sender/1`. Whoever
     /// needs both runs two nodes.
-    pub fn plain(mut self, alpn: impl Into<Vec<u8>>) -> Self {
-        self.config.protocol = Protocol::Plain;
-        self.config.alpn = alpn.into();
-        self
+    pub fn plain(self, alpn: impl Into<Vec<u8>>) -> Self {
+        self.speaking(Protocol::Plain, alpn.into(), Naming::Key)
     }
 
-    /// Speaks [`Protocol::Framed`] under this name, as [`plain`](Self::plain); the last of both
+    /// Speaks [`Protocol::Framed`] under this name, as [`plain`](Self::plain); the last of them
     /// counts.
-    pub fn framed(mut self, alpn: impl Into<Vec<u8>>) -> Self {
-        self.config.protocol = Protocol::Framed;
-        self.config.alpn = alpn.into();
+    pub fn framed(self, alpn: impl Into<Vec<u8>>) -> Self {
+        self.speaking(Protocol::Framed, alpn.into(), Naming::Key)
+    }
+
+    /// Speaks as nodes of the Acki Nacki network do among each other: [`Protocol::Framed`] under the
+    /// name `acki-nacki-direct`, and with peers that are known by their certificates
+    /// ([`Naming::Certificate`]).
+    pub fn acki_nacki(self) -> Self {
+        const ALPN: &[u8] = b"acki-nacki-direct";
+        self.speaking(Protocol::Framed, ALPN.to_vec(), Naming::Certificate)
+    }
+
+    /// What peers are known by belongs to what is spoken, so that both ends agree on it.
+    fn speaking(mut self, protocol: Protocol, alpn: Vec<u8>, naming: Naming) -> Self {
+        self.config.protocol = protocol;
+        self.config.alpn = alpn;
+        self.config.naming = naming;
         self
     }
 

@@ -1,13 +1,12 @@
 //! Who a node is: a key, and the certificate that shows it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use peer_sender_core::PeerKey;
-use rcgen::{CertificateParams, DistinguishedName, DnType, PKCS_ED25519, date_time_ymd};
-use ring::signature::{Ed25519KeyPair, KeyPair};
-use rustls::crypto::ring::sign::{any_eddsa_type, any_supported_type};
+use peer_sender_core::{CertificateProblem, PeerKey};
+use ring::rand::SecureRandom;
+use rustls::crypto::ring::sign::{any_ecdsa_type, any_eddsa_type, any_supported_type};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
@@ -15,8 +14,10 @@ use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::derive::Derive;
-use crate::pem::{self, PrivateKey};
-use crate::tls;
+use crate::owner::{OWNERS_MAX, owners_of};
+use crate::pem::{self, KeyForm, PrivateKey};
+use crate::{Naming, Owner, OwnerKey, tls};
+use made::{NodeKey, OwnKey, self_signed};
 
 /// A private key, and a certificate that shows its public key: an Ed25519 key (RFC 8032) that has
 /// signed its own, or any key whose certificate an authority has issued.
@@ -59,7 +60,8 @@ impl Identity {
         let own = OwnKey::from(&pkcs8).expect("any 32 bytes are an Ed25519 key");
         let certificate = self_signed(&own).expect("a certificate of fixed form can be made");
         let signer = any_eddsa_type(&pkcs8).expect("any 32 bytes are an Ed25519 key");
-        let key = tls::key_of(certificate.der()).expect("our own certificate is well-formed");
+        let key = Naming::Key.key_of(certificate.der());
+        let key = key.expect("our own certificate is well-formed");
 
         let chain = vec![certificate.der().clone()];
         let certified = Arc::new(CertifiedKey::new(chain, signer));
@@ -89,7 +91,8 @@ impl Identity {
         if !tls::is_small(own, above) {
             return Err(IdentityError::ChainTooLarge);
         }
-        let public = tls::key_of(own).map_err(|_| IdentityError::Certificate)?;
+        let public = Naming::Key.key_of(own);
+        let public = public.map_err(|_| IdentityError::Certificate)?;
         let secret = pem::read_key(key)?;
         let signer =
             any_supported_type(&secret.borrowed()).map_err(|_| IdentityError::Unsupported)?;
@@ -105,6 +108,41 @@ impl Identity {
             secret: Secret::Issued(secret),
             certified: Arc::new(certified),
             key: public,
+        })))
+    }
+
+    /// A new identity as nodes of the Acki Nacki network make theirs: a P-256 key, and a certificate
+    /// that it has signed itself, with the alternative name `localhost` and each of these owners'
+    /// signature of the key. Up to 32 owners; there may be none.
+    ///
+    /// The key and the certificate's signature are drawn from `random`, each time anew, so that what
+    /// is made is to be kept: as PEM, [`to_pem`](Self::to_pem) and
+    /// [`certificates_pem`](Self::certificates_pem), which
+    /// [`from_chain_pem`](Self::from_chain_pem) reads. To others than such nodes a certificate of
+    /// its own is no loss.
+    ///
+    /// # Errors
+    ///
+    /// The source of randomness has failed, or there are too many owners.
+    pub fn self_made(
+        owners: &[OwnerKey],
+        random: &dyn SecureRandom,
+    ) -> Result<Self, IdentityError> {
+        if owners.len() > OWNERS_MAX {
+            return Err(IdentityError::TooManyOwners);
+        }
+        let key = NodeKey::generate(random).ok_or(IdentityError::NoRandomness)?;
+        let certificate = key.certificate(owners);
+        let certificate = certificate.map_err(|_| IdentityError::NoRandomness)?;
+        let der = key.pkcs8;
+        let signer = any_ecdsa_type(&PrivatePkcs8KeyDer::from(der.as_slice()).into())
+            .map_err(|_| IdentityError::Unsupported)?;
+        let public = Naming::Key.key_of(certificate.der());
+        let form = KeyForm::Pkcs8;
+        Ok(Self(Arc::new(Inner {
+            secret: Secret::Issued(PrivateKey { form, der }),
+            key: public.map_err(|_| IdentityError::Certificate)?,
+            certified: Arc::new(CertifiedKey::new(vec![certificate.into()], signer)),
         })))
     }
 
@@ -139,9 +177,30 @@ impl Identity {
             .collect()
     }
 
-    /// What peers know this identity by.
+    /// What peers know this identity by, but for those who go by certificates
+    /// ([`key_as`](Self::key_as)).
     pub fn key(&self) -> PeerKey {
         self.0.key
+    }
+
+    /// What peers know this identity by who have this way to name each other.
+    pub fn key_as(&self, naming: Naming) -> PeerKey {
+        let own = self.0.certified.cert.first();
+        own.and_then(|own| naming.key_of(own).ok())
+            .unwrap_or(self.0.key)
+    }
+
+    /// Who owns it: every owner that its certificate names has signed its key.
+    ///
+    /// # Errors
+    ///
+    /// The certificate's extension of owners is malformed, or a signature in it is wrong: peers that
+    /// look at owners refuse it.
+    pub fn owners(&self) -> Result<BTreeSet<Owner>, CertificateProblem> {
+        match self.0.certified.cert.first() {
+            Some(own) => owners_of(own),
+            None => Err(CertificateProblem::Missing),
+        }
     }
 
     /// The same key, which shows this chain whatever is in it.
@@ -228,48 +287,14 @@ pub enum IdentityError {
     /// The certificates are larger than peers take.
     #[error("its certificates have more than 16 KiB together; leave out what peers do not need")]
     ChainTooLarge,
+    /// More owners are to sign it than peers take.
+    #[error("a certificate has at most 32 owners")]
+    TooManyOwners,
+    /// There is no randomness to make a key of.
+    #[error("the source of randomness has failed")]
+    NoRandomness,
 }
 
-/// The dates are fixed, since nobody looks at them and the certificate must be the same each time:
-/// from 2000 on, without end (RFC 5280 section 4.1.2.5).
-fn self_signed(key: &OwnKey) -> Result<rcgen::Certificate, rcgen::Error> {
-    const LAST_SECOND_OF_THE_DAY: Duration = Duration::from_secs(86_399);
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, tls::SERVER_NAME);
-    params.not_before = date_time_ymd(2000, 1, 1);
-    params.not_after = date_time_ymd(9999, 12, 31) + LAST_SECOND_OF_THE_DAY;
-    params.self_signed(key)
-}
-
-/// Signs a certificate. Rcgen's own key would keep a copy of the secret that nobody wipes.
-struct OwnKey(Ed25519KeyPair);
-
-impl OwnKey {
-    fn from(pkcs8: &PrivatePkcs8KeyDer<'_>) -> Option<Self> {
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8.secret_pkcs8_der())
-            .ok()
-            .map(Self)
-    }
-}
-
-impl rcgen::SigningKey for OwnKey {
-    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        Ok(self.0.sign(text).as_ref().to_vec())
-    }
-}
-
-impl rcgen::PublicKeyData for OwnKey {
-    fn der_bytes(&self) -> &[u8] {
-        self.0.public_key().as_ref()
-    }
-
-    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
-        &PKCS_ED25519
-    }
-}
-
+mod made;
 #[cfg(test)]
 mod tests;

@@ -33,13 +33,16 @@
 //! [`PeerKey`]: peer_sender_core::PeerKey
 
 mod authority;
+mod certificate;
 mod config;
 mod congestion;
 mod connection_id;
 mod derive;
 mod error;
 mod identity;
+mod naming;
 mod node;
+mod owner;
 mod pem;
 mod security;
 #[cfg(feature = "simulation")]
@@ -52,11 +55,13 @@ mod trust;
 pub use authority::{Authority, AuthorityError, InvalidPeerName, Members, PeerName};
 pub use config::{NodeConfig, NodeConfigBuilder};
 pub use identity::{Identity, IdentityError};
+pub use naming::Naming;
 pub use node::{
     AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, OutgoingMessage, Output,
     PeerConfig, PeerHandle, PeerId, PeerSnapshot, PeerStats, Records, Sender, Source, Target,
     Transmit,
 };
+pub use owner::{InvalidOwner, Owner, OwnerKey};
 pub use trace::Trace;
 pub use trust::{Expected, Trust};
 

@@ -12,7 +12,6 @@ use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use crate::Identity;
 use crate::error::{DialContext, link_error};
 use crate::pair::{
     DIALLER, End, LISTENER, ONE_WAY, Pair, accepting, dialler, dialling, identity, listener,
@@ -20,9 +19,16 @@ use crate::pair::{
 };
 use crate::tls::{self, Offered, Tls};
 use crate::transport::{client_config, endpoint_config, server_config};
+use crate::trust::Admission;
+use crate::{Identity, Naming, NodeConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SPOKEN: &str = "peer-sender/1";
+
+fn tls_of(listener: &Identity) -> rustls::ServerConfig {
+    let admission = Admission::of(&NodeConfig::new(listener.clone()));
+    Tls::default().accepting(listener, tls::ALPN, admission).0
+}
 
 /// A listener whose TLS is not ours.
 fn foreign_listener(tls: rustls::ServerConfig) -> End {
@@ -45,7 +51,9 @@ fn context(offered: Offered) -> DialContext {
 
 /// The key that the other end has proven to hold.
 fn peer_key(connection: &quinn_proto::Connection) -> Option<PeerKey> {
-    tls::key_of(tls::peer_chain(connection)?.first()?).ok()
+    Naming::Key
+        .key_of(tls::peer_chain(connection)?.first()?)
+        .ok()
 }
 
 #[derive(Debug)]
@@ -142,7 +150,7 @@ fn a_certificate_without_its_key_is_not_believed() {
         Arc::new(SingleCertAndKey::from(CertifiedKey::new(cert, key)))
     };
 
-    let mut tls = Tls::default().accepting(&identity(4), tls::ALPN);
+    let mut tls = tls_of(&identity(4));
     tls.cert_resolver = stolen(identity(2), identity(4));
     let (pair, dial) = met_for(identity(2).key(), foreign_listener(tls));
     let error = error_of(&pair, &dial);
@@ -208,7 +216,7 @@ fn another_protocol_is_an_alpn_mismatch_on_both_ends() {
         offered: "peer-sender/1".into(),
     };
     for protocols in [vec![b"other".to_vec()], vec![]] {
-        let mut tls = Tls::default().accepting(&identity(2), tls::ALPN);
+        let mut tls = tls_of(&identity(2));
         tls.alpn_protocols = protocols;
         let (pair, dial) = met_for(identity(2).key(), foreign_listener(tls));
         assert_eq!(error_of(&pair, &dial), mismatch);

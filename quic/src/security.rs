@@ -9,7 +9,7 @@ use crate::Identity;
 #[cfg(feature = "simulation")]
 use crate::simulation::null;
 use crate::tls::{Offered, Tls};
-use crate::trust::Expectation;
+use crate::trust::{Admission, Expectation};
 
 /// What protects a node's connections. A node has TLS with ring's cryptography, and tells nobody its
 /// secrets, unless a simulation wants it otherwise.
@@ -60,15 +60,23 @@ impl Security {
 }
 
 impl Security {
-    /// The accepting side of the protocol of this name.
-    pub(crate) fn accepting(&self, identity: &Identity, alpn: &[u8]) -> Arc<dyn ServerConfig> {
+    /// The accepting side of the protocol of this name; and where to read what was offered to it,
+    /// where it is for one connection only.
+    pub(crate) fn accepting(
+        &self,
+        identity: &Identity,
+        alpn: &[u8],
+        admission: Admission,
+    ) -> (Arc<dyn ServerConfig>, Offered) {
         match &self.0 {
-            Kind::Tls(tls) => Arc::new(
-                QuicServerConfig::try_from(tls.accepting(identity, alpn))
-                    .expect("the provider has the cipher suite of Initial packets"),
-            ),
+            Kind::Tls(tls) => {
+                let (config, offered) = tls.accepting(identity, alpn, admission);
+                let config = QuicServerConfig::try_from(config)
+                    .expect("the provider has the cipher suite of Initial packets");
+                (Arc::new(config), offered)
+            }
             #[cfg(feature = "simulation")]
-            Kind::Null => null::accepting(identity, alpn),
+            Kind::Null => null::admitting(identity, alpn, admission),
         }
     }
 

@@ -1,20 +1,20 @@
 //! TLS 1.3 (RFC 8446) between two ends that both show a certificate.
 //!
-//! The dialling end knows what it expects, a key or a name that an authority vouches for, and takes
-//! nobody else. The accepting end only makes sure that the dialler holds the key that it shows;
-//! whether it is let in is the node's decision, which it takes right after the handshake.
+//! The dialling end knows what it expects, a key, an owner, or a name that an authority vouches for,
+//! and takes nobody else. The accepting end only makes sure that the dialler holds the key that it
+//! shows; whether it is let in is the node's decision, which it takes right after the handshake. Only
+//! what owners have signed is judged at once, as nodes of the Acki Nacki network do.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use peer_sender_core::{CertificateProblem, LinkError, PeerKey};
-use ring::digest;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, ParsedCertificate};
 use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{
@@ -23,7 +23,7 @@ use rustls::{
 };
 
 use crate::Identity;
-use crate::trust::Expectation;
+use crate::trust::{Admission, Expectation};
 
 /// The name of the protocol of lanes (RFC 7301).
 pub(crate) const ALPN: &[u8] = b"peer-sender/1";
@@ -45,16 +45,8 @@ pub(crate) fn peer_chain(
     Some(*chain)
 }
 
-/// The key of a certificate.
-pub(crate) fn key_of(certificate: &CertificateDer<'_>) -> Result<PeerKey, Error> {
-    let key = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, &key).as_ref());
-    Ok(PeerKey(hash))
-}
-
-/// What the dialled peer offered, and what was found of it: known once it has shown its
-/// certificate, whether or not it has proven to hold the key. All clones tell the same.
+/// What the other end offered, and what was found of it: known once it has shown its certificate,
+/// whether or not it has proven to hold the key. All clones tell the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offered(Arc<OnceLock<Finding>>);
 
@@ -104,14 +96,25 @@ impl Default for Tls {
 }
 
 impl Tls {
-    /// The accepting side of the protocol of this name.
-    pub(crate) fn accepting(&self, identity: &Identity, alpn: &[u8]) -> ServerConfig {
-        let algorithms = self.provider.signature_verification_algorithms;
+    /// The accepting side of the protocol of this name; and where to read what was offered to it,
+    /// where it is for one connection only.
+    pub(crate) fn accepting(
+        &self,
+        identity: &Identity,
+        alpn: &[u8],
+        admission: Admission,
+    ) -> (ServerConfig, Offered) {
+        let offered = Offered::default();
+        let verifier = Admitted {
+            admission,
+            offered: offered.clone(),
+            algorithms: self.provider.signature_verification_algorithms,
+        };
         let mut config =
             ServerConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
                 .with_protocol_versions(&[&version::TLS13])
                 .expect("the provider has TLS 1.3 cipher suites")
-                .with_client_cert_verifier(Arc::new(AnyKey { algorithms }))
+                .with_client_cert_verifier(Arc::new(verifier))
                 .with_cert_resolver(certificate(identity));
         config.alpn_protocols = vec![alpn.to_vec()];
         // No resumption: each connection proves both identities anew, and 0-RTT data, which can be
@@ -120,7 +123,7 @@ impl Tls {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.max_early_data_size = 0;
         config.key_log = self.key_log.clone();
-        config
+        (config, offered)
     }
 
     /// The dialling side of one dial, which takes only whom it expects.
@@ -201,7 +204,8 @@ impl ServerCertVerifier for Expected {
             }
             Err(error) => {
                 let alert = alert_for(&error);
-                self.offered.set(key_of(end_entity).ok(), Some(error));
+                self.offered
+                    .set(self.expected.key_of(end_entity), Some(error));
                 Err(alert)
             }
         }
@@ -232,13 +236,16 @@ impl ServerCertVerifier for Expected {
     }
 }
 
-/// Takes any key that the dialler proves to hold; without a certificate there is no connection.
+/// Takes any key that the dialler proves to hold, as far as the admission goes, and notes what was
+/// offered; without a certificate there is no connection.
 #[derive(Debug)]
-struct AnyKey {
+struct Admitted {
+    admission: Admission,
+    offered: Offered,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ClientCertVerifier for AnyKey {
+impl ClientCertVerifier for Admitted {
     fn client_auth_mandatory(&self) -> bool {
         true
     }
@@ -253,11 +260,17 @@ impl ClientCertVerifier for AnyKey {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if !is_small(end_entity, intermediates) {
-            return Err(CertificateError::ApplicationVerificationFailure.into());
+        match self.admission.judge(end_entity, intermediates) {
+            Ok(key) => {
+                self.offered.set(Some(key), None);
+                Ok(ClientCertVerified::assertion())
+            }
+            Err(error) => {
+                let alert = alert_for(&error);
+                self.offered.set(None, Some(error));
+                Err(alert)
+            }
         }
-        key_of(end_entity)?;
-        Ok(ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -307,7 +320,11 @@ fn alert_for(refused: &LinkError) -> Error {
         // The alert that stands for signatures as well.
         CertificateProblem::WrongName
         | CertificateProblem::BadSignature
-        | CertificateProblem::Malformed => CertificateError::BadEncoding,
+        | CertificateProblem::Malformed
+        | CertificateProblem::OwnersMalformed
+        | CertificateProblem::OwnersMissing
+        | CertificateProblem::OwnerSignature
+        | CertificateProblem::OwnerNotTrusted => CertificateError::BadEncoding,
         CertificateProblem::TooLarge
         | CertificateProblem::NotProven
         | CertificateProblem::Missing => CertificateError::ApplicationVerificationFailure,

@@ -8,7 +8,7 @@ use peer_sender_core::{LANES_MAX, PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
 use quinn_proto::{
     AckFrequencyConfig, ClientConfig, ConnectionId, EndpointConfig, IdleTimeout,
     MtuDiscoveryConfig, NoneTokenLog, NoneTokenStore, ServerConfig, TransportConfig,
-    ValidationTokenConfig, VarInt,
+    ValidationTokenConfig, VarInt, crypto,
 };
 use ring::{hkdf, hmac};
 
@@ -16,7 +16,7 @@ use crate::congestion::CongestionControl;
 use crate::connection_id::ConnectionIds;
 use crate::derive::Derive;
 use crate::tls::{NoClock, Offered};
-use crate::trust::Expectation;
+use crate::trust::{Admission, Expectation};
 use crate::{Identity, NodeConfig};
 
 /// What the stream of a lane may send before its reader has taken anything.
@@ -65,7 +65,7 @@ pub(crate) fn endpoint_config(identity: &Identity, seed: [u8; 32]) -> EndpointCo
 
 /// The settings of the accepting side.
 pub(crate) fn server_config(config: &NodeConfig, seed: [u8; 32]) -> Arc<ServerConfig> {
-    let crypto = config.security.accepting(&config.identity, config.alpn());
+    let (crypto, _) = accepting(config);
     let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"address validation").extract(&seed);
     let mut server = ServerConfig::new(crypto, Arc::new(token_key));
 
@@ -87,6 +87,27 @@ pub(crate) fn server_config(config: &NodeConfig, seed: [u8; 32]) -> Arc<ServerCo
         INCOMING_BYTES_MAX.saturating_mul(config.handshakes_max as u64),
     );
     Arc::new(server)
+}
+
+/// The settings of one connection that is accepted; and where to read what was offered to it. None
+/// where those of the accepting side are enough, since nothing is judged that has to be told of.
+pub(crate) fn admission_config(
+    config: &NodeConfig,
+    server: &ServerConfig,
+) -> Option<(Arc<ServerConfig>, Offered)> {
+    if !Admission::of(config).is_strict() {
+        return None;
+    }
+    let mut server = server.clone();
+    let (crypto, offered) = accepting(config);
+    server.crypto = crypto;
+    Some((Arc::new(server), offered))
+}
+
+fn accepting(config: &NodeConfig) -> (Arc<dyn crypto::ServerConfig>, Offered) {
+    let (identity, alpn) = (&config.identity, config.alpn());
+    let admission = Admission::of(config);
+    config.security.accepting(identity, alpn, admission)
 }
 
 /// The settings of one dial, which succeeds only with whom it expects; and where to read what was

@@ -6,7 +6,10 @@ use peer_sender_core::{CertificateProblem, LinkError, PeerKey};
 use rustls::pki_types::{CertificateDer, UnixTime};
 
 use crate::authority::{Authority, Members, PeerName, problem_of};
-use crate::tls;
+use crate::certificate::Parts;
+use crate::owner::{is_owned_by, owners_of};
+use crate::tls::{self, PROVIDER};
+use crate::{Naming, NodeConfig, Owner};
 
 /// Whom the accepting side lets in. However that is decided, a dialler is known by its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,10 @@ pub enum Trust {
     Authority(Authority, Members),
     /// Whoever holds any key: every dialler is let in, and is known by the key it proves to hold.
     Any,
+    /// Whose certificate is signed by at least one of these owners, and by every other owner that it
+    /// names. Certificates are taken for their keys and owners alone: neither names nor dates
+    /// count.
+    Owners(BTreeSet<Owner>),
 }
 
 /// A dialler that is not let in.
@@ -34,6 +41,7 @@ impl Trust {
     pub(crate) fn judge(
         &self,
         chain: &[CertificateDer<'_>],
+        naming: Naming,
         now: UnixTime,
     ) -> Result<PeerKey, NotLetIn> {
         let refuse = |key, why| {
@@ -43,9 +51,9 @@ impl Trust {
         let Some((end_entity, intermediates)) = chain.split_first() else {
             return refuse(None, CertificateProblem::Missing);
         };
-        let key = match tls::key_of(end_entity) {
+        let key = match named(end_entity, naming) {
             Ok(key) => key,
-            Err(error) => return refuse(None, problem_of(error)),
+            Err(why) => return refuse(None, why),
         };
         match self {
             Self::Any => Ok(key),
@@ -60,6 +68,10 @@ impl Trust {
                     Err(why) => refuse(Some(key), why),
                 }
             }
+            Self::Owners(owners) => match is_owned_by(end_entity, |owner| owners.contains(owner)) {
+                Ok(()) => Ok(key),
+                Err(why) => refuse(Some(key), why),
+            },
         }
     }
 
@@ -72,8 +84,72 @@ impl Trust {
             Self::Authority(_, Members::Named(names)) if names.is_empty() => {
                 Some("must permit at least one name, or say `Members::Any`")
             }
-            Self::Keys(_) | Self::Authority(..) | Self::Any => None,
+            Self::Owners(owners) if owners.is_empty() => {
+                Some("must name at least one owner; leave it out to only dial")
+            }
+            Self::Keys(_) | Self::Authority(..) | Self::Any | Self::Owners(_) => None,
         }
+    }
+}
+
+/// What whoever shows this certificate is known by, if the certificate is of the form that goes with
+/// such names.
+fn named(end_entity: &CertificateDer<'_>, naming: Naming) -> Result<PeerKey, CertificateProblem> {
+    let key = naming.key_of(end_entity).map_err(problem_of)?;
+    match naming {
+        Naming::Key => {}
+        Naming::Certificate => {
+            let parts = Parts::of(end_entity).ok_or(CertificateProblem::Malformed)?;
+            if !parts.is_self_signed(&PROVIDER.signature_verification_algorithms) {
+                return Err(CertificateProblem::BadSignature);
+            }
+            owners_of(end_entity)?;
+        }
+    }
+    Ok(key)
+}
+
+/// How far the accepting side judges a certificate within TLS, before the dialler has proven to hold
+/// its key. [`Trust::judge`] has the last word.
+#[derive(Clone, Debug)]
+pub(crate) struct Admission {
+    naming: Naming,
+    /// Whose diallers are let in; anybody's if there is none.
+    owners: Option<BTreeSet<Owner>>,
+}
+
+impl Admission {
+    pub(crate) fn of(config: &NodeConfig) -> Self {
+        let owners = match &config.accept {
+            Some(Trust::Owners(owners)) => Some(owners.clone()),
+            Some(Trust::Keys(_) | Trust::Authority(..) | Trust::Any) | None => None,
+        };
+        Self {
+            naming: config.naming(),
+            owners,
+        }
+    }
+
+    /// Whether a certificate may be refused for more than that it cannot be read.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.naming == Naming::Certificate || self.owners.is_some()
+    }
+
+    /// The key of the certificate, if it is one that the dialler may go on with.
+    pub(crate) fn judge(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Result<PeerKey, LinkError> {
+        let refuse = |why| LinkError::CertificateRefused { why };
+        if !tls::is_small(end_entity, intermediates) {
+            return Err(refuse(CertificateProblem::TooLarge));
+        }
+        let key = named(end_entity, self.naming).map_err(refuse)?;
+        if let Some(owners) = &self.owners {
+            is_owned_by(end_entity, |owner| owners.contains(owner)).map_err(refuse)?;
+        }
+        Ok(key)
     }
 }
 
@@ -85,21 +161,24 @@ pub enum Expected {
     /// Whoever holds a certificate of this authority for this name, valid today. The certificate's
     /// extended key usage, where it has one, must allow TLS servers.
     Name(Authority, PeerName),
+    /// Whoever holds a certificate that this owner has signed, and every other owner that it names.
+    Owner(Owner),
 }
 
 impl Expected {
-    /// The key that the peer must have; none if it is expected by its name.
+    /// The key that the peer must have; none if it is expected by its name or its owner.
     pub fn key(&self) -> Option<PeerKey> {
         match self {
             &Self::Key(key) => Some(key),
-            Self::Name(..) => None,
+            Self::Name(..) | Self::Owner(_) => None,
         }
     }
 
     /// The expectation of a dial that is made now.
-    pub(crate) fn at(&self, now: UnixTime) -> Expectation {
+    pub(crate) fn at(&self, now: UnixTime, naming: Naming) -> Expectation {
         Expectation {
             expected: self.clone(),
+            naming,
             now,
         }
     }
@@ -109,10 +188,16 @@ impl Expected {
 #[derive(Clone, Debug)]
 pub(crate) struct Expectation {
     expected: Expected,
+    naming: Naming,
     now: UnixTime,
 }
 
 impl Expectation {
+    /// The key of a certificate, whoever is expected, if it can be read.
+    pub(crate) fn key_of(&self, end_entity: &CertificateDer<'_>) -> Option<PeerKey> {
+        self.naming.key_of(end_entity).ok()
+    }
+
     /// The key of a certificate that is as expected.
     pub(crate) fn judge(
         &self,
@@ -123,7 +208,7 @@ impl Expectation {
         if !tls::is_small(end_entity, intermediates) {
             return Err(refuse(CertificateProblem::TooLarge));
         }
-        let key = tls::key_of(end_entity).map_err(|error| refuse(problem_of(error)))?;
+        let key = named(end_entity, self.naming).map_err(refuse)?;
         match &self.expected {
             &Expected::Key(expected) if key == expected => Ok(key),
             &Expected::Key(expected) => Err(LinkError::WrongIdentity {
@@ -134,6 +219,9 @@ impl Expectation {
                 .vouches_for_listener(name, end_entity, intermediates, self.now)
                 .map(|()| key)
                 .map_err(refuse),
+            Expected::Owner(expected) => is_owned_by(end_entity, |owner| owner == expected)
+                .map(|()| key)
+                .map_err(refuse),
         }
     }
 }
@@ -141,6 +229,7 @@ impl Expectation {
 /// A key is the same at all times.
 impl From<PeerKey> for Expectation {
     fn from(key: PeerKey) -> Self {
-        Expected::Key(key).at(UnixTime::since_unix_epoch(std::time::Duration::ZERO))
+        let now = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
+        Expected::Key(key).at(now, Naming::Key)
     }
 }

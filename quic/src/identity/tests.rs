@@ -51,7 +51,7 @@ fn debug_shows_the_key_and_no_secret() {
 fn keys_of_every_kind_may_be_certified() {
     let ca = Ca::new();
     for algorithm in [
-        &PKCS_ED25519,
+        &rcgen::PKCS_ED25519,
         &rcgen::PKCS_ECDSA_P256_SHA256,
         &rcgen::PKCS_ECDSA_P384_SHA384,
     ] {
@@ -59,7 +59,7 @@ fn keys_of_every_kind_may_be_certified() {
         let own = ca.issue(&["a.example"], &key);
         let above = ca.certificate();
         let identity = issue::identity(&[&own, &above], &key);
-        assert_eq!(identity.key(), tls::key_of(&own).unwrap());
+        assert_eq!(identity.key(), Naming::Key.key_of(&own).unwrap());
         assert_eq!(identity.certified().cert, [own.clone(), above]);
         assert_eq!(*identity.to_pem(), issue::private_key(&key));
 

@@ -206,14 +206,15 @@ impl<P: PeerId> NodeMachine<P> {
             return;
         };
         let seed = self.seeds.next();
-        let expected = peer.expected.at(self.net.clock.unix(now));
+        let date = self.net.clock.unix(now);
+        let expected = peer.expected.at(date, self.config.naming());
         let names = peer.server_name.is_some();
         let name = peer.server_name.as_deref().unwrap_or(tls::SERVER_NAME);
         let (config, offered) = transport::client_config(&self.config, expected, names, seed);
         let instant = self.net.clock.instant(now);
         match self.net.endpoint.connect(instant, config, address, name) {
             Ok((quic, connection)) => {
-                let ours = self.config.identity.key();
+                let ours = self.config.key();
                 let context = DialContext { ours, offered };
                 let owner = Owner::Dialled {
                     peer: handle,

@@ -2,24 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peer_sender_core::{Attempt, CloseCode, LinkError, PeerKey, Time};
-use quinn_proto::Incoming;
+use quinn_proto::{Incoming, ServerConfig};
 
 use super::link::{LinkId, Owner};
 use super::places::Holder;
 use super::records::{Desk, Mail, Records};
 use super::revoke::judge;
 use super::{NodeEvent, NodeMachine, PeerId};
-use crate::NodeConfig;
 use crate::error::link_error;
+use crate::{NodeConfig, transport};
 
 /// How long somebody who dialled may take to show who it is.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The accepting side's books.
 pub(super) struct Inbound {
+    /// What connections are accepted with, but for what the admission of each adds.
+    pub(super) server: Arc<ServerConfig>,
     pub(super) desk: Desk,
     /// Empty between steps, kept for its capacity.
     pub(super) mail: Mail,
@@ -31,11 +34,17 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// `seed` and `base` are for records of its own.
-    pub(super) fn new(config: &NodeConfig, seed: [u8; 32], base: Instant) -> Self {
+    /// `server_seed` is for what is accepted, `seed` and `base` for records of its own.
+    pub(super) fn new(
+        config: &NodeConfig,
+        server_seed: [u8; 32],
+        seed: [u8; 32],
+        base: Instant,
+    ) -> Self {
         let records = config.records.clone();
         let records = records.unwrap_or_else(|| Records::new(config, seed, base));
         Self {
+            server: transport::server_config(config, server_seed),
             desk: Desk::at(records),
             mail: Mail::default(),
             armed: None,
@@ -148,15 +157,17 @@ impl<P: PeerId> NodeMachine<P> {
     fn accept(&mut self, now: Time, incoming: Incoming) {
         let remote = incoming.remote_address();
         let instant = self.net.clock.instant(now);
+        let server = self.inbound.as_ref().map(|inbound| &inbound.server);
+        let (server, offered) = server
+            .and_then(|server| transport::admission_config(&self.config, server))
+            .unzip();
         let mut answer = Vec::new();
-        match self
-            .net
-            .endpoint
-            .accept(incoming, instant, &mut answer, None)
-        {
+        let endpoint = &mut self.net.endpoint;
+        match endpoint.accept(incoming, instant, &mut answer, server) {
             Ok((handle, connection)) => {
                 let owner = Owner::Handshaking {
                     until: now + HANDSHAKE_TIMEOUT,
+                    offered: offered.unwrap_or_default(),
                 };
                 let id = self.net.insert(handle, connection, owner);
                 if let Some(inbound) = &mut self.inbound {
@@ -183,7 +194,10 @@ impl<P: PeerId> NodeMachine<P> {
         inbound.handshaking.remove(&id);
         let remote = link.remote;
         let key = match &self.config.accept {
-            Some(trust) => judge(trust, link, self.net.clock.unix(now)),
+            Some(trust) => {
+                let (naming, date) = (self.config.naming(), self.net.clock.unix(now));
+                judge(trust, link, naming, date)
+            }
             // Without trust there is no accepting side.
             None => return,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Time};
-use quinn_proto::{Connection, ConnectionEvent, ConnectionHandle, Endpoint};
+use quinn_proto::{Connection, ConnectionError, ConnectionEvent, ConnectionHandle, Endpoint};
 
 use super::PeerHandle;
 use super::clock::Clock;
@@ -14,6 +14,7 @@ use super::streams::{Streams, quic_code};
 use crate::NodeConfig;
 use crate::congestion::exempt_close;
 use crate::error::{DialContext, link_error};
+use crate::tls::Offered;
 
 /// Names a link. Never given out twice by one node, while QUIC's own handles are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,8 @@ pub(super) enum Owner {
     Handshaking {
         /// When it has taken too long.
         until: Time,
+        /// What it has shown of itself within TLS, where that is judged there.
+        offered: Offered,
     },
     /// The table of sessions.
     Accepted { attempt: Attempt, key: PeerKey },
@@ -164,11 +167,7 @@ impl Link {
                     }
                 }
                 quinn_proto::Event::ConnectionLost { reason } => {
-                    let context = match &self.owner {
-                        Owner::Dialled { context, .. } => Some(context),
-                        Owner::Handshaking { .. } | Owner::Accepted { .. } | Owner::Nobody => None,
-                    };
-                    let error = link_error(&reason, &self.alpn, context);
+                    let error = self.why(&reason);
                     self.lost.get_or_insert(error);
                     self.lose_streams();
                     // If it was QUIC that found a fault, the close is all that it sends now.
@@ -190,6 +189,23 @@ impl Link {
             streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);
         }
         Collected::All
+    }
+
+    /// Why it has ended, in the machines' terms.
+    fn why(&self, reason: &ConnectionError) -> LinkError {
+        let context = match &self.owner {
+            Owner::Dialled { context, .. } => Some(context),
+            Owner::Handshaking { offered, .. } => {
+                if let (ConnectionError::TransportError(_), Some(refused)) =
+                    (reason, offered.refused())
+                {
+                    return refused.clone();
+                }
+                None
+            }
+            Owner::Accepted { .. } | Owner::Nobody => None,
+        };
+        link_error(reason, &self.alpn, context)
     }
 
     /// Without lanes nobody sends again what the other end's transport was told to have arrived: so whatever came whole is read before the loss is told.
@@ -326,7 +342,7 @@ impl Link {
     /// The next moment at which it needs attention.
     pub(super) fn next_deadline(&mut self, clock: &Clock) -> Option<Time> {
         let patience = match self.owner {
-            Owner::Handshaking { until } => Some(until),
+            Owner::Handshaking { until, .. } => Some(until),
             Owner::Dialled { .. } | Owner::Accepted { .. } | Owner::Nobody => None,
         };
         let quic = match self.handle {

@@ -138,19 +138,17 @@ impl<P: PeerId> NodeMachine<P> {
         let inbound = config
             .accept
             .as_ref()
-            .map(|_| Inbound::new(&config, seeds.next(), base));
+            .map(|_| Inbound::new(&config, server_seed, seeds.next(), base));
         let clock = Clock::new(base, date);
         if let (Some(inbound), Some(trace)) = (&inbound, &config.trace) {
             let about = About {
                 name: String::from("sessions"),
-                key: Some(config.identity.key()),
+                key: Some(config.key()),
                 zero_unix_nanos: clock.zero_unix_nanos(),
             };
             inbound.desk.record(trace.clone(), about);
         }
-        let server_config = inbound
-            .as_ref()
-            .map(|_| transport::server_config(&config, server_seed));
+        let server_config = inbound.as_ref().map(|inbound| Arc::clone(&inbound.server));
         // The socket is the driver's, which sees to it that datagrams are never fragmented, so
         // that QUIC may find out what the path carries (RFC 8899).
         let endpoint = Endpoint::new(Arc::new(endpoint_config), server_config, true, None);

@@ -10,7 +10,7 @@ use rustls::pki_types::ServerName;
 
 use super::recorded::RecordedSender;
 use super::{LinkId, Source};
-use crate::{Authority, Expected, PeerName, Trace};
+use crate::{Authority, Expected, Owner, PeerName, Trace};
 
 /// The caller's own name of a peer.
 pub trait PeerId: Clone + Debug + Display + Hash + Ord + Send + Sync + 'static {}
@@ -49,6 +49,16 @@ impl PeerConfig {
     pub fn with_name(authority: Authority, name: PeerName, machine: Config) -> Self {
         Self {
             expected: Expected::Name(authority, name),
+            server_name: None,
+            machine,
+        }
+    }
+
+    /// The peer whose certificate this owner has signed, and a configuration that holds its address.
+    /// It may come back with another key, as long as the owner is the same.
+    pub fn with_owner(owner: Owner, machine: Config) -> Self {
+        Self {
+            expected: Expected::Owner(owner),
             server_name: None,
             machine,
         }
@@ -115,7 +125,7 @@ pub(super) struct Peer<P> {
     pub(super) id: P,
     pub(super) expected: Expected,
     pub(super) server_name: Option<String>,
-    /// The key that it must have; of one that is expected by name, the key that it had last, and
+    /// The key that it must have; of one that is expected by name or owner, the key that it had last, and
     /// none before it was first connected.
     pub(super) key: Option<PeerKey>,
     pub(super) machine: RecordedSender,

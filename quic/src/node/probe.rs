@@ -52,7 +52,7 @@ impl<P: PeerId> NodeMachine<P> {
             return;
         };
         let error = match link.owner {
-            Owner::Handshaking { until } if until <= now => LinkError::ConnectTimeout,
+            Owner::Handshaking { until, .. } if until <= now => LinkError::ConnectTimeout,
             Owner::Handshaking { .. }
             | Owner::Dialled { .. }
             | Owner::Accepted { .. }

@@ -66,7 +66,7 @@ impl Records {
     pub fn new(config: &NodeConfig, seed: [u8; 32], base: Instant) -> Self {
         let limits = config.sessions();
         Self(Arc::new(Shared {
-            key: config.identity.key(),
+            key: config.key(),
             base,
             books: Mutex::new(Books::new(RecordedSessions::new(limits.clone(), seed))),
             limits,
@@ -82,7 +82,7 @@ impl Records {
     pub(crate) fn problem(&self, config: &NodeConfig) -> Option<&'static str> {
         if config.accept.is_none() {
             Some("a node that only dials has no use for them")
-        } else if self.0.key != config.identity.key() {
+        } else if self.0.key != config.key() {
             Some("are those of another identity")
         } else if self.0.limits != config.sessions() {
             Some(

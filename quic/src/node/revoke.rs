@@ -8,15 +8,20 @@ use rustls::pki_types::UnixTime;
 use super::link::{Link, LinkId, Owner};
 use super::{NodeMachine, PeerId};
 use crate::trust::NotLetIn;
-use crate::{Trust, tls};
+use crate::{Naming, Trust, tls};
 
 /// How long a connection on which no session was named is kept in any case.
 const MUTE_FOR: Duration = Duration::from_secs(10);
 
 /// The key of who dialled, whose handshake is complete, if it is let in.
-pub(super) fn judge(trust: &Trust, link: &Link, date: UnixTime) -> Result<PeerKey, NotLetIn> {
+pub(super) fn judge(
+    trust: &Trust,
+    link: &Link,
+    naming: Naming,
+    date: UnixTime,
+) -> Result<PeerKey, NotLetIn> {
     let chain = tls::peer_chain(&link.connection).unwrap_or_default();
-    trust.judge(&chain, date)
+    trust.judge(&chain, naming, date)
 }
 
 impl<P: PeerId> NodeMachine<P> {
@@ -27,10 +32,11 @@ impl<P: PeerId> NodeMachine<P> {
             return;
         };
         let date = self.net.clock.unix(now);
+        let naming = self.config.naming();
         let revoked: Vec<(Attempt, LinkId, NotLetIn)> = inbound
             .open()
             .filter_map(|(attempt, id)| {
-                let refused = judge(&trust, self.net.link(id)?, date).err()?;
+                let refused = judge(&trust, self.net.link(id)?, naming, date).err()?;
                 Some((attempt, id, refused))
             })
             .collect();

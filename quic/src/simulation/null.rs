@@ -27,9 +27,9 @@ use quinn_proto::{ConnectError, ConnectionId, Side, TransportError, TransportErr
 use rustls::pki_types::CertificateDer;
 
 use super::sums::{initial_secret, packet_keys, sum, tag};
-use crate::Identity;
 use crate::tls::{self, Offered};
-use crate::trust::Expectation;
+use crate::trust::{Admission, Expectation};
+use crate::{Identity, Naming};
 
 pub use super::sums::{Level, SumKey, TAG_BYTES, keys};
 
@@ -38,8 +38,23 @@ pub fn accepting(identity: &Identity, alpn: &[u8]) -> Arc<dyn ServerConfig> {
     Arc::new(Settings {
         chain: identity.certified().cert.clone(),
         alpn: alpn.to_vec(),
-        expected: None,
+        demanded: None,
     })
+}
+
+/// The accepting side, which takes whom it admits.
+pub(crate) fn admitting(
+    identity: &Identity,
+    alpn: &[u8],
+    admission: Admission,
+) -> (Arc<dyn ServerConfig>, Offered) {
+    let offered = Offered::default();
+    let settings = Settings {
+        chain: identity.certified().cert.clone(),
+        alpn: alpn.to_vec(),
+        demanded: Some((Demand::Admission(admission), offered.clone())),
+    };
+    (Arc::new(settings), offered)
 }
 
 /// The dialling side of one dial, for an endpoint of quinn-proto's own: it takes whoever answers.
@@ -47,7 +62,7 @@ pub fn dialling(identity: &Identity, alpn: &[u8]) -> Arc<dyn ClientConfig> {
     Arc::new(Settings {
         chain: identity.certified().cert.clone(),
         alpn: alpn.to_vec(),
-        expected: None,
+        demanded: None,
     })
 }
 
@@ -62,7 +77,7 @@ pub(crate) fn expecting(
     let settings = Settings {
         chain: identity.certified().cert.clone(),
         alpn: alpn.to_vec(),
-        expected: Some((expected, offered.clone())),
+        demanded: Some((Demand::Expectation(expected), offered.clone())),
     };
     (Arc::new(settings), offered)
 }
@@ -83,8 +98,14 @@ const SECRET: &[u8] = b"secret";
 struct Settings {
     chain: Vec<CertificateDer<'static>>,
     alpn: Vec<u8>,
-    /// Whom a dial expects, and where to note what was found; whoever comes, if there is none.
-    expected: Option<(Expectation, Offered)>,
+    /// Who the other end must be, and where to note what was found; whoever comes, if there is none.
+    demanded: Option<(Demand, Offered)>,
+}
+
+/// Who the other end must be.
+enum Demand {
+    Expectation(Expectation),
+    Admission(Admission),
 }
 
 impl ClientConfig for Settings {
@@ -248,19 +269,27 @@ impl NullSession {
         let Some((own, above)) = chain.split_first() else {
             return Err(alert(CERTIFICATE_REQUIRED, "no certificate"));
         };
-        match &self.settings.expected {
-            Some((expected, offered)) => match expected.judge(own, above) {
+        if !tls::is_small(own, above) && self.side == Side::Server {
+            return Err(alert(ACCESS_DENIED, "certificates too large"));
+        }
+        match &self.settings.demanded {
+            Some((Demand::Expectation(expected), offered)) => match expected.judge(own, above) {
                 Ok(key) => offered.set(Some(key), None),
                 Err(error) => {
-                    offered.set(tls::key_of(own).ok(), Some(error));
+                    offered.set(expected.key_of(own), Some(error));
                     return Err(alert(ACCESS_DENIED, "certificate refused"));
                 }
             },
-            None if !tls::is_small(own, above) => {
-                return Err(alert(ACCESS_DENIED, "certificates too large"));
-            }
+            Some((Demand::Admission(admission), offered)) => match admission.judge(own, above) {
+                Ok(key) => offered.set(Some(key), None),
+                Err(error) => {
+                    offered.set(None, Some(error));
+                    return Err(alert(BAD_CERTIFICATE, "certificate refused"));
+                }
+            },
             None => {
-                tls::key_of(own).map_err(|_| alert(BAD_CERTIFICATE, "malformed certificate"))?;
+                let key = Naming::Key.key_of(own);
+                key.map_err(|_| alert(BAD_CERTIFICATE, "malformed certificate"))?;
             }
         }
         self.peer_chain = Some(chain);

@@ -1,5 +1,6 @@
 //! Whole nodes against each other, with real QUIC and real TLS, in virtual time.
 
+mod acki_nacki;
 mod authority;
 mod both_ways;
 mod delivery;
