@@ -89,8 +89,9 @@ pub enum LinkError {
         /// Why.
         reason: String,
     },
-    /// The peer's address was taken back by the user: the connection to it was given up.
-    #[error("the peer is no longer at this address")]
+    /// The connection was given up here for another one: the user took the peer's address back, or
+    /// gave this end another identity.
+    #[error("given up for another connection: the peer has moved, or we have another identity")]
     Moved,
     /// The peer's lane stream was cut by the peer with this application code.
     #[error("the peer cut the lane's stream with code {code}")]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use peer_sender_core::{LinkError, PeerKey, Protocol, StopMode};
-use peer_sender_quic::{AddPeerError, NodeConfig, NodeStats, PeerConfig, PeerId, Trust};
+use peer_sender_quic::{AddPeerError, Identity, NodeConfig, NodeStats, PeerConfig, PeerId, Trust};
 
 use crate::bell::{Bell, lock};
 use crate::clock::Clock;
@@ -66,6 +66,7 @@ pub(crate) struct Commands<P> {
     pub(crate) cut_accepted: bool,
     pub(crate) network_changed: bool,
     pub(crate) trust: Option<Trust>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) stats: Vec<Reply<NodeStats>>,
 }
 
@@ -204,6 +205,11 @@ impl<P: PeerId> Control<P> {
         self.commands.trust.replace(trust)
     }
 
+    /// Hands back what this replaces, to be dropped when the lock is released.
+    pub(crate) fn replace_identity(&mut self, identity: Identity) -> Option<Identity> {
+        self.commands.identity.replace(identity)
+    }
+
     /// Asks for the counters; those of the end if it has come.
     pub(crate) fn ask_stats(&mut self, to: Reply<NodeStats>) {
         match self.phase {
@@ -259,6 +265,7 @@ impl<P> Default for Commands<P> {
             cut_accepted: false,
             network_changed: false,
             trust: None,
+            identity: None,
             stats: Vec::new(),
         }
     }

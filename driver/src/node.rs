@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use peer_sender_core::{Rejected, StopMode, Time};
 use peer_sender_quic::{
-    AddPeerError, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId, Records, Trust,
+    AddPeerError, Identity, NodeConfig, NodeMachine, NodeStats, PeerConfig, PeerId, Records, Trust,
 };
 
 use crate::bell::lock;
@@ -183,6 +183,16 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     /// once. With no key at all nobody is let in. For a node that only dials nothing changes.
     pub fn set_trust(&self, trust: Trust) {
         let _replaced = lock(&self.shared().control).set_trust(trust);
+        self.shared().bell.ring();
+    }
+
+    /// Who this node is from the driver's next turn on. Each peer that is connected gets a new
+    /// connection as this identity, and the old one is then left in good order: at once and without
+    /// a backoff, with nothing lost or sent twice if the peer answers what it got within 5 s, and
+    /// otherwise as after any loss. Connections that others have dialled stay. See
+    /// [`NodeMachine::replace_identity`](peer_sender_quic::NodeMachine::replace_identity).
+    pub fn replace_identity(&self, identity: Identity) {
+        let _replaced = lock(&self.shared().control).replace_identity(identity);
         self.shared().bell.ring();
     }
 

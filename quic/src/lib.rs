@@ -57,9 +57,9 @@ pub use config::{NodeConfig, NodeConfigBuilder};
 pub use identity::{Identity, IdentityError};
 pub use naming::Naming;
 pub use node::{
-    AddPeerError, DatagramMeta, Ecn, NodeEvent, NodeMachine, NodeStats, OutgoingMessage, Output,
-    PeerConfig, PeerHandle, PeerId, PeerSnapshot, PeerStats, Records, Sender, Source, Target,
-    Transmit,
+    AddPeerError, ConnectionInfo, ConnectionRole, DatagramMeta, Ecn, NodeEvent, NodeMachine,
+    NodeStats, OutgoingMessage, Output, PeerConfig, PeerHandle, PeerId, PeerSnapshot, PeerStats,
+    Records, Sender, Source, Target, Transmit,
 };
 pub use owner::{InvalidOwner, Owner, OwnerKey};
 pub use trace::Trace;

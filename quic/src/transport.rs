@@ -104,6 +104,13 @@ pub(crate) fn admission_config(
     Some((Arc::new(server), offered))
 }
 
+/// The same accepting side as the identity that the node has now.
+pub(crate) fn renewed(config: &NodeConfig, server: &ServerConfig) -> Arc<ServerConfig> {
+    let mut server = server.clone();
+    server.crypto = accepting(config).0;
+    Arc::new(server)
+}
+
 fn accepting(config: &NodeConfig) -> (Arc<dyn crypto::ServerConfig>, Offered) {
     let (identity, alpn) = (&config.identity, config.alpn());
     let admission = Admission::of(config);

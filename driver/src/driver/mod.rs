@@ -215,6 +215,9 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         if let Some(trust) = commands.trust {
             self.machine.set_trust(now, trust);
         }
+        if let Some(identity) = commands.identity {
+            self.machine.replace_identity(now, identity);
+        }
         if commands.network_changed {
             self.machine.network_changed(now);
         }

@@ -58,6 +58,11 @@ impl Acknowledged {
         }
     }
 
+    /// Whether no write awaits its acknowledgement, or that it is told.
+    pub(super) fn is_empty(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
     /// From here on buffers may be dropped for another reason: nothing more is told.
     pub(super) fn stop(&mut self) {
         *self = Self::default();

@@ -7,7 +7,7 @@ use peer_sender_core::{
     Rejected, Time, Unsent,
 };
 
-use super::link::Owner;
+use super::link::{LinkId, Owner};
 use super::net::SPIN_PAUSE;
 use super::timers::TimerOf;
 use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Target};
@@ -107,6 +107,7 @@ impl<P: PeerId> NodeMachine<P> {
                     if let Some(peer) = self.peers.get_mut(&handle) {
                         peer.forget_link(attempt);
                     }
+                    self.drop_spare(handle);
                 }
                 Action::Write { attempt, .. }
                 | Action::PauseReading { attempt, .. }
@@ -190,7 +191,10 @@ impl<P: PeerId> NodeMachine<P> {
         let link = peer.link.and_then(|(_, link)| self.net.link(link));
         let offered = link.and_then(|link| match &link.owner {
             Owner::Dialled { context, .. } => context.offered.key(),
-            Owner::Handshaking { .. } | Owner::Accepted { .. } | Owner::Nobody => None,
+            Owner::Spare { .. }
+            | Owner::Handshaking { .. }
+            | Owner::Accepted { .. }
+            | Owner::Nobody => None,
         });
         if offered.is_some() && offered != peer.key {
             let last = std::mem::replace(&mut peer.key, offered);
@@ -202,8 +206,38 @@ impl<P: PeerId> NodeMachine<P> {
     }
 
     fn dial(&mut self, now: Time, handle: PeerHandle, attempt: Attempt, address: SocketAddr) {
+        let dialled = match self.take_spare(handle, attempt, address) {
+            Some(spare) => Ok(spare),
+            None => self.connect(now, handle, address, |context| Owner::Dialled {
+                peer: handle,
+                attempt,
+                confirmed: false,
+                context,
+            }),
+        };
         let Some(peer) = self.peers.get_mut(&handle) else {
             return;
+        };
+        match dialled {
+            Ok(link) => peer.link = Some((attempt, link)),
+            Err(error) => {
+                peer.facts.push(Event::ConnectFailed { attempt, error });
+                self.concerned.push_back(handle);
+            }
+        }
+    }
+
+    /// Makes a connection to a peer, as who this node is now and to whom is expected there.
+    pub(super) fn connect(
+        &mut self,
+        now: Time,
+        handle: PeerHandle,
+        address: SocketAddr,
+        owner: impl FnOnce(DialContext) -> Owner,
+    ) -> Result<LinkId, LinkError> {
+        let local = |reason| LinkError::Local { reason };
+        let Some(peer) = self.peers.get(&handle) else {
+            return Err(local(String::from("the peer was removed")));
         };
         let seed = self.seeds.next();
         let date = self.net.clock.unix(now);
@@ -212,25 +246,10 @@ impl<P: PeerId> NodeMachine<P> {
         let name = peer.server_name.as_deref().unwrap_or(tls::SERVER_NAME);
         let (config, offered) = transport::client_config(&self.config, expected, names, seed);
         let instant = self.net.clock.instant(now);
-        match self.net.endpoint.connect(instant, config, address, name) {
-            Ok((quic, connection)) => {
-                let ours = self.config.key();
-                let context = DialContext { ours, offered };
-                let owner = Owner::Dialled {
-                    peer: handle,
-                    attempt,
-                    confirmed: false,
-                    context,
-                };
-                peer.link = Some((attempt, self.net.insert(quic, connection, owner)));
-            }
-            Err(error) => {
-                let error = LinkError::Local {
-                    reason: error.to_string(),
-                };
-                peer.facts.push(Event::ConnectFailed { attempt, error });
-                self.concerned.push_back(handle);
-            }
-        }
+        let dialled = self.net.endpoint.connect(instant, config, address, name);
+        let (quic, connection) = dialled.map_err(|error| local(error.to_string()))?;
+        let ours = self.config.key();
+        let owner = owner(DialContext { ours, offered });
+        Ok(self.net.insert(quic, connection, owner))
     }
 }

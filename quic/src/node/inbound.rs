@@ -167,6 +167,7 @@ impl<P: PeerId> NodeMachine<P> {
             Ok((handle, connection)) => {
                 let owner = Owner::Handshaking {
                     until: now + HANDSHAKE_TIMEOUT,
+                    ours: self.config.key(),
                     offered: offered.unwrap_or_default(),
                 };
                 let id = self.net.insert(handle, connection, owner);

@@ -7,14 +7,15 @@ use bytes::Bytes;
 use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Time};
 use quinn_proto::{Connection, ConnectionError, ConnectionEvent, ConnectionHandle, Endpoint};
 
-use super::PeerHandle;
 use super::clock::Clock;
 use super::rate::{CUTS_MAX, MOVES_MAX, Rate};
+use super::renew::Drain;
 use super::streams::{Streams, quic_code};
+use super::{ConnectionInfo, ConnectionRole, PeerHandle};
 use crate::NodeConfig;
 use crate::congestion::exempt_close;
 use crate::error::{DialContext, link_error};
-use crate::tls::Offered;
+use crate::tls::{Offered, peer_chain};
 
 /// Names a link. Never given out twice by one node, while QUIC's own handles are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +28,9 @@ const READ_BYTES_PER_TURN: usize = 256 << 10;
 #[derive(Clone, Debug)]
 pub(super) struct Speech {
     pub(super) protocol: Protocol,
-    /// Its name in TLS, for errors.
+    /// Its name in TLS.
+    pub(super) alpn_bytes: Arc<[u8]>,
+    /// The same, for errors.
     pub(super) alpn: Arc<str>,
 }
 
@@ -35,6 +38,7 @@ impl Speech {
     pub(super) fn of(config: &NodeConfig) -> Self {
         Self {
             protocol: config.protocol(),
+            alpn_bytes: config.alpn().into(),
             alpn: String::from_utf8_lossy(config.alpn()).into(),
         }
     }
@@ -51,15 +55,29 @@ pub(super) enum Owner {
         confirmed: bool,
         context: DialContext,
     },
+    /// Nobody yet: it waits for the next dial of a peer's machine.
+    Spare {
+        peer: PeerHandle,
+        /// When it has taken too long to be confirmed.
+        until: Time,
+        context: DialContext,
+    },
     /// Nobody yet: somebody dialled us and has not shown who it is.
     Handshaking {
         /// When it has taken too long.
         until: Time,
+        /// What we have shown it.
+        ours: PeerKey,
         /// What it has shown of itself within TLS, where that is judged there.
         offered: Offered,
     },
     /// The table of sessions.
-    Accepted { attempt: Attempt, key: PeerKey },
+    Accepted {
+        attempt: Attempt,
+        key: PeerKey,
+        /// What the dialler knows us by.
+        ours: PeerKey,
+    },
     /// Nobody any more: QUIC ends it on its own (RFC 9000 section 10.2).
     Nobody,
 }
@@ -72,7 +90,10 @@ pub(super) struct Link {
     pub(super) owner: Owner,
     /// The other end when the connection was made.
     pub(super) remote: SocketAddr,
+    /// What is told of it, once the other end is let in or has let us in.
+    pub(super) info: Option<Arc<ConnectionInfo>>,
     protocol: Protocol,
+    alpn_bytes: Arc<[u8]>,
     alpn: Arc<str>,
     pub(super) streams: Streams,
     cuts: Rate,
@@ -87,6 +108,8 @@ pub(super) struct Link {
     pub(super) heard: bool,
     /// When it is given up unless something comes from the other end before.
     pub(super) probation: Option<Time>,
+    /// It is parted from, for another connection to the same peer.
+    pub(super) drain: Option<Drain>,
     pub(super) armed: Option<Time>,
     /// Stands in the list of links to be served.
     pub(super) dirty: bool,
@@ -118,7 +141,9 @@ impl Link {
             connection,
             owner,
             remote,
+            info: None,
             protocol: speech.protocol,
+            alpn_bytes: Arc::clone(&speech.alpn_bytes),
             alpn: Arc::clone(&speech.alpn),
             streams: Streams::new(speech.protocol),
             cuts: Rate::default(),
@@ -128,6 +153,7 @@ impl Link {
             lost: None,
             heard: false,
             probation: None,
+            drain: None,
             armed: None,
             dirty: false,
             sending: false,
@@ -158,6 +184,10 @@ impl Link {
     pub(super) fn collect(&mut self) -> Collected {
         // Before anything that the other end did with the connection.
         self.confirm();
+        if let (Owner::Spare { .. }, false) = (&self.owner, self.connection.is_closed()) {
+            // What it has to say is for whoever gets it.
+            return Collected::All;
+        }
         while let Some(event) = self.connection.poll() {
             match event {
                 quinn_proto::Event::Stream(event) => {
@@ -194,7 +224,7 @@ impl Link {
     /// Why it has ended, in the machines' terms.
     fn why(&self, reason: &ConnectionError) -> LinkError {
         let context = match &self.owner {
-            Owner::Dialled { context, .. } => Some(context),
+            Owner::Dialled { context, .. } | Owner::Spare { context, .. } => Some(context),
             Owner::Handshaking { offered, .. } => {
                 if let (ConnectionError::TransportError(_), Some(refused)) =
                     (reason, offered.refused())
@@ -268,6 +298,7 @@ impl Link {
             return None;
         }
         let error = self.lost.take()?;
+        self.release();
         let owner = std::mem::replace(&mut self.owner, Owner::Nobody);
         self.streams.clear();
         match &owner {
@@ -281,7 +312,9 @@ impl Link {
             &Owner::Dialled { attempt, .. } | &Owner::Accepted { attempt, .. } => {
                 self.events.push(Event::ConnectionLost { attempt, error });
             }
-            Owner::Handshaking { .. } | Owner::Nobody => self.lost = Some(error),
+            Owner::Spare { .. } | Owner::Handshaking { .. } | Owner::Nobody => {
+                self.lost = Some(error);
+            }
         }
         Some(owner)
     }
@@ -334,6 +367,7 @@ impl Link {
     /// The owner hears nothing more of it.
     pub(super) fn abandon(&mut self) {
         self.owner = Owner::Nobody;
+        self.drain = None;
         self.events = Vec::new();
         self.streams.clear();
         self.probation = None;
@@ -343,38 +377,80 @@ impl Link {
     pub(super) fn next_deadline(&mut self, clock: &Clock) -> Option<Time> {
         let patience = match self.owner {
             Owner::Handshaking { until, .. } => Some(until),
-            Owner::Dialled { .. } | Owner::Accepted { .. } | Owner::Nobody => None,
+            Owner::Spare { until, .. } if !self.is_confirmed() => Some(until),
+            Owner::Spare { .. }
+            | Owner::Dialled { .. }
+            | Owner::Accepted { .. }
+            | Owner::Nobody => None,
         };
         let quic = match self.handle {
             Some(_) => self.connection.poll_timeout().map(|at| clock.time(at)),
             None => None,
         };
-        [patience, self.probation, quic].into_iter().flatten().min()
+        let drain = self.drain.as_ref();
+        let drain = drain.map(|drain| drain.next_deadline(clock.latest()));
+        let deadlines = [patience, self.probation, drain, quic];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The name under which its machine knows it.
     fn attempt(&self) -> Option<Attempt> {
         match self.owner {
             Owner::Dialled { attempt, .. } | Owner::Accepted { attempt, .. } => Some(attempt),
-            Owner::Handshaking { .. } | Owner::Nobody => None,
+            Owner::Spare { .. } | Owner::Handshaking { .. } | Owner::Nobody => None,
         }
     }
 
-    /// A dialled connection counts as connected once the other end has sent HANDSHAKE_DONE: only
-    /// then has it accepted our certificate. QUIC has no event for it, only a counter; its
-    /// statistics are copied as a whole, so they are asked for only until then.
+    /// Whether the other end has accepted our certificate: it has sent HANDSHAKE_DONE. QUIC has no
+    /// event for it, only a counter; its statistics are copied as a whole, so they are asked for as
+    /// rarely as can be.
+    pub(super) fn is_confirmed(&self) -> bool {
+        !self.connection.is_handshaking() && self.connection.stats().frame_rx.handshake_done > 0
+    }
+
+    /// Notes what there is to be told of it.
+    pub(super) fn inform(&mut self) {
+        let (role, ours, theirs) = match &self.owner {
+            Owner::Dialled { context, .. } => {
+                let theirs = context.offered.key();
+                (ConnectionRole::DirectReceiver, context.ours, theirs)
+            }
+            &Owner::Accepted { key, ours, .. } => (ConnectionRole::DirectSender, ours, Some(key)),
+            Owner::Spare { .. } | Owner::Handshaking { .. } | Owner::Nobody => return,
+        };
+        let chain = peer_chain(&self.connection).unwrap_or_default();
+        self.info = theirs.zip(chain.first()).map(|(theirs, certificate)| {
+            Arc::new(ConnectionInfo {
+                role,
+                local_ip: self.connection.local_ip(),
+                remote: self.remote,
+                ours,
+                theirs,
+                alpn: self.alpn_bytes.to_vec(),
+                certificate: certificate.to_vec(),
+            })
+        });
+    }
+
+    /// A dialled connection counts as connected once it is confirmed.
     fn confirm(&mut self) {
-        if let Owner::Dialled {
-            attempt,
-            confirmed: confirmed @ false,
-            ..
-        } = &mut self.owner
-            && !self.connection.is_handshaking()
-            && self.connection.stats().frame_rx.handshake_done > 0
+        let awaited = matches!(
+            self.owner,
+            Owner::Dialled {
+                confirmed: false,
+                ..
+            }
+        );
+        if awaited
+            && self.is_confirmed()
+            && let Owner::Dialled {
+                attempt, confirmed, ..
+            } = &mut self.owner
         {
             *confirmed = true;
             let attempt = *attempt;
             self.events.push(Event::Connected { attempt });
+            self.inform();
         }
     }
 }

@@ -143,6 +143,7 @@ impl<P: PeerId> NodeMachine<P> {
             lost_packets: path.map_or(0, |path| path.lost_packets),
             mtu: path.map_or(0, |path| path.current_mtu),
             black_holes: path.map_or(0, |path| path.black_holes_detected),
+            connection: link.and_then(|link| link.info.clone()),
         })
     }
 

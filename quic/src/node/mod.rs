@@ -26,6 +26,7 @@ mod probe;
 mod rate;
 mod recorded;
 mod records;
+mod renew;
 mod revoke;
 mod seeds;
 mod sessions;
@@ -48,7 +49,7 @@ use peer_sender_core::{
 };
 use quinn_proto::Endpoint;
 
-use crate::{NodeConfig, Trust, transport};
+use crate::{Identity, NodeConfig, Trust, transport};
 use clock::Clock;
 use inbound::Inbound;
 use link::{LinkId, Speech};
@@ -61,7 +62,7 @@ pub use event::{AddPeerError, NodeEvent, Output, Sender, Source, Target};
 pub use messages::OutgoingMessage;
 pub use peer::{PeerConfig, PeerHandle, PeerId};
 pub use records::Records;
-pub use stats::{NodeStats, PeerSnapshot, PeerStats};
+pub use stats::{ConnectionInfo, ConnectionRole, NodeStats, PeerSnapshot, PeerStats};
 
 /// An endpoint without I/O: any number of peers over one socket's worth of datagrams; it dials,
 /// listens, or both. The same config, seed and calls give the same outputs, apart from what TLS
@@ -284,6 +285,29 @@ impl<P: PeerId> NodeMachine<P> {
         self.replace_trust(now, trust);
     }
 
+    /// Who the node is from here on: connections are made, and accepted, as this identity.
+    ///
+    /// Each peer that is connected gets a new connection first. Once that is confirmed, nothing
+    /// more is written on the old one, and when all that was written there is answered (under the
+    /// plain and framed protocols: acknowledged), or after 5 s, it is closed with code 0, and the
+    /// peer goes on by the new one at once, without a backoff:
+    /// [`Disconnected`](peer_sender_core::PeerEvent::Disconnected) with
+    /// [`LinkError::Moved`](peer_sender_core::LinkError::Moved), then
+    /// [`Connected`](peer_sender_core::PeerEvent::Connected). What had no answer by then is judged
+    /// like after any loss. Where the new connection fails, the peer is parted from the old one all
+    /// the same, and its next dial tells why. An attempt under way is begun anew, and a wait for the
+    /// next one is cut short.
+    ///
+    /// Connections that others have dialled stay as they are. A peer of the protocol of lanes
+    /// remembers what it took of another key by that key, so replies to it that were not delivered
+    /// do not follow. Nodes that share [`Records`] are each told for itself, at about the same time.
+    /// The stateless reset key and the mark of connection ids stay those of the identity that the
+    /// node was made with.
+    pub fn replace_identity(&mut self, now: Time, identity: Identity) {
+        let now = self.net.clock.advance(now);
+        self.renew(now, identity);
+    }
+
     /// Ends a session in good order (last receipts, FIN, close 3), or at once: its dialler may come
     /// again, as anew. [`NodeEvent::Forgotten`] says when that is done.
     pub fn stop_session(&mut self, now: Time, session: SessionHandle, mode: StopMode) {
@@ -321,7 +345,8 @@ impl<P: PeerId> NodeMachine<P> {
             self.net
                 .timers
                 .disarm(timers::TimerOf::Peer(handle), &mut peer.armed);
-            if let Some((_, link)) = peer.link {
+            let links = peer.link.into_iter().map(|(_, link)| link);
+            for link in links.chain(peer.spare) {
                 self.net.close(link, CloseCode::Done, "");
             }
         }

@@ -237,8 +237,11 @@ impl Net {
     /// What somebody else dialled is let in: it speaks to the table of sessions, and its place is
     /// this key's.
     pub(super) fn let_in(&mut self, id: LinkId, attempt: Attempt, key: PeerKey) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.owner = Owner::Accepted { attempt, key };
+        if let Some(link) = self.links.get_mut(&id)
+            && let Owner::Handshaking { ours, .. } = link.owner
+        {
+            link.owner = Owner::Accepted { attempt, key, ours };
+            link.inform();
             self.places.take(id, Holder::Key(key));
         }
     }

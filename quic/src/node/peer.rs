@@ -131,6 +131,8 @@ pub(super) struct Peer<P> {
     pub(super) machine: RecordedSender,
     /// The connection that its machine asked for last, while it has not ended.
     pub(super) link: Option<(Attempt, LinkId)>,
+    /// A connection as the node's new identity, for the machine's next dial.
+    pub(super) spare: Option<LinkId>,
     pub(super) armed: Option<Time>,
     /// Facts that came to light while its actions were executed.
     pub(super) facts: Vec<Event>,
@@ -158,6 +160,7 @@ impl<P> Peer<P> {
             key,
             machine,
             link: None,
+            spare: None,
             armed: None,
             facts: Vec::new(),
             stopped: false,

@@ -51,9 +51,17 @@ impl<P: PeerId> NodeMachine<P> {
         let Some(link) = self.net.link_mut(id) else {
             return;
         };
+        if link.drain.is_some() && link.probation.is_none_or(|at| at > now) {
+            // Its turn will tell whether the wait is over.
+            self.net.mark_dirty(id);
+            return;
+        }
         let error = match link.owner {
-            Owner::Handshaking { until, .. } if until <= now => LinkError::ConnectTimeout,
-            Owner::Handshaking { .. }
+            Owner::Handshaking { until, .. } | Owner::Spare { until, .. } if until <= now => {
+                LinkError::ConnectTimeout
+            }
+            Owner::Spare { .. }
+            | Owner::Handshaking { .. }
             | Owner::Dialled { .. }
             | Owner::Accepted { .. }
             | Owner::Nobody => LinkError::Unreachable,

@@ -96,7 +96,10 @@ impl<P: PeerId> NodeMachine<P> {
     pub(super) fn key_of(&self, id: LinkId) -> Option<PeerKey> {
         match self.net.link(id)?.owner {
             Owner::Accepted { key, .. } => Some(key),
-            Owner::Dialled { .. } | Owner::Handshaking { .. } | Owner::Nobody => None,
+            Owner::Dialled { .. }
+            | Owner::Spare { .. }
+            | Owner::Handshaking { .. }
+            | Owner::Nobody => None,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a node tells of itself when asked.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use peer_sender_core::{Snapshot, Stats};
+use peer_sender_core::{PeerKey, Snapshot, Stats};
 
 use super::NodeMachine;
 
@@ -56,6 +58,37 @@ pub struct PeerStats {
     pub mtu: u16,
 }
 
+/// What an end of a connection is to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectionRole {
+    /// The other end receives what this one sends it directly: this end has dialled.
+    DirectReceiver,
+    /// The other end sends directly to this one: it has dialled.
+    DirectSender,
+}
+
+/// What a connection is, from the moment in which its other end is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// What the other end is to this one.
+    pub role: ConnectionRole,
+    /// Our own address on it, where the driver told on which datagrams came that began it: never of
+    /// one that we dialled. The port is the socket's.
+    pub local_ip: Option<IpAddr>,
+    /// Where the other end was when the connection was made. It may have moved since (RFC 9000
+    /// section 9).
+    pub remote: SocketAddr,
+    /// What we are known by on it.
+    pub ours: PeerKey,
+    /// What the other end is known by on it.
+    pub theirs: PeerKey,
+    /// The name of the protocol that is spoken on it (ALPN, RFC 7301).
+    pub alpn: Vec<u8>,
+    /// The certificate that the other end has shown, in DER.
+    pub certificate: Vec<u8>,
+}
+
 /// How a peer, or a session of somebody who dialled, stands at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -73,6 +106,8 @@ pub struct PeerSnapshot {
     /// How often its present connection found that the path no longer carries datagrams of the
     /// size that it did (RFC 8899 section 4.3).
     pub black_holes: u64,
+    /// What its present connection is; none without one.
+    pub connection: Option<Arc<ConnectionInfo>>,
 }
 
 impl<P> fmt::Debug for NodeMachine<P> {

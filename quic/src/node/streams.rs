@@ -136,6 +136,17 @@ impl Streams {
         }
     }
 
+    /// Whether the other end's transport has everything that QUIC was given, of this protocol's
+    /// that tell.
+    pub(super) fn all_is_acknowledged(&self) -> bool {
+        let mut streams = self.open.values();
+        let is_over = |stream: &Stream| match stream.sending {
+            Sending::Idle | Sending::Over => true,
+            Sending::Writing(_) | Sending::Finishing => false,
+        };
+        streams.all(is_over) && self.acknowledged.is_empty()
+    }
+
     /// Whether something may be read now.
     pub(super) fn is_readable(&self) -> bool {
         self.readable.iter().any(|id| {

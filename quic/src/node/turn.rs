@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use peer_sender_core::{Attempt, CloseCode, Event, LinkError, Time};
 use quinn_proto::DatagramEvent;
 
-use super::link::{Collected, LinkId, Owner};
+use super::link::{Collected, Link, LinkId, Owner};
 use super::timers::TimerOf;
 use crate::error::is_farewell;
 
@@ -29,7 +29,7 @@ impl Listener {
         match *owner {
             Owner::Dialled { peer, attempt, .. } => Some(Self::Peer(peer, attempt)),
             Owner::Accepted { attempt, .. } => Some(Self::Sessions(attempt)),
-            Owner::Handshaking { .. } | Owner::Nobody => None,
+            Owner::Spare { .. } | Owner::Handshaking { .. } | Owner::Nobody => None,
         }
     }
 }
@@ -82,11 +82,13 @@ impl<P: PeerId> NodeMachine<P> {
             }
         }
         self.bound_excess(now, id);
+        self.look_at_spare(now, id);
         for _ in 0..STEPS_PER_TURN {
             if !self.step_link(now, id) {
                 break;
             }
         }
+        self.settle_drain(now, id);
         if let Some(link) = self.net.link_mut(id)
             && link.events.is_empty()
         {
@@ -130,6 +132,9 @@ impl<P: PeerId> NodeMachine<P> {
                 if let (Owner::Handshaking { .. }, Some(error)) = (&owner, lost) {
                     self.handshake_failed(id, remote, error);
                 }
+                if let Owner::Spare { peer, .. } = owner {
+                    self.spare_failed(now, peer);
+                }
                 let listener = Listener::of(&owner);
                 self.forget_link(listener);
                 listener
@@ -139,6 +144,10 @@ impl<P: PeerId> NodeMachine<P> {
         let Some(link) = self.net.link_mut(id) else {
             return false;
         };
+        let Link { drain, events, .. } = link;
+        if let Some(drain) = drain {
+            drain.hold(events);
+        }
         if link.events.is_empty() {
             return false;
         }

@@ -93,7 +93,7 @@ fn a_change_of_address_keeps_the_queue_and_leaves_the_connection_for_the_new_one
     let expected = [
         "1 addresses",
         "close 0: done (0)",
-        "lost: the peer is no longer at this address",
+        "lost: given up for another connection: the peer has moved, or we have another identity",
         "connecting",
         "dial 1",
     ];

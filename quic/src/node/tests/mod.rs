@@ -20,6 +20,7 @@ mod plain;
 mod priorities;
 mod probation;
 mod records;
+mod renewal;
 mod replies;
 mod stopping;
 mod traces;
