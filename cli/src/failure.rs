@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use peer_sender_core::MessageId;
 use peer_sender_core::trace::TraceError;
-use peer_sender_tokio::{AddPeerError, BindError, ConfigError, IdentityFileError, RecordingError};
+use peer_sender_tokio::{
+    AddPeerError, BindError, CertificateProblem, ConfigError, IdentityError, IdentityFileError,
+    RecordingError,
+};
 use thiserror::Error;
 
 use crate::console::{self, Paint};
@@ -24,6 +27,13 @@ pub(crate) enum Failure {
         "the operating system gave no random numbers for a key\nto try again: peer-sender keys new FILE"
     )]
     NoRandomness,
+    #[error("no identity can be made: {error}\nto see how: peer-sender keys new --help")]
+    NoIdentity { error: IdentityError },
+    #[error("the owners of {} are not to be believed: {why}\nto make another: peer-sender keys new --acki-nacki FILE", file.display())]
+    NotOwned {
+        file: PathBuf,
+        why: CertificateProblem,
+    },
     #[error("{argument}: {error}")]
     Bind { argument: String, error: BindError },
     #[error("{0}\nto see what may be set: peer-sender --help")]

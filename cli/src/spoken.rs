@@ -26,9 +26,6 @@ pub(crate) enum Spoken {
     AckiNacki,
 }
 
-/// What those nodes call their protocol in TLS (ALPN).
-const ACKI_NACKI: &str = "acki-nacki-direct";
-
 impl SpokenArgs {
     /// Has the node speak it.
     pub(crate) fn speak(
@@ -37,7 +34,7 @@ impl SpokenArgs {
     ) -> Result<NodeConfigBuilder, ConfigError> {
         match (self.protocol, &self.alpn) {
             (Spoken::Lanes, None) => Ok(builder),
-            (Spoken::AckiNacki, None) => Ok(builder.framed(ACKI_NACKI)),
+            (Spoken::AckiNacki, None) => Ok(builder.acki_nacki()),
             (Spoken::Lanes | Spoken::AckiNacki, Some(_)) => Err(ConfigError::new(
                 "--alpn",
                 "only the plain protocol has a name of the user's; add --protocol plain",

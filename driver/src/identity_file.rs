@@ -4,15 +4,16 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use peer_sender_quic::{Identity, IdentityError};
+use peer_sender_quic::{Identity, IdentityError, OwnerKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// Far more than any key or chain has, so that a wrong name (a device, a film) is noticed soon.
 const FILE_BYTES_MAX: usize = 64 << 10;
 
-/// Reads an identity from its key file: one Ed25519 private key as PKCS #8 PEM, such as
-/// `peer-sender keys new` makes.
+/// Reads an identity from its key file: one private key, such as `peer-sender keys new` makes. An
+/// Ed25519 key as PKCS #8 PEM is enough, and certificates beside it are passed over; any other key
+/// needs its certificate in the same file ([`Identity::from_chain_pem`]).
 ///
 /// What was read is wiped from memory before this returns. It blocks while the file is read, which
 /// has 64 KiB at most.
@@ -30,7 +31,23 @@ const FILE_BYTES_MAX: usize = 64 << 10;
 /// ```
 pub fn load_identity(key_file: impl AsRef<Path>) -> Result<Identity, IdentityFileError> {
     let file = key_file.as_ref();
-    read_key(file, Identity::from_pem)
+    read_key(file, |pem| match Identity::from_pem(pem) {
+        Err(IdentityError::Algorithm) => match Identity::from_chain_pem(pem, pem) {
+            Err(IdentityError::NoCertificate) => Err(IdentityError::Algorithm),
+            certified => certified,
+        },
+        read => read,
+    })
+}
+
+/// Reads the private key of an owner: one Ed25519 key as PKCS #8 PEM, such as
+/// `peer-sender keys owner new` makes.
+///
+/// # Errors
+///
+/// As [`load_identity`].
+pub fn load_owner_key(key_file: impl AsRef<Path>) -> Result<OwnerKey, IdentityFileError> {
+    read_key(key_file.as_ref(), OwnerKey::from_pem)
 }
 
 /// Reads an identity that an authority has certified: its certificates, its own first, and its
@@ -92,18 +109,18 @@ pub enum IdentityFileError {
 }
 
 /// Of a file that is no key nothing is said but that; what it allows to whom is its owner's affair.
-fn read_key(
+fn read_key<T>(
     file: &Path,
-    parse: impl FnOnce(&str) -> Result<Identity, IdentityError>,
-) -> Result<Identity, IdentityFileError> {
+    parse: impl FnOnce(&str) -> Result<T, IdentityError>,
+) -> Result<T, IdentityFileError> {
     let (open, bytes) = open(file)?;
-    let identity = parse(text(&bytes)).map_err(|error| IdentityFileError::Malformed {
+    let key = parse(text(&bytes)).map_err(|error| IdentityFileError::Malformed {
         file: file.to_owned(),
         error,
     })?;
     // The file that was read is the one to ask, whatever has its name now.
     if is_private(&open).map_err(|error| unreadable(file, &error))? {
-        Ok(identity)
+        Ok(key)
     } else {
         Err(IdentityFileError::NotPrivate {
             file: file.to_owned(),

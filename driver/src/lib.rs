@@ -61,9 +61,10 @@ pub use peer_sender_core::{
     Unsent, WhenFull,
 };
 pub use peer_sender_quic::{
-    AddPeerError, Authority, AuthorityError, DatagramMeta, Ecn, Expected, Identity, IdentityError,
-    InvalidPeerName, Members, NodeConfig, NodeConfigBuilder, NodeStats, PeerConfig, PeerId,
-    PeerName, PeerSnapshot, PeerStats, Records, Sender, Trace, Transmit, Trust,
+    AddPeerError, Authority, AuthorityError, ConnectionInfo, ConnectionRole, DatagramMeta, Ecn,
+    Expected, Identity, IdentityError, InvalidOwner, InvalidPeerName, Members, Naming, NodeConfig,
+    NodeConfigBuilder, NodeStats, Owner, OwnerKey, PeerConfig, PeerId, PeerName, PeerSnapshot,
+    PeerStats, Records, Sender, Trace, Transmit, Trust,
 };
 
 /// Traces: recorded by [`TraceFile`] or [`FlightRecorder`], read and replayed with what is here.
@@ -72,7 +73,9 @@ pub use peer_sender_core::trace;
 pub use bind::BindError;
 pub use control::TurnedAway;
 pub use events::Events;
-pub use identity_file::{IdentityFileError, load_certified_identity, load_identity};
+pub use identity_file::{
+    IdentityFileError, load_certified_identity, load_identity, load_owner_key,
+};
 pub use incoming::{AutoIncoming, Incoming, IncomingMessage, Received};
 pub use kernel::KernelSocket;
 pub use node::Node;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use peer_sender_tokio::{LANES_MAX, PeerKey};
+use peer_sender_tokio::{LANES_MAX, Owner, PeerKey};
 
 use self::values::{bind_address, message_size, peer_address, peers, repetitions, seconds, window};
 use crate::bench::{Speech, Workload};
@@ -151,14 +151,49 @@ pub(crate) struct KeysArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Make an identity; never overwrites a file.
-    New(KeyFileArgs),
+    New(NewKeyArgs),
     /// Print the key by which others know an identity: the last word of the output.
+    Show(ShowKeyArgs),
+    /// Make and show the keys of owners, who sign the keys of nodes of the Acki Nacki network.
+    Owner(OwnerArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewKeyArgs {
+    #[command(flatten)]
+    pub(crate) shown: ShowKeyArgs,
+    /// The file of an owner's key, which signs the new one; may be given many times.
+    #[arg(long, value_name = "FILE", requires = "acki_nacki")]
+    pub(crate) owner_key: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowKeyArgs {
+    #[command(flatten)]
+    pub(crate) file: KeyFileArgs,
+    /// As nodes of the Acki Nacki network know it: by the hash of its certificate, and by its
+    /// owners. A new one has a P-256 key, and its certificate in the same file.
+    #[arg(long)]
+    pub(crate) acki_nacki: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OwnerArgs {
+    #[command(subcommand)]
+    pub(crate) command: OwnerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OwnerCommand {
+    /// Make an owner's key; never overwrites a file.
+    New(KeyFileArgs),
+    /// Print the public key by which others know an owner: the last word of the output.
     Show(KeyFileArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyFileArgs {
-    /// The identity's file: a private key, so readable by its owner only.
+    /// The file: a private key, so nobody else may read it.
     pub(crate) file: PathBuf,
     /// Print one JSON object.
     #[arg(long)]
@@ -166,7 +201,7 @@ pub(crate) struct KeyFileArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("trust").required(true).args(["allow", "allow_any"])))]
+#[command(group(ArgGroup::new("trust").required(true).args(["allow", "allow_any", "trust_owner"])))]
 pub(crate) struct ListenArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "IP:PORT", value_parser = bind_address)]
@@ -174,12 +209,16 @@ pub(crate) struct ListenArgs {
     /// The file of our identity.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
-    /// The keys of those who may send here.
+    /// The keys of those who may send here; with --protocol acki-nacki, the hashes of their
+    /// certificates.
     #[arg(long, value_name = "KEY", num_args = 1..)]
     pub(crate) allow: Vec<PeerKey>,
     /// Let everybody send here who can reach the address.
     #[arg(long)]
     pub(crate) allow_any: bool,
+    /// Let those send here whose certificate one of these owners has signed.
+    #[arg(long, value_name = "OWNER", num_args = 1..)]
+    pub(crate) trust_owner: Vec<Owner>,
     #[command(flatten)]
     pub(crate) spoken: SpokenArgs,
     /// Print one JSON object a message, with its SHA-256, and a summary at the end.
@@ -193,13 +232,18 @@ pub(crate) struct ListenArgs {
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").required(true).args(["count", "message", "files"])))]
+#[command(group(ArgGroup::new("whom").required(true).args(["peer_key", "peer_owner"])))]
 pub(crate) struct SendArgs {
     /// Where the peer listens.
     #[arg(long, value_name = "HOST:PORT", value_parser = peer_address)]
     pub(crate) to: SocketAddr,
-    /// The key that the peer must have (its `keys show`).
+    /// The key that the peer must have (its `keys show`); with --protocol acki-nacki, the hash of
+    /// its certificate.
     #[arg(long, value_name = "KEY")]
-    pub(crate) peer_key: PeerKey,
+    pub(crate) peer_key: Option<PeerKey>,
+    /// The owner that must have signed the peer's certificate, in place of its key.
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) peer_owner: Option<Owner>,
     /// The file of our identity.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,

@@ -33,15 +33,18 @@ const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: ListenArgs) -> Result<Verdict, Failure> {
     let identity = load_identity(&args.key)?;
-    let key = identity.key();
-    let trust = match args.allow_any {
-        true => Trust::Any,
-        false => Trust::Keys(args.allow.iter().copied().collect()),
+    let trust = if args.allow_any {
+        Trust::Any
+    } else if args.trust_owner.is_empty() {
+        Trust::Keys(args.allow.iter().copied().collect())
+    } else {
+        Trust::Owners(args.trust_owner.iter().copied().collect())
     };
     runtime::choose(args.nodes.runtime);
     let recording = Recording::start(&args.recording)?;
     let builder = recording.of(NodeConfig::builder(identity).accept(trust));
     let config = args.spoken.speak(builder)?.build()?;
+    let key = config.key();
     let mut interrupts = Interrupts::new().map_err(|error| Failure::Runtime { error })?;
     let node: Node<PeerKey> =
         Node::bind(args.bind, config)

@@ -43,7 +43,12 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
     let recording = Recording::start(&args.recording)?;
     let builder = recording.of(NodeConfig::builder(identity));
     let node_config = args.spoken.speak(builder)?.build()?;
-    let mut peer_config = PeerConfig::with(args.peer_key, config.clone());
+    let mut peer_config = match (args.peer_key, args.peer_owner) {
+        (Some(key), _) => PeerConfig::with(key, config.clone()),
+        (None, Some(owner)) => PeerConfig::with_owner(owner, config.clone()),
+        // The arguments are checked for one of both.
+        (None, None) => return Err(ConfigError::new("--peer-key", "is missing").into()),
+    };
     if let Some(name) = &args.server_name {
         peer_config = peer_config.with_server_name(name)?;
     }
