@@ -9,6 +9,7 @@
 //! one thing that happens, so that a byte more or less changes one of them and not all.
 #![expect(clippy::panic, reason = "a violation ends the run that finds it")]
 
+mod certificate;
 mod compressed;
 mod config;
 mod datagrams;
@@ -43,6 +44,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "frames",
         run: frames::run,
+    },
+    Target {
+        name: "certificate",
+        run: certificate::run,
     },
     Target {
         name: "config",

@@ -7,9 +7,10 @@
 //! # Who is who
 //!
 //! A node is an [`Identity`]: a key, and a certificate that itself or an authority has signed. Peers
-//! know it by its [`PeerKey`], the hash of its public key. The dialling end knows who must be at an
-//! address ([`PeerConfig`]), and takes nobody else: the holder of a key, or whom an [`Authority`]
-//! has certified by name. The accepting end learns which key the dialler holds, and lets in whom it
+//! know it by its [`PeerKey`], the hash of its public key, or of its certificate in the Acki Nacki
+//! network ([`Naming`]). The dialling end knows who must be at an address ([`PeerConfig`]), and takes
+//! nobody else: the holder of a key, whom an [`Authority`] has certified by name, or whose key an
+//! [`Owner`] has signed. The accepting end learns which key the dialler holds, and lets in whom it
 //! trusts ([`Trust`]). Both happen inside TLS 1.3, or right after it and before the dialler counts
 //! as connected, so that being connected means being accepted. Names and dates count only where an
 //! authority is trusted.
@@ -25,7 +26,8 @@
 //! The crate reads no clock and draws no random number of its own: the time is an argument, and all
 //! that QUIC needs chance for (connection ids, packet numbers, tokens) comes from the node's seed.
 //! What TLS draws (key shares and nonces) comes from the system; it changes the contents of
-//! datagrams, and neither their sizes nor their times. Two things outlive a process, because they
+//! datagrams, and neither their sizes nor their times, but that signatures of P-256 and P-384 keys
+//! differ in length. Two things outlive a process, because they
 //! are derived from the identity's secret: the key of stateless resets, and the mark by which a
 //! node recognises its own connection ids. So a restarted listener tells its old peers at once that
 //! it has forgotten them.

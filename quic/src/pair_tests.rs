@@ -6,10 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use peer_sender_core::{CertificateProblem, LinkError, PeerKey};
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn_proto::{ClientConfig, Dir, ServerConfig, WriteError};
+use quinn_proto::{
+    ClientConfig, ConnectionError, Dir, ServerConfig, TransportErrorCode, WriteError,
+};
 use ring::hkdf;
+use ring::rand::SystemRandom;
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
+use rustls::pki_types::UnixTime;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use crate::error::{DialContext, link_error};
@@ -20,7 +24,7 @@ use crate::pair::{
 use crate::tls::{self, Offered, Tls};
 use crate::transport::{client_config, endpoint_config, server_config};
 use crate::trust::Admission;
-use crate::{Identity, Naming, NodeConfig};
+use crate::{Expected, Identity, Naming, NodeConfig, NodeConfigBuilder, OwnerKey, Trust};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SPOKEN: &str = "peer-sender/1";
@@ -409,4 +413,42 @@ fn equal_seeds_give_equal_datagrams_at_equal_times() {
     assert!(first.len() > 100);
     assert_eq!(first, run(30));
     assert_ne!(first, run(40));
+}
+
+/// RFC 8446 section 6.2, RFC 7301 section 3.2; as nodes of the Acki Nacki network have them.
+#[test]
+fn refusals_have_the_alerts_that_the_acki_nacki_network_knows() {
+    let owner = OwnerKey::from_secret([7; 32]);
+    let random = SystemRandom::new();
+    let owned = Identity::self_made(std::slice::from_ref(&owner), &random).unwrap();
+    let unowned = Identity::self_made(&[], &random).unwrap();
+    let trust = Trust::Owners([owner.owner()].into());
+    let network = |identity: &Identity| NodeConfig::builder(identity.clone()).acki_nacki();
+    let listener = network(&owned).accept(trust).build().unwrap();
+    let alert_for = |dialler: NodeConfigBuilder, expected: PeerKey| {
+        let listener = listener_with(20, server_config(&listener, [20; 32]));
+        let mut pair = Pair::new(crate::pair::dialler(10), listener);
+        let date = UnixTime::since_unix_epoch(Duration::ZERO);
+        let expected = Expected::Key(expected).at(date, Naming::Certificate);
+        let dialler = dialler.build().unwrap();
+        pair.dial(client_config(&dialler, expected, false, [11; 32]).0);
+        pair.run(SECOND);
+        let alert = |lost: &ConnectionError| match lost {
+            ConnectionError::ConnectionClosed(close) => Some(close.error_code),
+            ConnectionError::TransportError(found) => Some(found.code),
+            _ => None,
+        };
+        pair.ends.map(|end| end.lost.first().and_then(alert))
+    };
+
+    let theirs = owned.key_as(Naming::Certificate);
+    let both = |alert| [Some(TransportErrorCode::crypto(alert)); 2];
+    assert_eq!(alert_for(network(&owned), theirs), [None; 2]);
+    assert_eq!(alert_for(network(&unowned), theirs), both(42));
+    let issued = crate::issue::Ca::new().member(&["localhost"]);
+    assert_eq!(alert_for(network(&issued), theirs), both(42));
+    let nobody = owned.showing(vec![]);
+    assert_eq!(alert_for(network(&nobody), theirs), both(116));
+    let other = network(&owned).framed("acki-nacki");
+    assert_eq!(alert_for(other, theirs), both(120));
 }

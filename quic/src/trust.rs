@@ -94,7 +94,10 @@ impl Trust {
 
 /// What whoever shows this certificate is known by, if the certificate is of the form that goes with
 /// such names.
-fn named(end_entity: &CertificateDer<'_>, naming: Naming) -> Result<PeerKey, CertificateProblem> {
+pub(crate) fn named(
+    end_entity: &CertificateDer<'_>,
+    naming: Naming,
+) -> Result<PeerKey, CertificateProblem> {
     let key = naming.key_of(end_entity).map_err(problem_of)?;
     match naming {
         Naming::Key => {}

@@ -11,8 +11,33 @@
 pub mod null;
 mod sums;
 
+use std::collections::BTreeSet;
+
+use peer_sender_core::{CertificateProblem, PeerKey};
+use rustls::pki_types::CertificateDer;
+
 pub use crate::security::Security;
 pub use rustls;
+
+use crate::{Naming, Owner, owner, trust};
+
+/// What whoever shows this certificate, in DER, is known by in the Acki Nacki network.
+///
+/// # Errors
+///
+/// Why it is refused there, whoever is trusted.
+pub fn known_by_certificate(certificate: &[u8]) -> Result<PeerKey, CertificateProblem> {
+    trust::named(&CertificateDer::from(certificate), Naming::Certificate)
+}
+
+/// Who owns a certificate in DER, whether or not its own key has signed it.
+///
+/// # Errors
+///
+/// What is wrong with what it says of owners.
+pub fn owners_of(certificate: &[u8]) -> Result<BTreeSet<Owner>, CertificateProblem> {
+    owner::owners_of(&CertificateDer::from(certificate))
+}
 
 #[cfg(test)]
 mod tests;
