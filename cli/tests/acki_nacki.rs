@@ -1,75 +1,107 @@
-//! Credentials of the Acki Nacki network: made, shown, and taken by both ends.
+//! `listen` and `send` with the protocol of the Acki Nacki network, as two processes.
+
+#![cfg(unix)]
 
 mod common;
 
-use common::{Directory, Listener, json, last_word, run};
-use serde_json::json;
+use std::collections::BTreeMap;
 
-#[test]
-fn nodes_of_trusted_owners_send_to_each_other() {
-    let directory = Directory::new("acki-nacki");
-    let [owner, other_owner, listener, sender, stranger] =
-        ["owner", "other-owner", "listener", "sender", "stranger"].map(|it| directory.file(it));
+use common::{Directory, Listener, Logged, Running, assert_accounted, assert_counts, json, run};
 
-    let made = run(&format!("keys owner new {owner}"));
-    assert_eq!(made.code, Some(0), "{made:?}");
-    let owner_key = last_word(&made.stdout);
-    let shown = run(&format!("keys owner show {owner} --json"));
-    assert_eq!(
-        json(&shown.stdout),
-        json!({"file": owner, "key": owner_key})
-    );
-    assert_eq!(run(&format!("keys owner new {other_owner}")).code, Some(0));
+/// Two nodes that know each other by their certificates.
+struct Nodes {
+    directory: Directory,
+    listener: String,
+    sender: String,
+}
 
-    let both = format!("--owner-key {owner} --owner-key {other_owner}");
-    let make = |file: &str, owners: &str| {
-        let made = run(&format!("keys new {file} --acki-nacki {owners}"));
-        assert_eq!(made.code, Some(0), "{made:?}");
-        last_word(&made.stdout)
-    };
-    let hash = make(&listener, &both);
-    make(&sender, &format!("--owner-key {owner}"));
-    make(&stranger, "");
-
-    let shown = run(&format!("keys show {listener} --acki-nacki --json"));
-    let shown = json(&shown.stdout);
-    assert_eq!(shown["key"], hash);
-    let owners = shown["owners"].as_array().unwrap();
-    assert!(owners.len() == 2 && owners.contains(&json!(owner_key)));
-    let by_key = run(&format!("keys show {listener}"));
-    assert_ne!(last_word(&by_key.stdout), hash, "to others it is its key");
-
-    let flags = format!("--protocol acki-nacki --trust-owner {owner_key} --json");
-    let node = Listener::start(&listener, "127.0.0.1:0", &flags);
-    let send = |file: &str, whom: &str| {
-        let (to, protocol) = (&node.address, "--protocol acki-nacki --give-up 1 --json");
-        run(&format!(
-            "send --to {to} --key {file} {whom} {protocol} --count 20 --size 100"
-        ))
-    };
-    for whom in [
-        format!("--peer-key {hash}"),
-        format!("--peer-owner {owner_key}"),
-    ] {
-        let sent = send(&sender, &whom);
-        assert_eq!(json(&sent.stdout)["written"], 20, "{sent:?}");
+impl Nodes {
+    fn new(test: &str) -> Self {
+        let directory = Directory::new(test);
+        let [listener, sender] = ["listener", "sender"].map(|name| {
+            let made = run(&format!("keys new --acki-nacki {}", directory.file(name)));
+            assert_eq!(made.code, Some(0), "{made:?}");
+            made.stdout.split_whitespace().last().unwrap().to_owned()
+        });
+        Self {
+            directory,
+            listener,
+            sender,
+        }
     }
-    let refused = send(&stranger, &format!("--peer-key {hash}"));
-    refused.failed(1, &["refused our identity"]);
-    let mistaken = send(&sender, &format!("--peer-owner {hash}"));
-    mistaken.failed(1, &["none of its owners is trusted here"]);
 
-    let (log, summary) = node.finish();
-    assert_eq!(log.len(), 40);
-    assert_eq!(summary["messages"], 40);
+    fn listen(&self, bind: &str) -> Listener {
+        let flags = format!("--protocol acki-nacki --allow {} --json", self.sender);
+        Listener::start(&self.directory.file("listener"), bind, &flags)
+    }
+
+    fn send_line(&self, to: &str, what: &str) -> String {
+        let (peer_key, key) = (&self.listener, self.directory.file("sender"));
+        format!(
+            "send --protocol acki-nacki --to {to} --peer-key {peer_key} --key {key} --json {what}"
+        )
+    }
+}
+
+const COUNT: u64 = 100_000;
+
+/// Messages of up to 1,300 bytes, no two alike: some are compressed.
+fn lines() -> String {
+    let filling = "0123456789abcdef".repeat(82);
+    let line = |number: u64| {
+        let size = (number * 7_919 % 1_300) as usize;
+        format!("{number} {}\n", &filling[..size])
+    };
+    (0..COUNT).map(line).collect()
+}
+
+/// Sends all lines while the listener ends in good order in the midst of it and another one takes its
+/// place; what the sender reports, and how often each message stands in the logs.
+fn send_with_a_cut(test: &str, policy: &str) -> (serde_json::Value, Vec<u32>) {
+    let nodes = Nodes::new(test);
+    let mut first = nodes.listen("127.0.0.1:0");
+    let to = first.address.clone();
+    let mut sending = Running::start_with_stdin(&nodes.send_line(&to, &format!("{policy} -")));
+    let text = lines();
+    let (half, rest) = text.split_at(text.len() / 2);
+    sending.say(half);
+    for _ in 0..COUNT / 10 {
+        first.process.stdout_line();
+    }
+    let (before, _) = first.finish();
+    let second = nodes.listen(&to);
+    sending.say(rest);
+    sending.close_stdin();
+    let sent = sending.end();
+    let report = json(sent.stdout.trim());
+    assert_accounted(&report);
+    assert_counts(&report, &[("accepted", COUNT), ("delivered", 0)]);
+    assert!(report["reconnects"].as_u64() >= Some(1), "{report}");
+    let (after, _) = second.finish();
+    for log in [&before, &after] {
+        let follows = |pair: &[Logged]| pair[0].number + 1 == pair[1].number;
+        assert!(log.windows(2).all(follows), "in order");
+    }
+    let mut times = BTreeMap::<&str, u32>::new();
+    for line in before.iter().chain(&after) {
+        *times.entry(&line.sha256).or_default() += 1;
+    }
+    (report, times.into_values().collect())
 }
 
 #[test]
-fn what_belongs_to_the_network_alone_is_asked_for_with_it() {
-    let directory = Directory::new("acki-nacki-usage");
-    let file = directory.file("node");
-    run(&format!("keys new {file} --owner-key owner")).failed(2, &["--acki-nacki"]);
-    let missing = format!("keys new {file} --acki-nacki --owner-key {file}.none");
-    run(&missing).failed(2, &["node.none"]);
-    run(&format!("keys show {file}")).failed(2, &["keys new"]);
+fn what_a_listener_that_ends_did_not_take_is_sent_to_the_next() {
+    let (report, times) = send_with_a_cut("acki-nacki-again", "");
+    assert_counts(&report, &[("written", COUNT), ("unknown", 0)]);
+    assert_eq!(times.len() as u64, COUNT, "every message stands in a log");
+    assert!(times.iter().all(|&times| times <= 2));
+}
+
+#[test]
+fn at_most_once_what_is_called_written_stands_in_a_log_once() {
+    let (report, times) = send_with_a_cut("acki-nacki-once", "--at-most-once");
+    let count = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!(count("written") + count("unknown"), COUNT, "{report}");
+    assert!(times.iter().all(|&times| times == 1));
+    assert!(times.len() as u64 >= count("written"), "{report}");
 }

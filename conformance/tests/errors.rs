@@ -195,6 +195,9 @@ fn told_under<B: Backend>(at: Addresses) -> Told {
     from.recv().unwrap()
 }
 
+/// What is told under the runtime of this name.
+type Named = (&'static str, fn(Addresses) -> Told);
+
 #[test]
 fn every_runtime_tells_the_same_of_what_goes_wrong() {
     let [listener, plain, nobody] = [(); 3].map(|()| unused_address());
@@ -206,7 +209,7 @@ fn every_runtime_tells_the_same_of_what_goes_wrong() {
     let first = told_under::<TokioCurrentThread>(at);
     println!("{first:#?}");
     assert_eq!(first.rejected[0].reason, RejectReason::QueueFull);
-    let others: [(&str, fn(Addresses) -> Told); 5] = [
+    let others: [Named; 5] = [
         ("tokio_multi_thread", told_under::<TokioMultiThread>),
         ("smol", told_under::<OnSmol>),
         ("async_std", told_under::<OnAsyncStd>),
