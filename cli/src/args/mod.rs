@@ -140,6 +140,8 @@ pub(crate) enum Against {
     Quinn,
     /// The same nodes, recorded: by a flight recorder (lengths alone), and into a file (digests).
     Recording,
+    /// The same nodes with lanes, which is what they speak by default.
+    Lanes,
 }
 
 #[derive(Debug, Args)]

@@ -103,7 +103,11 @@ async fn perform(task: &Task, parent: &mut Parent) -> Result<(), Failure> {
         return parent.wait().await;
     };
     match task.contender {
-        Contender::Ours | Contender::Plain | Contender::Flight | Contender::File => {
+        Contender::Ours
+        | Contender::Plain
+        | Contender::Framed
+        | Contender::Flight
+        | Contender::File => {
             let mut dialler = ours::Dialler::bind(task.contender).await?;
             parent.stage(&Said::Bound).await?;
             let couriers = dialler.dial(&task.work, &to.key, &to.addresses).await?;
@@ -147,7 +151,11 @@ async fn perform(task: &Task, parent: &mut Parent) -> Result<(), Failure> {
 
 async fn listen(task: &Task) -> Result<Address, Failure> {
     match task.contender {
-        Contender::Ours | Contender::Plain | Contender::Flight | Contender::File => {
+        Contender::Ours
+        | Contender::Plain
+        | Contender::Framed
+        | Contender::Flight
+        | Contender::File => {
             let (key, addresses) = ours::listen(&task.work, task.contender).await?;
             Ok(Address { addresses, key })
         }

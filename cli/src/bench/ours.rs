@@ -19,7 +19,7 @@ use crate::keys;
 use crate::recording::{FLIGHT_BYTES, Recording};
 use crate::runtime::{self, Node};
 
-/// The name of the plain protocol.
+/// The name of the plain protocol, and of the framed one.
 const ALPN: &str = "bench";
 /// Messages that the receiving application takes at once.
 const BATCH: usize = 256;
@@ -27,6 +27,7 @@ const BATCH: usize = 256;
 /// The dialling end.
 pub(super) struct Dialler {
     node: Node<usize>,
+    contender: Contender,
     _recording: Recording,
 }
 
@@ -44,6 +45,7 @@ impl Dialler {
         let config = recording.of(builder(keys::make()?, contender));
         Ok(Self {
             node: bind(config.build()?).await?,
+            contender,
             _recording: recording,
         })
     }
@@ -76,7 +78,13 @@ impl Dialler {
                     None => return Err(failed("dialling", "the node has stopped")),
                 }
             }
-            let outcomes = peer.outcomes();
+            let mut outcomes = peer.outcomes();
+            if self.contender == Contender::Framed {
+                // The first outcome comes once the connection can be trusted.
+                let posted = peer.post(&b"begin"[..]).await;
+                posted.map_err(|rejected| failed("sending", rejected))?;
+                delivered(outcomes.next().await)?;
+            }
             connected.push(Ours {
                 peer,
                 outcomes,
@@ -129,7 +137,7 @@ impl Courier for Ours {
 /// One message more is delivered, or the measurement is worth nothing.
 fn delivered(next: Option<(MessageId, Outcome)>) -> Result<u64, Failure> {
     match next {
-        Some((_, Outcome::Delivered(_))) => Ok(1),
+        Some((_, Outcome::Delivered(_) | Outcome::Written)) => Ok(1),
         Some((_, outcome)) => Err(failed("a message", format!("{outcome:?}"))),
         None => Err(failed("a message", "the sender has stopped")),
     }
@@ -168,6 +176,7 @@ fn builder(identity: Identity, contender: Contender) -> NodeConfigBuilder {
     let builder = NodeConfig::builder(identity);
     match contender {
         Contender::Plain => builder.plain(ALPN),
+        Contender::Framed => builder.framed(ALPN),
         _ => builder,
     }
 }
@@ -185,6 +194,7 @@ fn record(contender: Contender) -> Result<Recording, Failure> {
         }
         Contender::Ours
         | Contender::Plain
+        | Contender::Framed
         | Contender::Ordered
         | Contender::Streams
         | Contender::Acknowledged

@@ -30,6 +30,7 @@ pub(crate) enum Workload {
 pub(crate) enum Speech {
     Lanes,
     Plain,
+    Framed,
 }
 
 /// Who does the work.
@@ -40,7 +41,9 @@ pub(super) enum Contender {
     Ours,
     /// A node of this library that speaks the plain protocol.
     Plain,
-    /// The same with a flight recorder, at both ends.
+    /// A node of this library that speaks the framed protocol.
+    Framed,
+    /// The same as [`Ours`](Self::Ours) with a flight recorder, at both ends.
     Flight,
     /// The same recorded into a file, at both ends.
     File,
@@ -128,10 +131,12 @@ impl Plan {
         let mut contenders = vec![match args.protocol {
             Speech::Lanes => Contender::Ours,
             Speech::Plain => Contender::Plain,
+            Speech::Framed => Contender::Framed,
         }];
         match args.against {
             Some(Against::Quinn) => contenders.extend(workload.of_quinn(args.protocol)),
             Some(Against::Recording) => contenders.extend([Contender::Flight, Contender::File]),
+            Some(Against::Lanes) => contenders.push(Contender::Ours),
             None => {}
         }
         let repetitions = match workload {
@@ -196,6 +201,7 @@ impl Work {
             Workload::Throughput | Workload::Latency => match contender {
                 Contender::Ours
                 | Contender::Plain
+                | Contender::Framed
                 | Contender::Flight
                 | Contender::File
                 | Contender::Ordered => self.window,

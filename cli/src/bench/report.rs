@@ -58,6 +58,7 @@ impl Report {
                 let name = match compared.against {
                     Contender::Ours => "peer-sender",
                     Contender::Plain => PLAIN,
+                    Contender::Framed => FRAMED,
                     Contender::Flight => "with a flight recorder",
                     Contender::File => "recorded into a file",
                     Contender::Ordered => "quinn ordered",
@@ -79,11 +80,13 @@ impl Report {
 }
 
 const PLAIN: &str = "peer-sender, plain";
+const FRAMED: &str = "peer-sender, framed";
 
 fn ours(row: &Row) -> &'static str {
     match row.protocol {
         Speech::Lanes => "peer-sender",
         Speech::Plain => PLAIN,
+        Speech::Framed => FRAMED,
     }
 }
 

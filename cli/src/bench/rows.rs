@@ -88,6 +88,7 @@ pub(super) fn of(work: &Work, contenders: &[Contender], all: &[Series]) -> Vec<R
         runtime: work.runtime,
         protocol: match first {
             Contender::Plain => Speech::Plain,
+            Contender::Framed => Speech::Framed,
             _ => Speech::Lanes,
         },
         size: (work.workload != Workload::Idle).then_some(work.size),

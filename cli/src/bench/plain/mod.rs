@@ -195,7 +195,11 @@ async fn serve(connection: Connection, contender: Contender) -> Result<(), Failu
         Contender::Streams => single::serve_streams(&connection).await,
         Contender::Acknowledged => single::serve_acknowledged(&connection).await,
         Contender::Request => single::serve_requests(&connection).await,
-        Contender::Ours | Contender::Plain | Contender::Flight | Contender::File => Ok(()),
+        Contender::Ours
+        | Contender::Plain
+        | Contender::Framed
+        | Contender::Flight
+        | Contender::File => Ok(()),
     }
 }
 
