@@ -77,6 +77,22 @@ fn messages_are_written_once_their_connection_can_be_trusted() {
 }
 
 #[test]
+fn what_nobody_has_acknowledged_is_not_written() {
+    let (mut world, peer) = pair(2);
+    world.run(SECOND);
+    // QUIC takes all of it, and nothing comes back.
+    world.silent.insert(2);
+    world.queue(1, peer, messages(0, 50));
+    world.run(5 * SECOND);
+    assert_eq!(world.end(1).settled(peer), []);
+    world.silent.clear();
+    world.run(5 * SECOND);
+    assert!(all_written(&mut world, peer, 50));
+    assert_eq!(world.end(1).connected(peer), 1);
+    assert_received(world.end(2), 50);
+}
+
+#[test]
 fn loss_and_disorder_lose_and_double_nothing_and_keep_the_order() {
     for seed in 0..5 {
         let (mut world, peer) = pair(seed);
