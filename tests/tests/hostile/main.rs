@@ -14,6 +14,7 @@
 
 mod configs;
 mod datagrams;
+mod framed;
 mod frames;
 mod handshakes;
 mod identities;
