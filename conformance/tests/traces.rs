@@ -241,11 +241,14 @@ fn assert_same(name: &str, one: &Run, other: &Run) {
     }
 }
 
+/// The run under the runtime of this name.
+type Named = (&'static str, fn(SocketAddr) -> Run);
+
 #[test]
 fn every_runtime_tells_the_machines_the_same() {
     let address = unused_address();
     let first = run_under::<InSimulation>(address);
-    let others: [(&str, fn(SocketAddr) -> Run); 5] = [
+    let others: [Named; 5] = [
         ("tokio_current_thread", run_under::<TokioCurrentThread>),
         ("tokio_multi_thread", run_under::<TokioMultiThread>),
         ("smol", run_under::<OnSmol>),
