@@ -74,6 +74,7 @@ pub use id::{
     Attempt, Epoch, InvalidPeerKey, Lane, MessageId, PeerKey, SessionId, Side, StreamId, TransferId,
 };
 pub use news::{PeerEvent, StopReason};
+pub use outbound::Transfer;
 pub use outcome::{FailReason, Level, Outcome, RefuseCode, RejectReason, Rejected, UnknownReason};
 pub use protocol::{FRAMED_TRUSTED_AFTER, PLAIN_STREAM_WINDOW, PLAIN_STREAMS, Protocol};
 pub use receiver::{

@@ -50,6 +50,8 @@ pub(crate) struct Control<P> {
     waiting: WaitSet,
     /// The counters as they were at the end.
     last_stats: NodeStats,
+    /// Whether the times of messages to peers are kept.
+    timed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +98,7 @@ impl<P: PeerId> NodeShared<P> {
                 commands: Commands::default(),
                 waiting: WaitSet::default(),
                 last_stats: NodeStats::default(),
+                timed: config.transfers(),
             }),
             turned_away: Mutex::default(),
             address,
@@ -164,6 +167,9 @@ impl<P: PeerId> Control<P> {
         }
         let limits = config.machine().send_limits().clone();
         let shared = PeerShared::new(Kind::Dialled, Arc::clone(bell), limits, clock);
+        if self.timed {
+            lock(&shared.mailbox).keep_times();
+        }
         let shared = Arc::new(shared);
         self.peers.insert(name.clone(), Arc::clone(&shared));
         self.commands.added.push(Added {

@@ -78,8 +78,9 @@ pub use identity_file::{
 };
 pub use incoming::{AutoIncoming, Incoming, IncomingMessage, Received};
 pub use kernel::KernelSocket;
+pub use mailbox::Transfer;
 pub use node::Node;
-pub use peer::{AddressesError, Outcomes, PeerSender, PeerSink, Permit, Stopped};
+pub use peer::{AddressesError, Outcomes, PeerSender, PeerSink, Permit, Stopped, Transfers};
 pub use receipt::Receipt;
 pub use recording::{FlightRecorder, RecordingError, TraceFile};
 pub use runtime::{Arrived, AsyncTimer, AsyncUdp, Datagrams, Report, Runtime};

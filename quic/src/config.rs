@@ -73,6 +73,8 @@ pub struct NodeConfig {
     pub(crate) security: Security,
     /// None: nothing is recorded.
     pub(crate) trace: Option<Trace>,
+    /// Whether the times of messages are kept.
+    pub(crate) transfers: bool,
 }
 
 impl NodeConfig {
@@ -98,6 +100,7 @@ impl NodeConfig {
             records: None,
             security: Security::default(),
             trace: None,
+            transfers: false,
         }
     }
 
@@ -146,6 +149,11 @@ impl NodeConfig {
     /// The records that the node shares with others; none if it has its own.
     pub fn records(&self) -> Option<&Records> {
         self.records.as_ref()
+    }
+
+    /// Whether the times of messages to peers are kept.
+    pub fn transfers(&self) -> bool {
+        self.transfers
     }
 
     /// The limits of what is remembered and held of those who dial.
@@ -253,6 +261,14 @@ impl NodeConfigBuilder {
     /// recorded into the trace of the first of them.
     pub fn trace(mut self, trace: Trace) -> Self {
         self.config.trace = Some(trace);
+        self
+    }
+
+    /// Keeps the times of messages to the peers that the node dials, and tells them with the outcomes
+    /// ([`NodeEvent::Transferred`](crate::NodeEvent::Transferred)): off by default. Of each message
+    /// that a handle accepts it costs a reading of the clock, and an entry until it is settled.
+    pub fn transfers(mut self, on: bool) -> Self {
+        self.config.transfers = on;
         self
     }
 

@@ -82,8 +82,10 @@ impl OutboundLane {
             self.due.expiries.pop_first();
             match self.queue.binary_search_by_key(&id, |queued| queued.id) {
                 Ok(0) => self.unqueue(0, Outcome::Expired),
-                Ok(_) => {
-                    self.decided.push((id, Outcome::Expired));
+                Ok(place) => {
+                    if let Some(message) = self.queue.get(place).cloned() {
+                        self.tell_waiting(&message, Outcome::Expired);
+                    }
                     sweeps = true;
                 }
                 Err(_) => begun = true,

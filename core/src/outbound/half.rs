@@ -10,6 +10,7 @@ use super::classes::lanes_above;
 use super::message::Message;
 use super::plain::PlainStreams;
 use super::{LaneStream, OutboundLane, StreamEnd};
+use crate::stats::Aside;
 use crate::{
     Action, Attempt, Capacity, Deadline, FailReason, Holdup, Lane, Level, MessageId,
     MessageOptions, Outcome, Protocol, ProtocolError, RejectReason, SendLimits, SendPolicy,
@@ -28,6 +29,8 @@ pub(crate) struct Outbound {
     pub(super) carrier: Option<Carrier>,
     /// The highest id that was offered.
     pub(super) last_id: Option<MessageId>,
+    /// Whether the times of messages are kept ([`Transfer`](crate::Transfer)).
+    pub(super) timed: Aside<bool>,
 }
 
 /// What may be written.
@@ -82,6 +85,7 @@ impl Outbound {
             lanes: Vec::new(),
             carrier: None,
             last_id: None,
+            timed: Aside(false),
         }
     }
 
@@ -125,7 +129,9 @@ impl Outbound {
             accepted_at: now,
             expires_at: of_peer.into_iter().chain(options.expires_at).min(),
         };
-        lane_mut(&mut self.lanes, &self.limits.policy, lane, now).push(message, &self.limits);
+        let lane = lane_mut(&mut self.lanes, &self.limits.policy, lane, now);
+        lane.times.0.kept = self.timed.0;
+        lane.push(message, &self.limits);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use super::framed::FramedStream;
 use super::message::{Begun, Message, Slot};
 use super::plain::{PlainStream, PlainStreams};
 use super::{LaneStream, Outbound, OutboundLane};
+use crate::stats::Aside;
 use crate::trace::image::{COUNT_MAX, ImageError, Reader, Writer};
 use crate::wire::{Decoder, Framing};
 use crate::{Attempt, MessageId, Protocol, SendLimits, SessionId, Time, TransferId};
@@ -23,6 +24,7 @@ impl Outbound {
             lanes,
             carrier,
             last_id,
+            timed: _,
         } = self;
         out.value(&(session, last_id));
         out.each(lanes.iter(), |out, lane| lane.save(out));
@@ -50,6 +52,7 @@ impl Outbound {
             lanes,
             carrier: carriers.into_iter().next(),
             last_id,
+            timed: Aside(false),
         })
     }
 }
@@ -153,6 +156,7 @@ impl OutboundLane {
             // Empty between steps.
             decided: _,
             unsent: _,
+            times: _,
         } = self;
         let mut before = Before::default();
         out.each(flight.iter(), |out, slot| slot.save(&mut before, out));
@@ -266,6 +270,7 @@ impl Slot {
                 message: Message::restore(before, image)?,
                 evidence,
                 given_up,
+                begun_at: Aside(None),
             }),
             None => Self::Settled(before.restore_id(image)?),
         })

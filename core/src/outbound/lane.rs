@@ -8,6 +8,8 @@ use bytes::Bytes;
 use super::classes::YIELDS_EVERY;
 use super::due::Due;
 use super::message::{Begun, Evidence, GivenUp, Message, Slot, Why};
+use super::transfers::Times;
+use crate::stats::Aside;
 use crate::wire::VARINT_MAX;
 use crate::{
     Capacity, Epoch, FailReason, MessageId, Outcome, Redelivery, SendLimits, Time, UnknownReason,
@@ -41,6 +43,7 @@ pub(super) struct OutboundLane {
     pub(super) unsent: Vec<(MessageId, Bytes)>,
     /// Messages left the queue in this step.
     pub(super) room_made: bool,
+    pub(super) times: Aside<Times>,
 }
 
 impl OutboundLane {
@@ -63,6 +66,7 @@ impl OutboundLane {
             decided: Vec::new(),
             unsent: Vec::new(),
             room_made: false,
+            times: Aside::default(),
         }
     }
 
@@ -171,7 +175,7 @@ impl OutboundLane {
             self.queued_bytes -= message.payload.len();
             self.room_made = true;
             self.due.no_longer_expires(&message);
-            self.decided.push((message.id, outcome));
+            self.tell_waiting(&message, outcome);
         }
     }
 
@@ -179,15 +183,10 @@ impl OutboundLane {
     /// for; the rest is unknown.
     pub(super) fn abandon(&mut self, failed: FailReason, unknown: UnknownReason) {
         for slot in core::mem::take(&mut self.flight) {
-            let Slot::Open(Begun {
-                message,
-                evidence,
-                given_up,
-            }) = slot
-            else {
+            let Slot::Open(begun) = slot else {
                 continue;
             };
-            let outcome = match (evidence, given_up) {
+            let outcome = match (begun.evidence, begun.given_up) {
                 (Evidence::NotReceived, Some(given_up)) => given_up.why.outcome(),
                 (Evidence::NotReceived, None) => Outcome::Failed(failed),
                 (Evidence::None | Evidence::Unproven, _) if !broken!(UnknownAsFailed) => {
@@ -195,20 +194,22 @@ impl OutboundLane {
                 }
                 (Evidence::None | Evidence::Unproven, _) => Outcome::Failed(failed),
             };
-            if outcome == Outcome::Failed(failed) {
-                self.unsent.push((message.id, message.payload));
+            let fails = outcome == Outcome::Failed(failed);
+            self.tell_begun(&begun, outcome);
+            if fails {
+                self.unsent.push((begun.message.id, begun.message.payload));
             }
-            self.decided.push((message.id, outcome));
         }
         let room_made = self.room_made || !self.queue.is_empty();
         for message in core::mem::take(&mut self.queue) {
-            self.decided.push((message.id, Outcome::Failed(failed)));
+            self.tell_waiting(&message, Outcome::Failed(failed));
             self.unsent.push((message.id, message.payload));
         }
         *self = Self {
             decided: core::mem::take(&mut self.decided),
             unsent: core::mem::take(&mut self.unsent),
             room_made,
+            times: core::mem::take(&mut self.times),
             ..Self::new(self.due.silent_since)
         };
     }
@@ -300,7 +301,7 @@ impl OutboundLane {
         self.in_flight -= 1;
         self.in_flight_bytes -= begun.message.payload.len();
         self.due.settled(&begun.message, begun.given_up);
-        self.decided.push((begun.message.id, outcome));
+        self.tell_begun(begun, outcome);
     }
 
     /// Begins the first message that waits, and shows its payload.
@@ -318,6 +319,7 @@ impl OutboundLane {
             message,
             evidence: Evidence::None,
             given_up: None,
+            begun_at: Aside(None),
         }));
         let begun = self.flight.back().and_then(Slot::begun)?;
         Some(&begun.message.payload)

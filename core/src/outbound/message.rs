@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::stats::Aside;
 use crate::{MessageId, Outcome, Time};
 
 /// A message that has no outcome.
@@ -29,6 +30,8 @@ pub(super) struct Begun {
     pub(super) message: Message,
     pub(super) evidence: Evidence,
     pub(super) given_up: Option<GivenUp>,
+    /// When it was first written, where anybody asks for that ([`Transfer`](crate::Transfer)).
+    pub(super) begun_at: Aside<Option<Time>>,
 }
 
 /// What RESUMEs have shown of a message that was written on an earlier connection.

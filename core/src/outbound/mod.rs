@@ -26,12 +26,14 @@ mod look;
 mod message;
 mod plain;
 mod stream;
+mod transfers;
 mod write;
 
 use self::half::Written;
 pub(crate) use self::half::{Cut, Flow, Heard, Outbound};
 use self::lane::OutboundLane;
 use self::stream::{LaneStream, StreamEnd};
+pub use self::transfers::Transfer;
 
 /// One write holds at most this many bytes, or one message.
 pub(crate) const WRITE_BYTES_MAX: usize = 256 << 10;

@@ -29,6 +29,7 @@ pub use self::state::{Ending, Established, Link, Phase, State};
 use crate::table::TRANSITIONS;
 use crate::{
     Action, Capacity, Config, Deadline, Event, Lane, LinkError, ReceiverStats, Stats, Time,
+    Transfer,
 };
 
 /// Gets messages to one peer, and tells what became of each.
@@ -144,6 +145,19 @@ impl PeerSenderMachine {
         self.state.phase == Phase::Closed
     }
 
+    /// Keeps the times of messages from here on, for [`take_transfers`](Self::take_transfers), or no
+    /// longer. Off at first. No decision depends on it, and neither states nor traces show it.
+    pub fn time_transfers(&mut self, on: bool) {
+        self.state.outbound.time_transfers(on);
+    }
+
+    /// The times of the messages that the last step settled, if they are kept: to be taken after each
+    /// step, since the next one lets go of them. There are as many as the step had `Settle`, lane by
+    /// lane.
+    pub fn take_transfers(&mut self) -> Vec<Transfer> {
+        self.state.outbound.take_transfers(self.state.now)
+    }
+
     /// How often each of [`TRANSITIONS`] was taken.
     pub fn visits(&self) -> &[u64; TRANSITIONS.len()] {
         &self.visits
@@ -164,6 +178,7 @@ impl PeerSenderMachine {
             false => self.state.now.max(now),
             true => now,
         };
+        self.state.outbound.begin_step();
         for event in events {
             self.apply(event);
         }

@@ -261,6 +261,7 @@ impl PeerSenderMachine {
             state.outbound.open_lanes(flow == Flow::Running, resume_due);
         }
         let written = state.outbound.write(flow, &mut state.transfers, actions);
+        state.outbound.note_begun(state.now);
         let reads = state.link.connection().is_some_and(|it| it.reads);
         state.inbound.answer(!reads, &mut state.transfers, actions);
         if written.resets {

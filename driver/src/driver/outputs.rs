@@ -150,6 +150,7 @@ impl<P: PeerId, R: Runtime> Driver<P, R> {
         told.events += 1;
         match event {
             NodeEvent::Settled { to, settled } => self.peers.settle(to, settled),
+            NodeEvent::Transferred { to, transfers } => self.peers.transferred(to, &transfers),
             NodeEvent::Rejected {
                 to,
                 id,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
-use peer_sender_core::{Lane, MessageId, Outcome, SessionHandle, Time, Unsent, WakeReason};
+use peer_sender_core::{
+    Lane, MessageId, Outcome, SessionHandle, Time, Transfer, Unsent, WakeReason,
+};
 use peer_sender_quic::{NodeMachine, PeerHandle, PeerId, Target};
 
 use crate::bell::lock;
@@ -161,6 +163,16 @@ impl<P: PeerId> Peers<P> {
             for (id, outcome) in settled.by_ref().take(SETTLED_AT_ONCE) {
                 mailbox.settle(id, outcome, &mut self.wakers);
             }
+        }
+    }
+
+    /// Writes the times of messages down whose outcomes come next.
+    pub(super) fn transferred(&mut self, to: Target, transfers: &[Transfer]) {
+        let Some(peer) = self.places.get(&to).and_then(|place| self.peers.get(place)) else {
+            return;
+        };
+        for some in transfers.chunks(SETTLED_AT_ONCE) {
+            lock(&peer.shared.mailbox).transferred(some, &mut self.wakers);
         }
     }
 

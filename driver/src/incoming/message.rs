@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{Lane, RefuseCode, StopReason, Time};
@@ -78,6 +79,13 @@ impl<P: PeerId> IncomingMessage<P> {
     /// When its last byte came, on the clock of [`Node::now`](crate::Node::now).
     pub fn received_at(&self) -> Time {
         self.taken.message.received_at
+    }
+
+    /// For how long it has been here until now, since its last byte came. Asked when the message is
+    /// taken, it is the time that it waited for the application.
+    pub fn buffered(&self) -> Duration {
+        let now = self.inbox.now();
+        now.saturating_since(self.received_at())
     }
 
     /// Accepts the message: a receipt goes to the sender once all messages before it on its

@@ -5,7 +5,7 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex};
 
 use peer_sender_core::{
-    IncomingMessage, Lane, RefuseCode, SendLimits, SessionHandle, StopMode, StopReason,
+    IncomingMessage, Lane, RefuseCode, SendLimits, SessionHandle, StopMode, StopReason, Time,
 };
 use peer_sender_quic::{PeerStats, Sender, Source};
 
@@ -208,6 +208,11 @@ impl<P> Inbox<P> {
         for back in replies {
             back.close(mode);
         }
+    }
+
+    /// Now, on the node's clock.
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
     }
 
     /// A message is answered: accepted, or refused with a code.

@@ -119,6 +119,7 @@ impl Mailbox {
         self.unseen.add_to(&mut stats);
         self.last_stats = stats;
         self.posted.finish(wakers);
+        self.timings.finish(wakers);
         wakers.extend(self.waiting.take().into_values());
         std::mem::take(&mut self.news)
     }

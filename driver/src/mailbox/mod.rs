@@ -10,6 +10,7 @@ mod flush;
 mod line;
 mod news;
 mod posted;
+mod timings;
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -25,6 +26,7 @@ use peer_sender_quic::PeerStats;
 use self::flush::Flushes;
 use self::line::Desk;
 use self::posted::Posted;
+use self::timings::Timings;
 use crate::clock::Clock;
 use crate::slots::Slots;
 use crate::wait::{Replaced, WaitSet};
@@ -34,6 +36,7 @@ pub(crate) use self::end::{failed, shorter};
 pub(crate) use self::flush::FlushPlace;
 pub(crate) use self::news::News;
 pub(crate) use self::posted::{Reader, UNREAD_MAX};
+pub use self::timings::Transfer;
 
 /// A message on its way from a caller to the driver.
 pub(crate) use peer_sender_quic::OutgoingMessage as Queued;
@@ -83,6 +86,7 @@ pub(crate) struct Mailbox {
     /// Accepted messages and their receipts.
     pub(crate) slots: Slots,
     posted: Posted,
+    timings: Timings,
     flushes: Flushes,
     /// Those who wait for the end.
     pub(crate) waiting: WaitSet,
@@ -145,6 +149,7 @@ impl Mailbox {
             announced: false,
             slots: Slots::new(MessageId(1)),
             posted: Posted::default(),
+            timings: Timings::default(),
             flushes: Flushes::default(),
             waiting: WaitSet::default(),
             last_stats: PeerStats::default(),
@@ -324,6 +329,10 @@ impl Mailbox {
     /// Writes down the outcome of a message; the first one stands.
     pub(crate) fn settle(&mut self, id: MessageId, outcome: Outcome, wakers: &mut Vec<Waker>) {
         self.cut |= matches!(outcome, Outcome::Failed(_) | Outcome::Unknown(_));
+        if self.timings.knows(id) {
+            let now = self.clock.now();
+            self.timings.settled_here(id, &outcome, now, wakers);
+        }
         if let Some(outcome) = self.slots.settle(id, outcome, wakers) {
             self.posted.tell(id, &outcome, wakers);
         }
@@ -461,6 +470,9 @@ impl Mailbox {
         }
         // The machine counts the peer's own from when it is handed the message, which is later.
         let ttl = ttl.into_iter().chain(self.limits.policy.ttl).min();
+        if self.timings.are_kept() {
+            self.timings.accepted(id, payload.len(), self.clock.now());
+        }
         let options = MessageOptions {
             expires_at: ttl.map(|ttl| self.clock.now() + ttl),
         };

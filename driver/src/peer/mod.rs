@@ -8,6 +8,7 @@ mod outcomes;
 mod permit;
 mod shared;
 mod sink;
+mod transfers;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -30,6 +31,7 @@ pub use self::outcomes::Outcomes;
 pub use self::permit::Permit;
 pub(crate) use self::shared::{Kind, PeerShared};
 pub use self::sink::PeerSink;
+pub use self::transfers::Transfers;
 
 /// A sender to one peer, or of replies to one session of somebody who dialled this node
 /// ([`IncomingMessage::peer`](crate::IncomingMessage::peer)). Cheap to clone; all clones are the
@@ -259,6 +261,13 @@ impl PeerSender {
     /// be it the same task.
     pub fn outcomes(&self) -> Outcomes {
         Outcomes::new(Arc::clone(&self.shared))
+    }
+
+    /// The times and outcomes of the messages that are settled from now on, on any lane, with a
+    /// receipt or without. There are some only where the node keeps them
+    /// ([`NodeConfigBuilder::transfers`](crate::NodeConfigBuilder::transfers)), and none of replies.
+    pub fn transfers(&self) -> Transfers {
+        Transfers::new(Arc::clone(&self.shared))
     }
 
     /// Resolves when every message, on any lane, has its outcome that was accepted before this was

@@ -139,6 +139,7 @@ impl End {
             NodeEvent::InboundRejected { error, .. } => self.turned_away.push(error),
             NodeEvent::Peer { .. }
             | NodeEvent::HandedBack { .. }
+            | NodeEvent::Transferred { .. }
             | NodeEvent::Rejected { .. }
             | NodeEvent::Room { .. }
             | NodeEvent::Forgotten { .. } => {}

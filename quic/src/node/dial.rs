@@ -31,6 +31,14 @@ impl<P: PeerId> NodeMachine<P> {
             connected |= matches!(fact, Event::Connected { .. });
         });
         peer.machine.handle(now, facts, &mut actions);
+        if self.config.transfers {
+            let transfers = peer.machine.take_transfers();
+            if !transfers.is_empty() {
+                let to = Target::Peer(handle);
+                self.events
+                    .push_back(NodeEvent::Transferred { to, transfers });
+            }
+        }
         let stops = peer.machine.is_closed() && !peer.stopped;
         peer.stopped |= stops;
         let deadline = peer

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use peer_sender_core::{
     Capacity, ConfigError, IncomingMessage, Lane, LinkError, MessageId, Outcome, PeerEvent,
-    PeerKey, Rejected, SessionHandle, Time, Unsent,
+    PeerKey, Rejected, SessionHandle, Time, Transfer, Unsent,
 };
 use thiserror::Error;
 
@@ -31,6 +31,14 @@ pub enum NodeEvent<P> {
         to: Target,
         /// Each message with its only outcome.
         settled: Vec<(MessageId, Outcome)>,
+    },
+    /// The times of the messages of one step, whose outcomes come next, if the node keeps them
+    /// ([`transfers`](crate::NodeConfigBuilder::transfers)). Of peers that it dials alone.
+    Transferred {
+        /// Whom the messages were for.
+        to: Target,
+        /// Each message that had been accepted, at least one; lane by lane.
+        transfers: Vec<Transfer>,
     },
     /// Messages that failed when their machine ended, without having been sent or received: after
     /// their outcomes, and before the last word of the machine.

@@ -243,7 +243,8 @@ impl<P: PeerId> NodeMachine<P> {
             };
             (trace, about)
         });
-        let peer = Peer::new(id, config, self.seeds.next(), trace);
+        let mut peer = Peer::new(id, config, self.seeds.next(), trace);
+        peer.machine.time_transfers(self.config.transfers);
         self.keys.extend(peer.key.map(|key| (key, handle)));
         self.peers.insert(handle, peer);
         self.running += 1;

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use peer_sender_core::trace::{About, Call, Image, MachineConfig, StepRecorder};
 use peer_sender_core::{
     Action, Attempt, Config, Event, PeerKey, PeerSenderMachine, SessionHandle, SessionNews,
-    Sessions, SessionsConfig, Time,
+    Sessions, SessionsConfig, Time, Transfer,
 };
 
 use crate::Trace;
@@ -122,6 +122,16 @@ impl RecordedSender {
             let call = (now, Call::Handle);
             recording.end(call, actions.iter().skip(before), [].into_iter());
         }
+    }
+
+    /// [`PeerSenderMachine::time_transfers`].
+    pub(super) fn time_transfers(&mut self, on: bool) {
+        self.machine.time_transfers(on);
+    }
+
+    /// [`PeerSenderMachine::take_transfers`].
+    pub(super) fn take_transfers(&mut self) -> Vec<Transfer> {
+        self.machine.take_transfers()
     }
 }
 

@@ -57,7 +57,7 @@ impl World<'_> {
                 }
                 Ok(())
             }
-            NodeEvent::Room { .. } => Ok(()),
+            NodeEvent::Room { .. } | NodeEvent::Transferred { .. } => Ok(()),
             NodeEvent::Peer { peer, event } => self.hear_of_peer(place, now, peer, &event),
             NodeEvent::Incoming {
                 source,

@@ -22,3 +22,4 @@ mod redelivery;
 mod resting;
 mod sending;
 mod stopping;
+mod transfers;

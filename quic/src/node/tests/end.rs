@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use peer_sender_core::{
     Capacity, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Rejected, SessionHandle,
-    Time,
+    Time, Transfer,
 };
 
 use crate::NodeConfig;
@@ -29,6 +29,7 @@ pub(super) struct End {
     pub(super) room: BTreeMap<(Target, Lane), Capacity>,
     pub(super) turned_away: Vec<(Option<PeerKey>, LinkError)>,
     pub(super) until: Option<Time>,
+    pub(super) transfers: Vec<Transfer>,
     /// What came on each lane.
     lanes: BTreeMap<(Source, Lane), Vec<Bytes>>,
     /// The number after the last that came on each lane.
@@ -53,6 +54,7 @@ impl End {
             room: BTreeMap::new(),
             turned_away: Vec::new(),
             until: None,
+            transfers: Vec::new(),
             lanes: BTreeMap::new(),
             below: BTreeMap::new(),
         }
@@ -69,6 +71,11 @@ impl End {
             NodeEvent::HandedBack { to, unsent } => {
                 assert!(!unsent.is_empty());
                 self.assert_is_heard_of(to);
+            }
+            NodeEvent::Transferred { to, transfers } => {
+                assert!(!transfers.is_empty());
+                self.assert_is_heard_of(to);
+                self.transfers.extend(transfers);
             }
             NodeEvent::Room { to, lane, capacity } => {
                 self.assert_is_heard_of(to);

@@ -291,3 +291,25 @@ fn a_message_without_bytes_is_handed_back() {
     assert_eq!(rejected.len(), 1);
     assert_eq!(rejected[0].1.reason, RejectReason::Empty);
 }
+
+#[test]
+fn a_node_that_keeps_times_tells_them_with_the_outcomes() {
+    for kept in [true, false] {
+        let mut world = World::new(7);
+        let dialler = NodeConfig::builder(identity(1)).framed(ALPN);
+        world.place(1, dialler.transfers(kept).build().unwrap(), 1);
+        world.place(2, framed_listener(|it| it), 2);
+        let config = Config::builder(address(2)).build().unwrap();
+        let peer = world.dial_with(1, identity(2).key(), config);
+        world.queue(1, peer, messages(0, 5));
+        world.run(FRAMED_TRUSTED_AFTER * 2);
+        assert!(all_written(&mut world, peer, 5));
+        let transfers = &world.end(1).transfers;
+        assert_eq!(transfers.len(), if kept { 5 } else { 0 });
+        for transfer in transfers {
+            let begun_at = transfer.begun_at.unwrap();
+            assert!(transfer.accepted_at < begun_at && begun_at < transfer.settled_at);
+            assert_eq!(transfer.outcome, Outcome::Written);
+        }
+    }
+}
