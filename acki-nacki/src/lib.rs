@@ -35,10 +35,14 @@
 //! [`NetMessage::encode`] writes as it was. Of a payload the same holds only where it is not compressed:
 //! there are many zstd frames with the same content, and nodes take any.
 //!
+//! With the feature `driver` it sends and takes messages as well (`direct`), by a node on any runtime.
+//!
 //! The whole format is told in the project's `docs/acki-nacki.md`.
 
 mod compression;
 mod decode;
+#[cfg(feature = "driver")]
+pub mod direct;
 mod encode;
 mod error;
 mod guard;
