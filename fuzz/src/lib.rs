@@ -21,6 +21,7 @@ mod machine_events;
 pub mod memory;
 mod model;
 mod net_message;
+mod net_stream;
 mod quic;
 mod scenarios;
 mod sessions;

@@ -1,4 +1,5 @@
-//! Any bytes whatever as a message of Acki Nacki's, and its payload as a value.
+//! Any bytes whatever as a message of Acki Nacki's, and its payload as a value; and as a stream of them
+//! (`net_stream.rs`).
 //!
 //! The first byte says whether the tag of version 1 is put behind the rest, and how much its payload may
 //! have. What comes of it is held against bincode 1, with which nodes read.
@@ -11,12 +12,13 @@ use peer_sender_acki_nacki::{BadValue, Limits, MalformedMessage, NetMessage, TAG
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::memory;
+use crate::{memory, net_stream};
 
 pub(crate) fn run(bytes: &[u8]) -> bool {
     let Some((&first, rest)) = bytes.split_first() else {
         return false;
     };
+    let framed = net_stream::run(rest, usize::from(first));
     let mut bytes = rest.to_vec();
     if first % 2 == 1 {
         bytes.extend(TAG);
@@ -59,7 +61,7 @@ pub(crate) fn run(bytes: &[u8]) -> bool {
         Err(error) => {
             assert!(error.offset() <= bytes.len(), "F3 {error}");
             limited(&bytes, &limits);
-            !matches!(error, MalformedMessage::EndsEarly { .. })
+            framed || !matches!(error, MalformedMessage::EndsEarly { .. })
         }
     }
 }
