@@ -101,6 +101,12 @@ pub enum Action {
         /// The stream.
         stream: StreamId,
     },
+    /// Ask the other end's transport whether it is still there (PING, RFC 9000 section 19.2). Answered
+    /// by `ProbeAnswered`, once it has answered what was sent from now on.
+    Probe {
+        /// The connection.
+        attempt: Attempt,
+    },
     /// Send no more on a stream (RESET_STREAM).
     ResetStream {
         /// The connection.

@@ -370,6 +370,9 @@ pub enum ProtocolError {
     /// The application could not read a message, under a protocol that cannot refuse it alone.
     #[error("a message is not what the application's format says")]
     Malformed,
+    /// The other end opened a further stream, under a protocol that has one.
+    #[error("a second stream, where all messages go on one")]
+    SecondStream,
 }
 
 /// An invariant that does not hold: a fault of this program, never of a peer.

@@ -119,6 +119,12 @@ pub enum Event {
         /// The write.
         transfer: TransferId,
     },
+    /// The other end's transport has answered on this connection, after a `Probe` was sent. Told under
+    /// [`Protocol::Framed`](crate::Protocol::Framed) alone.
+    ProbeAnswered {
+        /// The connection.
+        attempt: Attempt,
+    },
     /// The application answered every delivered message of the lane below this number.
     Consumed {
         /// The lane.
@@ -156,7 +162,8 @@ impl Event {
             | Self::BytesReceived { attempt, .. }
             | Self::StreamReset { attempt, .. }
             | Self::StreamStopped { attempt, .. }
-            | Self::StreamAcknowledged { attempt, .. } => Some(*attempt),
+            | Self::StreamAcknowledged { attempt, .. }
+            | Self::ProbeAnswered { attempt } => Some(*attempt),
             Self::MessageQueued { .. }
             | Self::Cancel { .. }
             | Self::AddressesChanged { .. }

@@ -176,6 +176,9 @@ impl Names {
             60 | 61 => Event::TransferAcknowledged {
                 transfer: self.transfer(choices),
             },
+            62 => Event::ProbeAnswered {
+                attempt: self.attempt(choices),
+            },
             _ => Event::TimerFired,
         }
     }

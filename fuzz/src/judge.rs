@@ -117,6 +117,7 @@ impl Books {
                 Action::Write { attempt, .. }
                 | Action::PauseReading { attempt, .. }
                 | Action::ResumeReading { attempt, .. }
+                | Action::Probe { attempt }
                 | Action::ResetStream { attempt, .. }
                 | Action::StopSending { attempt, .. } => {
                     let here = self.standing == Some(*attempt);

@@ -143,7 +143,8 @@ fn judge_stale(
         | Event::BytesReceived { attempt, .. }
         | Event::StreamReset { attempt, .. }
         | Event::StreamStopped { attempt, .. }
-        | Event::StreamAcknowledged { attempt, .. } => *attempt,
+        | Event::StreamAcknowledged { attempt, .. }
+        | Event::ProbeAnswered { attempt } => *attempt,
         _ => return,
     };
     if before.state().link().attempt() == Some(named) {

@@ -248,7 +248,8 @@ impl Scene {
             | Event::BytesReceived { attempt, .. }
             | Event::StreamReset { attempt, .. }
             | Event::StreamStopped { attempt, .. }
-            | Event::StreamAcknowledged { attempt, .. } => attempt,
+            | Event::StreamAcknowledged { attempt, .. }
+            | Event::ProbeAnswered { attempt } => attempt,
             // What belongs to a session is said to the session.
             _ => return Event::TimerFired,
         };

@@ -104,7 +104,7 @@ pub(crate) fn admission_config(
     Some((Arc::new(server), offered))
 }
 
-/// The same accepting side as the identity that the node has now.
+/// The same accepting side, as the identity that the node has now, and with whom it trusts now.
 pub(crate) fn renewed(config: &NodeConfig, server: &ServerConfig) -> Arc<ServerConfig> {
     let mut server = server.clone();
     server.crypto = accepting(config).0;

@@ -99,6 +99,7 @@ pub(crate) fn action(end: End, action: &Action, place: impl Fn(Attempt) -> Optio
         Action::PauseReading { attempt, stream } => {
             format!("pause reading {} {}", conn(attempt), stream_of(*stream))
         }
+        Action::Probe { attempt } => format!("probe {}", conn(attempt)),
         Action::ResumeReading { attempt, stream } => {
             format!("resume reading {} {}", conn(attempt), stream_of(*stream))
         }

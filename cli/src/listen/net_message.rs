@@ -17,27 +17,42 @@ pub(super) struct Read {
     pub(super) payload: Bytes,
 }
 
-/// Reads one. One that cannot be read costs the connection on which it came.
+/// Reads one. What is no message costs the connection on which it came.
 pub(super) fn read(message: IncomingMessage<PeerKey>) -> Option<(IncomingMessage<PeerKey>, Read)> {
     match understand(message.payload()) {
         Ok(read) => Some((message, read)),
         Err(problem) => {
             let (from, number) = (message.from().key, message.number());
-            message.malformed();
-            say(&format!(
-                "message {number} of {from} is none, its connection is closed: {problem}"
-            ));
+            let (what, problem) = match problem {
+                Problem::NoMessage(problem) => {
+                    message.malformed();
+                    ("is none, its connection is closed", problem)
+                }
+                Problem::NoPayload(problem) => {
+                    message.refuse();
+                    ("has no payload that can be had", problem)
+                }
+            };
+            say(&format!("message {number} of {from} {what}: {problem}"));
             None
         }
     }
 }
 
-fn understand(bytes: &Bytes) -> Result<Read, String> {
+/// Why a message cannot be shown.
+enum Problem {
+    /// It is none.
+    NoMessage(String),
+    /// It is one, and what it carries concerns its reader alone.
+    NoPayload(String),
+}
+
+fn understand(bytes: &Bytes) -> Result<Read, Problem> {
     let limits = Limits::default();
-    let message = NetMessage::decode(bytes, &limits).map_err(|error| error.to_string())?;
-    let payload = message
-        .payload(&limits)
-        .map_err(|error| error.to_string())?;
+    let message = NetMessage::decode(bytes, &limits);
+    let message = message.map_err(|error| Problem::NoMessage(error.to_string()))?;
+    let payload = message.payload(&limits);
+    let payload = payload.map_err(|error| Problem::NoPayload(error.to_string()))?;
     let now_ms = (unix_nanos() / 1_000_000) as u64;
     let under_way = delivery_duration(message.delivery_start_timestamp_ms, now_ms);
     Ok(Read {

@@ -128,7 +128,11 @@ impl FramedInbound {
     /// The next message that was kept, if there is room for it now.
     pub(super) fn take_late(&mut self, budget: &mut Budget) -> Option<(u64, Bytes)> {
         let (cost, message) = self.late.take(budget)?;
-        Some((self.record.hold(cost), message))
+        let number = self.record.hold(cost);
+        // It is of none of the connections that stand, which bring what comes behind it.
+        let began = self.began.values_mut().filter(|first| **first == number);
+        began.for_each(|first| *first += 1);
+        Some((number, message))
     }
 
     /// Nothing more comes on this stream.

@@ -118,7 +118,7 @@ impl Carrier {
                 }
             }
             (Way::Plain(streams), Some(lane)) => streams.end(lane, redelivery),
-            (Way::Framed(stream), Some(lane)) => stream.end(now, lane, redelivery),
+            (Way::Framed(stream), Some(lane)) => stream.end(lane, redelivery),
             (Way::Plain(_) | Way::Framed(_), None) => {}
         }
     }

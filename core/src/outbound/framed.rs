@@ -24,8 +24,9 @@ use crate::{
 /// their ids, and those up to `last` are on this stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FramedStream {
-    /// From here on the connection has stood for long enough.
+    /// From here on the connection has stood for long enough to be asked.
     pub(super) trusted_at: Time,
+    pub(super) trust: Trust,
     /// The write that QUIC has not taken whole yet: the last of those that are not acknowledged.
     pub(super) writing: Option<TransferId>,
     /// Writes that the other end's transport has not acknowledged, oldest first.
@@ -34,6 +35,21 @@ pub(super) struct FramedStream {
     pub(super) last: Option<MessageId>,
     /// The last message that is acknowledged, while the connection is not to be trusted yet.
     pub(super) acknowledged: Option<MessageId>,
+}
+
+/// Whether what the other end's transport acknowledges counts: it does once that has answered what was
+/// sent after the connection had stood for long enough. That nothing was heard by then says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum Trust {
+    /// It has not stood for long enough, or nothing that counts has been acknowledged.
+    Young,
+    /// It is to be asked in this step.
+    Due,
+    /// It was asked.
+    Asked,
+    /// It has answered.
+    Given,
 }
 
 /// The messages of one write: those of the flight from one to the other.
@@ -49,6 +65,7 @@ impl FramedStream {
     pub(super) fn new(now: Time) -> Self {
         Self {
             trusted_at: now + FRAMED_TRUSTED_AFTER,
+            trust: Trust::Young,
             writing: None,
             batches: VecDeque::new(),
             last: None,
@@ -118,22 +135,51 @@ impl FramedStream {
         self.acknowledged = Some(batch.last);
         self.batches.pop_front();
         self.written(transfer);
-        self.time_passes(now, lane);
+        self.settle_trusted(lane);
+        self.time_passes(now);
         true
     }
 
-    /// Settles what is acknowledged, if the connection has stood for long enough.
-    pub(super) fn time_passes(&mut self, now: Time, lane: &mut OutboundLane) {
-        if self.trusted_at <= now
+    /// Has the other end asked whether it is still there, once the connection has stood for long enough
+    /// and the answer matters.
+    pub(super) fn time_passes(&mut self, now: Time) {
+        let matters = self.acknowledged.is_some();
+        if self.trust == Trust::Young && matters && self.trusted_at <= now {
+            self.trust = Trust::Due;
+        }
+    }
+
+    /// When the other end is to be asked.
+    pub(super) fn trust_due(&self) -> Option<Time> {
+        let waits = self.trust == Trust::Young && self.acknowledged.is_some();
+        waits.then_some(self.trusted_at)
+    }
+
+    /// Whether the other end is to be asked now.
+    pub(super) fn asks(&mut self) -> bool {
+        let asks = self.trust == Trust::Due;
+        if asks {
+            self.trust = Trust::Asked;
+        }
+        asks
+    }
+
+    /// The other end's transport has answered. False if it was not asked.
+    pub(super) fn answered(&mut self, lane: &mut OutboundLane) -> bool {
+        let asked = self.trust == Trust::Asked;
+        if asked {
+            self.trust = Trust::Given;
+            self.settle_trusted(lane);
+        }
+        asked
+    }
+
+    fn settle_trusted(&mut self, lane: &mut OutboundLane) {
+        if self.trust == Trust::Given
             && let Some(last) = self.acknowledged.take()
         {
             lane.settle_up_to(last, &Outcome::Written);
         }
-    }
-
-    /// When what is acknowledged can be settled.
-    pub(super) fn trust_due(&self) -> Option<Time> {
-        self.acknowledged.map(|_| self.trusted_at)
     }
 
     /// The connection is lost, and all that happened on it was told: QUIC was not given all of the
@@ -145,8 +191,7 @@ impl FramedStream {
     }
 
     /// The connection is gone: what became of the messages on it, and is not known, shows no more.
-    pub(super) fn end(mut self, now: Time, lane: &mut OutboundLane, redelivery: Redelivery) {
-        self.time_passes(now, lane);
+    pub(super) fn end(self, lane: &mut OutboundLane, redelivery: Redelivery) {
         let carried = lane.flight.iter().map(Slot::message_id);
         let carried: Vec<MessageId> = carried.take_while(|&id| self.carries(id)).collect();
         for id in carried {

@@ -170,17 +170,10 @@ impl Outbound {
             let heard = is_heard(&self.carrier, number) && !broken!(PatienceWhileConnected);
             lane.time_passes(now, &self.limits.policy, heard);
         }
-        self.settle_acknowledged(now);
-        self.settle_given_up();
-    }
-
-    /// Settles what the other end's transport has acknowledged, once its connection can be trusted.
-    fn settle_acknowledged(&mut self, now: Time) {
-        let stream = self.carrier.as_mut().and_then(Carrier::framed_mut);
-        if let Some((stream, lane)) = stream.zip(self.lanes.first_mut()) {
-            lane.close_gaps();
-            stream.time_passes(now, lane);
+        if let Some(stream) = self.carrier.as_mut().and_then(Carrier::framed_mut) {
+            stream.time_passes(now);
         }
+        self.settle_given_up();
     }
 
     /// What is given up and on no stream will not be sent again, and nobody can be asked about it.
@@ -321,6 +314,17 @@ impl Outbound {
         };
         lane.close_gaps();
         stream.acknowledged(transfer, now, lane)
+    }
+
+    /// The other end's transport has answered on this connection. False if nobody had asked it.
+    pub(crate) fn probe_answered(&mut self, attempt: Attempt) -> bool {
+        let carrier = self.carrier.as_mut().filter(|it| it.attempt == attempt);
+        let stream = carrier.and_then(Carrier::framed_mut);
+        let Some((stream, lane)) = stream.zip(self.lanes.first_mut()) else {
+            return false;
+        };
+        lane.close_gaps();
+        stream.answered(lane)
     }
 
     /// QUIC holds all of a write; whether it was one of ours.

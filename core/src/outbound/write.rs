@@ -130,6 +130,9 @@ impl Outbound {
         let Some(stream) = carrier.framed_mut() else {
             return Written::default();
         };
+        if stream.asks() {
+            actions.push(Action::Probe { attempt });
+        }
         let composed = stream.write(lane, &self.limits, flow, transfers);
         let Some((transfer, chunks, written)) = composed else {
             return Written::default();

@@ -75,6 +75,8 @@ pub struct PeerReceiverMachine {
     rejected: Vec<(MessageId, Lane, RejectReason, Bytes)>,
     /// Connections whose other end broke the protocol on a way back, in this step.
     broken: Vec<(Attempt, ProtocolError)>,
+    /// Connections whose other end reads no more of the one stream that there is, in this step.
+    cut: Vec<Attempt>,
     pub(super) transfers: u64,
     tally: Aside<Tally>,
 }
@@ -109,6 +111,7 @@ impl PeerReceiverMachine {
             outbound: Outbound::new(config.send, replies),
             rejected: Vec::new(),
             broken: Vec::new(),
+            cut: Vec::new(),
             transfers: 0,
             tally: Aside::default(),
         }
@@ -362,7 +365,17 @@ impl PeerReceiverMachine {
                 code,
             } => match stream.opener {
                 Side::Remote => self.inbound.cut(attempt, stream),
-                Side::Local => self.outbound.cut(attempt, stream, code, self.now) != Cut::Stale,
+                Side::Local => match self.outbound.cut(attempt, stream, code, self.now) {
+                    Cut::Stale => false,
+                    Cut::Message => true,
+                    Cut::Lane => {
+                        // There is no other stream on which replies could go.
+                        if self.protocol == Protocol::Framed {
+                            self.cut.push(attempt);
+                        }
+                        true
+                    }
+                },
             },
             Event::TransferFinished { transfer } => {
                 self.inbound.written(transfer) || self.outbound.written(transfer)
@@ -370,6 +383,7 @@ impl PeerReceiverMachine {
             Event::TransferAcknowledged { transfer } => {
                 self.outbound.transfer_acknowledged(transfer, self.now)
             }
+            Event::ProbeAnswered { attempt } => self.outbound.probe_answered(attempt),
             Event::StreamAcknowledged { attempt, stream } => match stream.opener {
                 Side::Remote => self.inbound.acknowledged(Place { attempt, stream }),
                 Side::Local => self.outbound.acknowledged(attempt, stream),

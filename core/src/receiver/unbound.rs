@@ -107,6 +107,7 @@ impl Unbound {
             | Event::StreamOpened { .. }
             | Event::TransferFinished { .. }
             | Event::TransferAcknowledged { .. }
+            | Event::ProbeAnswered { .. }
             | Event::StreamAcknowledged { .. }
             | Event::Consumed { .. }
             | Event::Refused { .. }

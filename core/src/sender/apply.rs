@@ -67,6 +67,10 @@ impl PeerSenderMachine {
                 let known = self.state.outbound.transfer_acknowledged(transfer, now);
                 self.count_unless(known);
             }
+            Event::ProbeAnswered { attempt } => {
+                let known = self.is_current(attempt) && self.state.outbound.probe_answered(attempt);
+                self.count_unless(known);
+            }
             Event::StreamAcknowledged { attempt, stream } => {
                 let known = match stream.opener {
                     Side::Remote => {

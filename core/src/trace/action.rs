@@ -112,6 +112,8 @@ pub enum TraceAction {
     },
     /// [`SessionNews::Forgotten`].
     SessionForgotten { session: SessionHandle },
+    /// [`Action::Probe`].
+    Probe { attempt: Attempt },
 }
 
 /// An [`IncomingMessage`], without its payload.
@@ -273,6 +275,7 @@ impl From<&Action> for TraceAction {
             Action::ForgetDelivered => Self::ForgetDelivered,
             Action::PauseReading { attempt, stream } => Self::PauseReading { attempt, stream },
             Action::ResumeReading { attempt, stream } => Self::ResumeReading { attempt, stream },
+            Action::Probe { attempt } => Self::Probe { attempt },
             Action::ResetStream {
                 attempt,
                 stream,

@@ -72,6 +72,7 @@ pub fn is_outward(action: &Action) -> bool {
         | Action::ForgetDelivered
         | Action::PauseReading { .. }
         | Action::ResumeReading { .. }
+        | Action::Probe { .. }
         | Action::ResetStream { .. }
         | Action::StopSending { .. }
         | Action::Close { .. } => true,

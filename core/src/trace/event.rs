@@ -78,6 +78,8 @@ pub enum TraceEvent {
     TimerFired,
     /// [`Event::TransferAcknowledged`].
     TransferAcknowledged { transfer: TransferId },
+    /// [`Event::ProbeAnswered`].
+    ProbeAnswered { attempt: Attempt },
 }
 
 impl TraceEvent {
@@ -151,6 +153,7 @@ impl TraceEvent {
             Event::Stop { mode } => out.value(&(15_u32, mode)),
             Event::TimerFired => out.value(&16_u32),
             Event::TransferAcknowledged { transfer } => out.value(&(17_u32, transfer)),
+            Event::ProbeAnswered { attempt } => out.value(&(18_u32, attempt)),
         }
     }
 
@@ -230,6 +233,7 @@ impl TraceEvent {
             Self::Stop { mode } => Event::Stop { mode },
             Self::TimerFired => Event::TimerFired,
             Self::TransferAcknowledged { transfer } => Event::TransferAcknowledged { transfer },
+            Self::ProbeAnswered { attempt } => Event::ProbeAnswered { attempt },
         })
     }
 }

@@ -14,6 +14,7 @@ mod oracle;
 mod pipe;
 #[path = "../plain/rng.rs"]
 mod rng;
+mod stopped;
 #[path = "../twin/mod.rs"]
 mod twin;
 mod world;

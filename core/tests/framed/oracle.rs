@@ -1,10 +1,9 @@
 //! What is known of each message from outside, and what may be said of it.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use peer_sender_core::{FRAMED_TRUSTED_AFTER, MessageId, Outcome, Redelivery, Time};
+use peer_sender_core::{MessageId, Outcome, Redelivery};
 
 /// What happened, for all runs together.
 #[derive(Debug, Default)]
@@ -34,6 +33,7 @@ impl Count {
             "twice",
             "paused",
             "malformed",
+            "probed",
             "closed by the listener",
             "given to the application",
             "given out late",
@@ -51,8 +51,8 @@ struct Fate {
     outcome: Option<Outcome>,
     /// Connections on which all of it arrived at the receiver's transport.
     arrived: u64,
-    /// When the connections stood on which it was acknowledged.
-    acknowledged: Vec<Time>,
+    /// The connections on which it was acknowledged.
+    acknowledged: Vec<u64>,
     /// How often the application got it.
     got: u64,
     /// The application may never get what arrived.
@@ -63,12 +63,17 @@ struct Fate {
 pub(crate) struct Oracle {
     redelivery: Redelivery,
     fates: BTreeMap<u64, Fate>,
+    /// Connections whose other end was still there when they had stood for long enough.
+    trusted: BTreeSet<u64>,
 }
 
 impl Oracle {
     pub(crate) fn new(redelivery: Redelivery) -> Self {
-        let fates = BTreeMap::new();
-        Self { redelivery, fates }
+        Self {
+            redelivery,
+            fates: BTreeMap::new(),
+            trusted: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn accepted(&mut self, id: u64, payload: Bytes) {
@@ -108,9 +113,14 @@ impl Oracle {
     }
 
     /// The sender was told that the receiver's transport has it.
-    pub(crate) fn acknowledged(&mut self, id: u64, stood_since: Time) {
+    pub(crate) fn acknowledged(&mut self, id: u64, connection: u64) {
         let fate = self.fates.get_mut(&id).unwrap();
-        fate.acknowledged.push(stood_since);
+        fate.acknowledged.push(connection);
+    }
+
+    /// The sender was told that the receiver's transport was still there.
+    pub(crate) fn trusted(&mut self, connection: u64) {
+        self.trusted.insert(connection);
     }
 
     /// The connection on which these came is closed by the receiver's own fault or end.
@@ -130,13 +140,7 @@ impl Oracle {
         id
     }
 
-    pub(crate) fn settled(
-        &mut self,
-        id: MessageId,
-        outcome: &Outcome,
-        now: Time,
-        count: &mut Count,
-    ) {
+    pub(crate) fn settled(&mut self, id: MessageId, outcome: &Outcome, count: &mut Count) {
         let fate = self.fates.get_mut(&id.0).unwrap();
         assert_eq!(
             fate.outcome, None,
@@ -145,10 +149,7 @@ impl Oracle {
         fate.outcome = Some(outcome.clone());
         count.one(match outcome {
             Outcome::Written => {
-                let trusted = |&since: &Time| {
-                    let stood: Duration = now.saturating_since(since);
-                    stood >= FRAMED_TRUSTED_AFTER
-                };
+                let trusted = |connection: &u64| self.trusted.contains(connection);
                 assert!(fate.arrived > 0, "I3: {id} has not arrived");
                 assert!(fate.acknowledged.iter().any(trusted), "I3: {id}");
                 "written"

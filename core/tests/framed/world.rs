@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Action, Attempt, CloseCode, Config, Event, IncomingMessage, Lane, LinkError, MessageId,
-    MessageOptions, PeerEvent, PeerKey, PeerSenderMachine, Protocol, ReceiverConfig, Redelivery,
-    RefuseCode, SendLimits, SendPolicy, SessionHandle, SessionNews, Sessions, SessionsConfig, Side,
-    StopMode, StopReason, StreamId, Time, TransferId,
+    Action, Attempt, CloseCode, Config, Event, FRAMED_TRUSTED_AFTER, IncomingMessage, Lane,
+    LinkError, MessageId, MessageOptions, PeerEvent, PeerKey, PeerSenderMachine, Protocol,
+    ReceiverConfig, Redelivery, RefuseCode, SendLimits, SendPolicy, SessionHandle, SessionNews,
+    Sessions, SessionsConfig, Side, StopMode, StopReason, StreamId, Time, TransferId,
 };
 
 use crate::oracle::{Count, Oracle};
@@ -52,6 +52,8 @@ struct Link {
     since: Time,
     forth: Pipe,
     back: Pipe,
+    /// Which end waits for the answer to a probe.
+    probes: [bool; 2],
 }
 
 impl World {
@@ -152,7 +154,8 @@ impl World {
                 let id = MessageId(self.rng.below(self.forth.next));
                 self.step([Event::Cancel { id }]);
             }
-            23..30 => self.dialled(faults),
+            23..28 => self.dialled(faults),
+            28 | 29 => self.answer_probe(),
             30..40 if faults => self.reply(),
             30..85 => self.advance(),
             85..95 => {
@@ -240,6 +243,7 @@ impl World {
             since: self.now,
             forth: Pipe::default(),
             back: Pipe::default(),
+            probes: [false; 2],
         });
         let mut actions = Vec::new();
         self.listener
@@ -256,7 +260,7 @@ impl World {
         let Some(link) = &mut self.link else {
             return;
         };
-        let since = link.since;
+        let name = link.accepted.0;
         let (pipe, ids) = match back {
             false => (&mut link.forth, &mut self.forth),
             true => (&mut link.back, &mut self.back),
@@ -277,7 +281,7 @@ impl World {
                 let acknowledged = |transfer| Event::TransferAcknowledged { transfer };
                 told.extend(writes.into_iter().map(acknowledged));
                 for id in messages {
-                    ids.oracle.acknowledged(id, since);
+                    ids.oracle.acknowledged(id, name);
                 }
             }
             _ if pipe.paused => {}
@@ -294,6 +298,33 @@ impl World {
             false => self.step(told),
             true => self.tell_listener(told),
         }
+    }
+
+    /// The other end of a connection is still there, and says so.
+    fn answer_probe(&mut self) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let (name, dialled) = (link.accepted, link.dialled);
+        let [forth, back] = std::mem::take(&mut link.probes);
+        if forth {
+            self.forth.oracle.trusted(name.0);
+            self.step([Event::ProbeAnswered { attempt: dialled }]);
+        }
+        if back {
+            self.back.oracle.trusted(name.0);
+            self.tell_listener(vec![Event::ProbeAnswered { attempt: name }]);
+        }
+    }
+
+    fn probed(&mut self, back: bool, attempt: Attempt) {
+        let link = self.link.as_mut().unwrap();
+        let name = if back { link.accepted } else { link.dialled };
+        assert_eq!(attempt, name);
+        let stood = self.now.saturating_since(link.since);
+        assert!(stood >= FRAMED_TRUSTED_AFTER, "asked too soon");
+        link.probes[usize::from(back)] = true;
+        self.count.one("probed");
     }
 
     /// The listener's machine hears of the connection, and its news are followed.
@@ -319,6 +350,7 @@ impl World {
         for action in actions {
             match action {
                 Action::PauseReading { .. } => self.pause(false, true),
+                Action::Probe { attempt } => self.probed(true, attempt),
                 Action::ResumeReading { .. } => self.pause(false, false),
                 Action::Write {
                     transfer,
@@ -352,8 +384,7 @@ impl World {
                 }
                 SessionNews::Settled { settled, .. } => {
                     for (id, outcome) in settled {
-                        let (now, count) = (self.now, &mut self.count);
-                        self.back.oracle.settled(id, &outcome, now, count);
+                        self.back.oracle.settled(id, &outcome, &mut self.count);
                     }
                 }
                 SessionNews::Rejected { id, .. } => self.back.oracle.rejected(id.0),
@@ -509,6 +540,7 @@ impl World {
                     ..
                 } => self.written(false, transfer, attempt, stream, &chunks, fin),
                 Action::PauseReading { .. } => self.pause(true, true),
+                Action::Probe { attempt } => self.probed(false, attempt),
                 Action::ResumeReading { .. } => self.pause(true, false),
                 Action::Deliver(message) => {
                     assert_eq!(message.number, self.replies.1, "a running count");
@@ -516,8 +548,7 @@ impl World {
                     self.got(None, &message);
                 }
                 Action::Settle { id, outcome } => {
-                    let (now, count) = (self.now, &mut self.count);
-                    self.forth.oracle.settled(id, &outcome, now, count);
+                    self.forth.oracle.settled(id, &outcome, &mut self.count);
                 }
                 Action::Reject { id, .. } => self.forth.oracle.rejected(id.0),
                 Action::Close { code, .. } => {

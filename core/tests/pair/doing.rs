@@ -37,6 +37,7 @@ impl World {
                 let conn = self.conn(end, attempt);
                 self.pause(conn, end, stream, true);
             }
+            Action::Probe { .. } => panic!("lanes ask for none"),
             Action::ResumeReading { attempt, stream } => {
                 let conn = self.conn(end, attempt);
                 self.pause(conn, end, stream, false);

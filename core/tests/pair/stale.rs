@@ -102,7 +102,8 @@ pub(crate) fn attempt_of(event: &Event) -> Option<Attempt> {
         | Event::BytesReceived { attempt, .. }
         | Event::StreamReset { attempt, .. }
         | Event::StreamStopped { attempt, .. }
-        | Event::StreamAcknowledged { attempt, .. } => Some(*attempt),
+        | Event::StreamAcknowledged { attempt, .. }
+        | Event::ProbeAnswered { attempt } => Some(*attempt),
         Event::MessageQueued { .. }
         | Event::Cancel { .. }
         | Event::AddressesChanged { .. }

@@ -166,6 +166,7 @@ pub(crate) fn event() -> BoxedStrategy<Event> {
         }),
         8 => number().prop_map(|it| Event::TransferFinished { transfer: TransferId(it) }),
         1 => number().prop_map(|it| Event::TransferAcknowledged { transfer: TransferId(it) }),
+        1 => attempt().prop_map(|attempt| Event::ProbeAnswered { attempt }),
         2 => (attempt(), streams())
             .prop_map(|(attempt, stream)| Event::StreamAcknowledged { attempt, stream }),
         4 => (lane(), number()).prop_map(|(lane, below)| Event::Consumed { lane, below }),

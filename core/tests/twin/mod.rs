@@ -297,6 +297,7 @@ pub(crate) fn outline(action: &Action, protocol: Protocol) -> (Action, Vec<usize
         | Action::ForgetDelivered
         | Action::PauseReading { .. }
         | Action::ResumeReading { .. }
+        | Action::Probe { .. }
         | Action::ResetStream { .. }
         | Action::StopSending { .. }
         | Action::Close { .. } => {}

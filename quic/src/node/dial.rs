@@ -120,6 +120,7 @@ impl<P: PeerId> NodeMachine<P> {
                 Action::Write { attempt, .. }
                 | Action::PauseReading { attempt, .. }
                 | Action::ResumeReading { attempt, .. }
+                | Action::Probe { attempt }
                 | Action::ResetStream { attempt, .. }
                 | Action::StopSending { attempt, .. } => self.pass_to_link(handle, attempt, action),
                 // The machine's deadline holds the same moment.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Time};
 use quinn_proto::{Connection, ConnectionError, ConnectionEvent, ConnectionHandle, Endpoint};
 
+use super::alive::Probe;
 use super::clock::Clock;
 use super::rate::{CUTS_MAX, MOVES_MAX, Rate};
 use super::renew::Drain;
@@ -106,6 +107,8 @@ pub(super) struct Link {
     pub(super) lost: Option<LinkError>,
     /// Whether anything came from the other end.
     pub(super) heard: bool,
+    /// The question whether the other end is still there, while that has not answered.
+    probe: Option<Probe>,
     /// When it is given up unless something comes from the other end before.
     pub(super) probation: Option<Time>,
     /// It is parted from, for another connection to the same peer.
@@ -152,6 +155,7 @@ impl Link {
             events: Vec::new(),
             lost: None,
             heard: false,
+            probe: None,
             probation: None,
             drain: None,
             armed: None,
@@ -181,7 +185,7 @@ impl Link {
     }
 
     /// Hears what the connection has to say and turns it into facts for the owner.
-    pub(super) fn collect(&mut self) -> Collected {
+    pub(super) fn collect(&mut self, now: Time) -> Collected {
         // Before anything that the other end did with the connection.
         self.confirm();
         if let (Owner::Spare { .. }, false) = (&self.owner, self.connection.is_closed()) {
@@ -216,6 +220,15 @@ impl Link {
         if let Some(attempt) = self.attempt() {
             let (streams, events) = (&mut self.streams, &mut self.events);
             streams.tell_acknowledged(events);
+            if self
+                .probe
+                .as_mut()
+                .is_some_and(|it| it.is_answered(&self.connection, now))
+            {
+                self.probe = None;
+                self.events.push(Event::ProbeAnswered { attempt });
+            }
+            let (streams, events) = (&mut self.streams, &mut self.events);
             streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);
         }
         Collected::All
@@ -319,6 +332,12 @@ impl Link {
         Some(owner)
     }
 
+    /// Asks the other end whether it is still there.
+    fn probe(&mut self, clock: &Clock) {
+        self.connection.ping();
+        self.probe = Some(Probe::sent(&self.connection, clock.latest()));
+    }
+
     /// Does what a machine asks of its connection.
     pub(super) fn execute(&mut self, clock: &Clock, action: Action) {
         match action {
@@ -336,6 +355,7 @@ impl Link {
             }
             Action::PauseReading { stream, .. } => self.streams.pause(stream),
             Action::ResumeReading { stream, .. } => self.streams.resume(stream),
+            Action::Probe { .. } => self.probe(clock),
             Action::ResetStream { stream, code, .. } => {
                 self.streams.reset(&mut self.connection, stream, code);
             }

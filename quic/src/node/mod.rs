@@ -12,6 +12,7 @@
 //! a connection or a peer to which nothing happens costs nothing but its entry among the timers.
 
 mod acknowledged;
+mod alive;
 mod clock;
 mod datagram;
 mod dial;

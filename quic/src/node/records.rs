@@ -490,6 +490,7 @@ fn connection_of(action: &Action) -> Option<Attempt> {
         Action::Write { attempt, .. }
         | Action::PauseReading { attempt, .. }
         | Action::ResumeReading { attempt, .. }
+        | Action::Probe { attempt }
         | Action::ResetStream { attempt, .. }
         | Action::StopSending { attempt, .. }
         | Action::Close { attempt, .. } => Some(attempt),

@@ -70,14 +70,19 @@ impl Link {
 }
 
 impl<P: PeerId> NodeMachine<P> {
-    /// See [`replace_identity`](Self::replace_identity).
-    pub(super) fn renew(&mut self, now: Time, identity: Identity) {
-        self.config.identity = identity;
+    /// Connections are accepted by what the configuration says now.
+    pub(super) fn renew_server(&mut self) {
         if let Some(inbound) = &mut self.inbound {
             inbound.server = transport::renewed(&self.config, &inbound.server);
             let server = Some(inbound.server.clone());
             self.net.endpoint.set_server_config(server);
         }
+    }
+
+    /// See [`replace_identity`](Self::replace_identity).
+    pub(super) fn renew(&mut self, now: Time, identity: Identity) {
+        self.config.identity = identity;
+        self.renew_server();
         let peers: Vec<PeerHandle> = self.peers.keys().copied().collect();
         for peer in peers {
             self.renew_peer(now, peer);

@@ -41,6 +41,8 @@ impl<P: PeerId> NodeMachine<P> {
             })
             .collect();
         self.config.accept = Some(trust);
+        // What is judged within TLS goes by the new one as well.
+        self.renew_server();
         for (attempt, id, refused) in revoked {
             let error = refused.error.clone();
             self.refuse_identity(id, refused);

@@ -158,6 +158,7 @@ impl<P: PeerId> NodeMachine<P> {
                 }
                 Action::PauseReading { attempt, .. }
                 | Action::ResumeReading { attempt, .. }
+                | Action::Probe { attempt }
                 | Action::ResetStream { attempt, .. }
                 | Action::StopSending { attempt, .. } => self.pass_to_accepted(attempt, action),
                 // Only a machine that dials asks for these, or the table tells them as news.

@@ -74,10 +74,10 @@ impl<P: PeerId> NodeMachine<P> {
             if link.events.capacity() == 0 {
                 std::mem::swap(&mut link.events, facts);
             }
-            if link.collect() == Collected::AwaitsAdmission {
+            if link.collect(now) == Collected::AwaitsAdmission {
                 self.admit(now, id);
                 if let Some(link) = self.net.link_mut(id) {
-                    link.collect();
+                    link.collect(now);
                 }
             }
         }

@@ -43,6 +43,7 @@ impl Oracle {
             | Action::Room { .. }
             | Action::PauseReading { .. }
             | Action::ResumeReading { .. }
+            | Action::Probe { .. }
             | Action::ResetStream { .. }
             | Action::StopSending { .. }
             | Action::Close { .. } => Ok(()),

@@ -220,6 +220,8 @@ impl World {
                 let place = self.place(end, attempt)?;
                 self.pause(place, end, stream, true)
             }
+            // Lanes ask for none.
+            Action::Probe { .. } => Ok(()),
             Action::ResumeReading { attempt, stream } => {
                 let place = self.place(end, attempt)?;
                 self.pause(place, end, stream, false)

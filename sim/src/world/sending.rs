@@ -207,6 +207,8 @@ impl World {
                 let place = self.place(End::Dialler, attempt)?;
                 self.pause(place, End::Dialler, stream, true)
             }
+            // Lanes ask for none.
+            Action::Probe { .. } => Ok(()),
             Action::ResumeReading { attempt, stream } => {
                 let place = self.place(End::Dialler, attempt)?;
                 self.pause(place, End::Dialler, stream, false)

@@ -154,16 +154,17 @@ fn a_breach_of_the_framing_ends_the_connection_once_and_what_came_before_counts(
 }
 
 #[test]
-fn a_stream_that_ends_between_two_messages_is_over_and_nothing_else() {
+fn a_stream_that_ends_between_two_messages_is_over_and_a_second_one_is_a_breach() {
     run(async {
         let (node, mut incoming) = node().await;
         let (mut raw, id) = sender(&node).await;
-        for text in ["one", "two", "three"] {
-            raw.send(id, &framed(text.as_bytes())).await;
-            let message = raw.alongside(incoming.next()).await.unwrap();
-            assert_eq!(message.accept(), text);
-        }
+        raw.send(id, &framed(b"one")).await;
+        let message = raw.alongside(incoming.next()).await.unwrap();
+        assert_eq!(message.accept(), "one");
+        raw.alongside(node.stats()).await;
         assert!(raw.stands(id));
+        raw.send(id, &framed(b"two")).await;
+        assert_eq!(raw.closed(id).await.code, CloseCode::Protocol);
     });
 }
 

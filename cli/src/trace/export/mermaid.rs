@@ -54,6 +54,7 @@ impl Writer for Mermaid {
                 | TraceAction::Write { .. }
                 | TraceAction::PauseReading { .. }
                 | TraceAction::ResumeReading { .. }
+                | TraceAction::Probe { .. }
                 | TraceAction::ResetStream { .. }
                 | TraceAction::StopSending { .. } => ("net", "->>"),
                 TraceAction::Close { .. } => ("net", "-x"),

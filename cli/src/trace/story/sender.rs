@@ -189,7 +189,8 @@ impl Tale {
             TraceEvent::Connected { .. }
             | TraceEvent::BytesReceived { .. }
             | TraceEvent::StreamAcknowledged { .. }
-            | TraceEvent::TransferAcknowledged { .. } => self.heard_at = step.at,
+            | TraceEvent::TransferAcknowledged { .. }
+            | TraceEvent::ProbeAnswered { .. } => self.heard_at = step.at,
             _ => {}
         }
     }

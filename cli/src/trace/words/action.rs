@@ -48,6 +48,7 @@ pub(crate) fn action_kind(action: &TraceAction) -> &'static str {
         TraceAction::ForgetDelivered => "forget-delivered",
         TraceAction::PauseReading { .. } => "pause-reading",
         TraceAction::ResumeReading { .. } => "resume-reading",
+        TraceAction::Probe { .. } => "probe",
         TraceAction::ResetStream { .. } => "reset-stream",
         TraceAction::StopSending { .. } => "stop-sending",
         TraceAction::Close { .. } => "close",
@@ -129,6 +130,9 @@ pub(crate) fn action_words(action: &TraceAction, written: &[MessageId]) -> Strin
                 "read no further on connection {attempt} {}",
                 stream_name(*stream)
             )
+        }
+        TraceAction::Probe { attempt } => {
+            format!("ask on connection {attempt} whether the peer is still there")
         }
         TraceAction::ResumeReading { attempt, stream } => {
             format!("read on, on connection {attempt} {}", stream_name(*stream))

@@ -119,6 +119,7 @@ fn tell(row: &mut Row, event: &TraceEvent) {
         TraceEvent::StreamAcknowledged { stream, .. } => {
             row.add("acknowledged", || format!("stream {}", stream.index));
         }
+        TraceEvent::ProbeAnswered { .. } => row.add("probe answered", String::new),
         TraceEvent::TransferAcknowledged { transfer } => {
             row.add("acknowledged", || format!("w{}", transfer.0));
         }
@@ -190,6 +191,7 @@ fn act(row: &mut Row, action: &Action) {
         Action::ForgetDelivered => row.add("forget delivered", String::new),
         Action::PauseReading { .. } => row.add("pause reading", String::new),
         Action::ResumeReading { .. } => row.add("resume reading", String::new),
+        Action::Probe { .. } => row.add("probe", String::new),
         Action::ResetStream { code, .. } => row.add("reset stream", || format!("({code:?})")),
         Action::StopSending { code, .. } => row.add("stop sending", || format!("({code:?})")),
         Action::Close {

@@ -45,6 +45,7 @@ pub(crate) fn event_kind(event: &TraceEvent) -> &'static str {
         TraceEvent::StreamAcknowledged { .. } | TraceEvent::TransferAcknowledged { .. } => {
             "acknowledged"
         }
+        TraceEvent::ProbeAnswered { .. } => "probe-answered",
         TraceEvent::Consumed { .. } => "consumed",
         TraceEvent::Refused { .. } => "refused",
         TraceEvent::Stop { .. } => "stop",
@@ -136,6 +137,9 @@ pub(crate) fn event_words(event: &TraceEvent) -> String {
             stream_name(*stream)
         ),
         TraceEvent::TransferFinished { transfer } => format!("QUIC holds all of write {transfer}"),
+        TraceEvent::ProbeAnswered { attempt } => {
+            format!("connection {attempt}: the peer's transport is still there")
+        }
         TraceEvent::TransferAcknowledged { transfer } => {
             format!("the peer's transport has all of write {transfer}")
         }

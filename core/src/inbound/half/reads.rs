@@ -228,6 +228,9 @@ impl Inbound {
         let max = self.limits.message_bytes_max;
         let mut over = Vec::new();
         for (&stream, reading) in &mut connection.streams {
+            if stream.index > 0 {
+                return Err(ProtocolError::SecondStream.into());
+            }
             let place = Place { attempt, stream };
             while let Some((number, payload)) = framed.take(place, reading, (max, budget))? {
                 tally.delivered += 1;
@@ -235,7 +238,8 @@ impl Inbound {
                 actions.push(deliver(LANE, number, payload, now));
             }
             let waits = framed.waits_at(place);
-            if (reading.fin || reading.cut) && !waits {
+            // Of a connection that is lost no more can come: that is no fault of the other end's.
+            if (reading.fin || reading.cut) && !waits && !connection.lost {
                 reading.decoder.finish()?;
                 over.push(stream);
                 continue;

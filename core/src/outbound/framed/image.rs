@@ -9,12 +9,13 @@ impl FramedStream {
     pub(in crate::outbound) fn save(&self, out: &mut Writer<'_>) {
         let Self {
             trusted_at,
+            trust,
             writing,
             batches,
             last,
             acknowledged,
         } = self;
-        out.value(&(trusted_at, writing, last, acknowledged));
+        out.value(&(trusted_at, trust, writing, last, acknowledged));
         out.each(batches.iter(), |out, batch| {
             let Batch {
                 transfer,
@@ -26,7 +27,7 @@ impl FramedStream {
     }
 
     pub(in crate::outbound) fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
-        let (trusted_at, writing, last, acknowledged) = image.value()?;
+        let (trusted_at, trust, writing, last, acknowledged) = image.value()?;
         let batches: VecDeque<Batch> = image.each(|image| {
             let (transfer, first, last) = image.value()?;
             Ok(Batch {
@@ -37,6 +38,7 @@ impl FramedStream {
         })?;
         Ok(Self {
             trusted_at,
+            trust,
             writing,
             batches,
             last,

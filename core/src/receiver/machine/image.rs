@@ -24,6 +24,7 @@ impl PeerReceiverMachine {
             stop_by: _,
             rejected: _,
             broken: _,
+            cut: _,
         } = self;
         out.value(&(now, phase, transfers, tally));
         inbound.save(out);
@@ -55,6 +56,7 @@ impl PeerReceiverMachine {
             outbound,
             rejected: Vec::new(),
             broken: Vec::new(),
+            cut: Vec::new(),
             transfers,
             tally: Aside(tally),
         };

@@ -7,7 +7,7 @@ use super::PeerReceiverMachine;
 use crate::inbound::Closing;
 use crate::outbound::Flow;
 use crate::receiver::phase::Phase;
-use crate::{Action, FailReason, Outcome, Time, UnknownReason};
+use crate::{Action, CloseCode, FailReason, Outcome, Time, UnknownReason};
 
 impl PeerReceiverMachine {
     /// Looks at the whole state and says what is to be done.
@@ -74,6 +74,17 @@ impl PeerReceiverMachine {
             }
         }
         actions.extend(closings.iter().map(|(attempt, it)| it.close(*attempt)));
+        for attempt in core::mem::take(&mut self.cut) {
+            if self.has(attempt) {
+                self.inbound.part_from(attempt);
+                let (code, reason) = (CloseCode::Done, String::new());
+                actions.push(Action::Close {
+                    attempt,
+                    code,
+                    reason,
+                });
+            }
+        }
         if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
             self.tally.0.since = self.now;
             self.outbound.detach(self.now);

@@ -187,6 +187,7 @@ impl Sessions {
                 | Action::ForgetDelivered
                 | Action::PauseReading { .. }
                 | Action::ResumeReading { .. }
+                | Action::Probe { .. }
                 | Action::ResetStream { .. }
                 | Action::StopSending { .. }
                 | Action::Close { .. } => actions.push(action),

@@ -295,3 +295,19 @@ fn an_owner_that_is_no_longer_trusted_is_cut_off() {
     let again = |world: &mut World| world.end(1).connected(peer) == 2;
     assert!(world.wait(60 * SECOND, again));
 }
+
+/// What is judged within TLS goes by the trust that there is, and not by that of the beginning.
+#[test]
+fn whoever_is_let_in_by_a_new_trust_is_let_in_where_owners_were_asked_for() {
+    let mut world = World::new(7);
+    let owners = NodeConfig::builder(identity(2)).accept(trusting(&[4]));
+    world.place(1, dialler(1), 1);
+    world.place(2, owners.build().unwrap(), 2);
+    let now = world.now;
+    world.end(2).node.set_trust(now, Trust::Any);
+    let peer = world.dial(1, 2, identity(2).key());
+    world.queue(1, peer, messages(0, 3));
+    world.run(2 * SECOND);
+    assert_eq!(world.end(1).connected(peer), 1);
+    assert_received(world.end(2), 3);
+}

@@ -196,6 +196,51 @@ fn who_refuses_after_the_first_writes_is_not_written_to_and_not_well() {
     assert!(all_written(&mut world, peer, 3));
 }
 
+/// The peer acknowledges the message, and is gone without a word before the connection counts as one
+/// that stands. That nothing is heard of it must not be taken for its consent.
+#[test]
+fn a_peer_that_drops_the_connection_in_silence_is_asked_before_it_is_believed() {
+    for one_way in [100, 1_000, 5_000].map(Duration::from_micros) {
+        for dropped_after in [5, 20, 60, 150, 300, 450].map(Duration::from_millis) {
+            let (mut world, peer) = pair_with(15, |it| it, |it| it);
+            world.one_way = one_way;
+            world.queue(1, peer, messages(0, 1));
+            assert!(world.wait(SECOND, |world| world.end(1).connected(peer) == 1));
+            world.run(dropped_after);
+            let now = world.now;
+            world.end(2).node.cut_accepted(now);
+            let told = |world: &mut World| {
+                let end = world.end(1);
+                !end.settled(peer).is_empty() || !end.errors(peer).is_empty()
+            };
+            assert!(world.wait(10 * SECOND, told));
+            let case = format!("{one_way:?} one way, dropped after {dropped_after:?}");
+            assert_eq!(world.end(1).settled(peer), [], "{case}");
+            assert_eq!(world.end(1).errors(peer), [LinkError::Reset], "{case}");
+        }
+    }
+}
+
+/// The reset has come, and this end does not look for longer than it takes to trust a connection.
+#[test]
+fn time_that_went_by_while_nobody_looked_proves_nothing() {
+    let (mut world, peer) = pair(16);
+    world.queue(1, peer, messages(0, 3));
+    assert!(world.wait(SECOND, |world| world.end(1).connected(peer) == 1));
+    world.run(Duration::from_millis(40));
+    let now = world.now;
+    world.end(2).node.cut_accepted(now);
+    // Something is sent, which is answered by a reset.
+    world.queue(1, peer, messages(3, 1));
+    world.settle();
+    world.step(now + SECOND);
+    world.settle();
+    world.now = world.now + Duration::from_millis(600);
+    world.run(Duration::from_millis(1));
+    assert_eq!(world.end(1).settled(peer), []);
+    assert_eq!(world.end(1).errors(peer), [LinkError::Reset]);
+}
+
 #[test]
 fn at_most_once_what_a_refusing_peer_may_have_is_unknown() {
     let (mut world, peer) = refused_after_the_handshake(Redelivery::AtMostOnce);
