@@ -302,6 +302,9 @@
 //!   does nothing arrive?" in one [`Holdup`], and prints as a sentence; beside it are the last
 //!   error, the next attempt, the queue, the round trip and the loss.
 //! - [`PeerSender::stats`], [`Node::stats`]: counters, for metrics.
+//! - [`PeerSender::transfers`]: how long each message waited and was under way, for histograms; where
+//!   [`NodeConfigBuilder::transfers`] has the node keep times. [`IncomingMessage::buffered`]: how long one
+//!   that came in has waited.
 //! - [`Node::turned_away`]: who dialled and was not let in.
 //! - [`TraceFile`] and [`FlightRecorder`] record all that a node is told and does, into a file or into
 //!   memory until something happens ([`NodeConfigBuilder::trace`]); `peer-sender trace` explains,
