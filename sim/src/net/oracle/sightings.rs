@@ -55,7 +55,7 @@ impl Oracle {
             // What has no name may be another one of the same bytes.
             after: match told.is_named() {
                 true => at + 1,
-                false => seen.map_or(0, |it| it.after),
+                false => seen.filter(of_channel).map_or(0, |it| it.after),
             },
             number: message.number + 1,
         };
