@@ -23,9 +23,9 @@ pub enum Outcome {
     /// It may or may not have arrived: the evidence is gone.
     Unknown(UnknownReason),
     /// Under [`Protocol::Framed`](crate::Protocol::Framed), the most that can be known: QUIC was given
-    /// all of it, the peer's transport has acknowledged it, and the connection has stood for long
-    /// enough ([`FRAMED_TRUSTED_AFTER`](crate::FRAMED_TRUSTED_AFTER)) for the peer not to be one that
-    /// refuses us. Whether anybody has read it nobody says.
+    /// all of it, the peer's transport has acknowledged it, and has answered once more when the
+    /// connection had stood for long enough ([`FRAMED_TRUSTED_AFTER`](crate::FRAMED_TRUSTED_AFTER)) for
+    /// the peer not to be one that refuses us. Whether anybody has read it nobody says.
     Written,
 }
 

@@ -53,9 +53,10 @@ impl Protocol {
     }
 }
 
-/// How long a connection must have stood under [`Protocol::Framed`] before what the peer's transport
-/// acknowledges counts as written: a node that wants none of us lets the handshake and the first
-/// writes succeed, and drops the connection only then.
+/// How long a connection must have stood under [`Protocol::Framed`] before the peer is asked whether it
+/// is still there; once it has answered, what its transport acknowledges counts as written. A node that
+/// wants none of us lets the handshake and the first writes succeed, and drops the connection only then,
+/// in silence.
 pub const FRAMED_TRUSTED_AFTER: Duration = Duration::from_millis(500);
 
 /// The most streams that the other end may have open under [`Protocol::Plain`], each with a message
