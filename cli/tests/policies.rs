@@ -36,7 +36,7 @@ fn the_plain_protocol_has_no_lanes_to_spread_over() {
     let pair = Pair::new("plain-lanes");
     let what = "--count 1 --protocol plain --alpn app/1 --lanes 2";
     let sent = pair.send("127.0.0.1:1", what);
-    sent.failed(2, &["--lanes: the plain protocol has one lane"]);
+    sent.failed(2, &["--lanes: only peer-sender/1 has more than one lane"]);
 }
 
 #[test]

@@ -149,7 +149,7 @@ pub(crate) async fn run(args: SendArgs) -> Result<Verdict, Failure> {
 /// How to send.
 fn config(args: &SendArgs) -> Result<Config, ConfigError> {
     if args.lanes > 1 && args.spoken.protocol() != Protocol::Lanes {
-        let problem = "this protocol has one lane; leave it out";
+        let problem = "only peer-sender/1 has more than one lane; leave it out";
         return Err(ConfigError::new("--lanes", problem));
     }
     let redelivery = match args.at_most_once {
