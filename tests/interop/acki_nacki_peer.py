@@ -125,7 +125,8 @@ class Node(QuicConnectionProtocol):
                 del received[: 4 + length]
 
     def drop(self):
-        """What a node does with a key that is not in its topology."""
+        """As a node turns away a key that is not in its topology, as far as aioquic does that: a node says
+        nothing, and answers what still comes with a stateless reset."""
         self.close(error_code=0)
 
 

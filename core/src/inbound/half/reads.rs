@@ -16,9 +16,11 @@ impl Inbound {
         let waiting = self.lanes.iter().filter(|lane| lane.waits());
         let waiting = waiting.filter_map(|lane| Some(lane.place()?.attempt));
         self.touched.extend(waiting);
-        let arriving = self.other.arriving().into_iter();
-        let waiting = arriving.filter(|&(_, waits)| waits);
-        self.touched.extend(waiting.map(|(it, _)| it.attempt));
+        match &self.other {
+            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
+            OtherHalf::Plain(plain) => self.touched.extend(plain.waiting().map(|it| it.attempt)),
+            OtherHalf::Framed(framed) => self.touched.extend(framed.waiting().map(|it| it.attempt)),
+        }
         self.take_late(now, actions);
         let mut closings = Vec::new();
         while let Some(attempt) = self.touched.pop_first() {
