@@ -73,9 +73,8 @@ pub fn decompress(data: &[u8], payload_bytes_max: usize) -> Result<Vec<u8>, BadP
             false => BadPayload::NotZstd,
         });
     }
-    if let Ok(Some(content)) = get_frame_content_size(data)
-        && usize::try_from(content).map_or(true, |content| content > payload_bytes_max)
-    {
+    let told = get_frame_content_size(data).ok().flatten();
+    if told.is_some_and(|content| content > payload_bytes_max as u64) {
         return Err(too_large);
     }
     let mut context = DCtx::try_create().ok_or(BadPayload::NoMemory)?;
@@ -108,6 +107,13 @@ pub fn decompress(data: &[u8], payload_bytes_max: usize) -> Result<Vec<u8>, BadP
         return Err(BadPayload::BytesLeftOver {
             offset: input.pos(),
             count: data.len() - input.pos(),
+        });
+    }
+    // zstd itself looks at the end of each block that has some content, so not at an empty last one's.
+    if told.is_some_and(|content| content != filled as u64) {
+        return Err(BadPayload::Damaged {
+            offset: data.len(),
+            reason: "there is less content than its head says",
         });
     }
     output.truncate(filled);
@@ -157,6 +163,17 @@ fn fault(code: ErrorCode, offset: usize) -> BadPayload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_has_the_content_that_its_head_says() {
+        let empty_last_block = [0x01, 0, 0];
+        for (told, says) in [(0, Ok(vec![])), (5, Err(()))] {
+            // The content's size in one byte, and no window (RFC 8878 section 3.1.1.1).
+            let frame = [&MAGIC[..], &[0x20, told], &empty_last_block].concat();
+            let output = decompress(&frame, 100);
+            assert_eq!(output.clone().map_err(drop), says, "{output:?}");
+        }
+    }
 
     #[test]
     fn room_grows_with_what_is_filled_up_to_one_byte_above_the_limit() {
