@@ -3,24 +3,22 @@
 
 #[cfg(feature = "trace")]
 mod image;
+mod other;
 mod reads;
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
-use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{
-    Allowance, Answer, Budget, FramedInbound, InboundLane, LANE, Place, PlainInbound, Reading,
-};
+pub(crate) use self::other::OtherHalf;
+use super::{Allowance, Answer, Budget, InboundLane, LANE, Place, Reading};
 use crate::config::ReceiveLimits;
 use crate::stats::Aside;
 use crate::{
-    Action, Attempt, CloseCode, Epoch, LANES_MAX, Lane, LinkError, Priority, Protocol,
-    ProtocolError, ReceiverStats, RefuseCode, SessionId, Side, StreamId, TransferId, Violation,
+    Action, Attempt, Epoch, LANES_MAX, Lane, Priority, Protocol, ReceiverStats, RefuseCode,
+    SessionId, Side, StreamId, TransferId, Violation,
 };
 
 /// What the other end sends. It outlives connections, several of which may stand at once; each lane
@@ -45,19 +43,6 @@ pub(crate) struct Inbound {
     tally: Aside<ReceiverStats>,
 }
 
-/// The other end's sending half.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum OtherHalf {
-    /// This session, and no other.
-    Fixed(SessionId),
-    /// The session that was opened last: a new one takes the place of the one before.
-    Latest(Option<SessionId>),
-    /// Messages without sessions and lanes, one a stream.
-    Plain(PlainInbound),
-    /// Messages without sessions and lanes, all on one stream.
-    Framed(FramedInbound),
-}
-
 /// What is known of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 struct Connection {
@@ -67,49 +52,6 @@ struct Connection {
     /// The lanes that were opened in it, which may happen once each, as bits.
     opened: u8,
     lost: bool,
-}
-
-impl OtherHalf {
-    /// Whether something is lost that nobody sends again if a stream ends here.
-    fn loses(&self, reading: &Reading) -> bool {
-        match self {
-            Self::Fixed(_) | Self::Latest(_) => false,
-            Self::Plain(_) => reading.begun,
-            Self::Framed(_) => reading.is_within(),
-        }
-    }
-
-    /// Nothing more comes on this connection, as far as there are no lanes.
-    fn lose_all(&mut self, attempt: Attempt, budget: &mut Budget) {
-        match self {
-            Self::Fixed(_) | Self::Latest(_) => {}
-            Self::Plain(plain) => plain.lose_all(attempt, budget),
-            Self::Framed(framed) => framed.lose_all(attempt, budget),
-        }
-    }
-
-    /// Streams on which a message is coming without a lane, and whether it waits for room.
-    fn arriving(&self) -> Vec<(Place, bool)> {
-        match self {
-            Self::Fixed(_) | Self::Latest(_) => Vec::new(),
-            Self::Plain(plain) => {
-                let places = plain.places();
-                places.map(|it| (it, plain.need(it).is_some())).collect()
-            }
-            Self::Framed(framed) => {
-                let places = framed.places();
-                places.map(|it| (it, framed.waits_at(it))).collect()
-            }
-        }
-    }
-}
-
-/// Why a connection is to be closed by us.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Closing {
-    Protocol(ProtocolError),
-    TooLarge { bytes: u64, max: usize },
-    Overloaded,
 }
 
 impl Inbound {
@@ -138,21 +80,12 @@ impl Inbound {
 
     /// Messages of a protocol without sessions and lanes.
     pub(crate) fn without_lanes(limits: ReceiveLimits, protocol: Protocol) -> Self {
-        let other = match protocol {
-            Protocol::Lanes => OtherHalf::Latest(None),
-            Protocol::Plain => OtherHalf::Plain(PlainInbound::new()),
-            Protocol::Framed => OtherHalf::Framed(FramedInbound::new()),
-        };
-        Self::new(limits, Epoch([0; 16]), 0, other)
+        Self::new(limits, Epoch([0; 16]), 0, OtherHalf::of(protocol))
     }
 
     /// What the other end speaks.
     pub(crate) fn protocol(&self) -> Protocol {
-        match self.other {
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => Protocol::Lanes,
-            OtherHalf::Plain(_) => Protocol::Plain,
-            OtherHalf::Framed(_) => Protocol::Framed,
-        }
+        self.other.protocol()
     }
 
     pub(crate) fn connected(&mut self, attempt: Attempt) {
@@ -330,17 +263,8 @@ impl Inbound {
         }
         self.touched.clear();
         self.lanes.clear();
-        match &mut self.other {
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
-            OtherHalf::Plain(plain) => {
-                self.tally.0.incomplete += plain.late();
-                *plain = PlainInbound::new();
-            }
-            OtherHalf::Framed(framed) => {
-                self.tally.0.incomplete += framed.late();
-                *framed = FramedInbound::new();
-            }
-        }
+        self.tally.0.incomplete += self.other.late();
+        self.other.forget();
         self.budget = budget_of(&self.limits, &self.other);
     }
 
@@ -355,42 +279,28 @@ impl Inbound {
 
     /// Whether a message waits for room.
     pub(crate) fn waits(&self) -> bool {
-        match &self.other {
-            OtherHalf::Plain(plain) => plain.waits(),
-            OtherHalf::Framed(framed) => framed.waits(),
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => self.lanes.iter().any(InboundLane::waits),
-        }
+        self.other.waits() || self.lanes.iter().any(InboundLane::waits)
     }
 
     /// Whether a lane was ever opened, and not forgotten; of messages without one, whether any
     /// ever came.
     pub(crate) fn is_known(&self) -> bool {
-        match &self.other {
-            OtherHalf::Plain(plain) => plain.is_known(),
-            OtherHalf::Framed(framed) => framed.is_known(),
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {
-                self.lanes.iter().any(InboundLane::is_known)
-            }
-        }
+        self.other.is_known() || self.lanes.iter().any(InboundLane::is_known)
     }
 
     /// Whether it would matter if it were forgotten while it has no connection: what is known of a
     /// lane counts for the next connection, of messages without one what was not answered yet.
     pub(crate) fn remembers(&self) -> bool {
-        match &self.other {
-            OtherHalf::Plain(_) | OtherHalf::Framed(_) => self.holds_messages(),
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => self.is_known(),
+        match self.protocol().has_lanes() {
+            true => self.is_known(),
+            false => self.holds_messages(),
         }
     }
 
     /// Whether the application has still to answer messages that came without a lane. Nobody waits
     /// for the answers, but until then they are the application's to take.
     pub(crate) fn holds_messages(&self) -> bool {
-        match &self.other {
-            OtherHalf::Plain(plain) => plain.holds(),
-            OtherHalf::Framed(framed) => framed.holds(),
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => false,
-        }
+        self.other.holds()
     }
 
     /// Connections, oldest first.
@@ -431,11 +341,7 @@ impl Inbound {
         for lane in &mut self.lanes {
             lane.rename(rank);
         }
-        match &mut self.other {
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
-            OtherHalf::Plain(plain) => plain.rename(rank),
-            OtherHalf::Framed(framed) => framed.rename(rank),
-        }
+        self.other.rename(rank);
         of.map(rank)
     }
 
@@ -444,26 +350,16 @@ impl Inbound {
         let wrong = |id, what| Err(Violation { id, what });
         let mut lanes = (0..).map(Lane).zip(&self.lanes);
         lanes.try_for_each(|(number, lane)| lane.check(number))?;
-        let lanes_max = match self.other {
-            OtherHalf::Plain(_) | OtherHalf::Framed(_) => 0,
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => LANES_MAX,
+        let lanes_max = match self.protocol().has_lanes() {
+            true => LANES_MAX,
+            false => 0,
         };
         if self.lanes.len() > usize::from(lanes_max) {
             return wrong("I21", "more lanes than may be");
         }
-        let mut cost: usize = self.lanes.iter().map(InboundLane::cost).sum();
-        match &self.other {
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
-            OtherHalf::Plain(plain) => {
-                plain.check()?;
-                cost += plain.cost();
-            }
-            OtherHalf::Framed(framed) => {
-                framed.check()?;
-                cost += framed.cost();
-            }
-        }
-        if self.budget.used() != cost {
+        self.other.check()?;
+        let of_lanes: usize = self.lanes.iter().map(InboundLane::cost).sum();
+        if self.budget.used() != of_lanes + self.other.cost() {
             return wrong("I21", "the budget differs from what is held and coming");
         }
         if !self.touched.is_empty() || !self.malformed.is_empty() {
@@ -546,57 +442,11 @@ impl Inbound {
 
 /// The lanes, or the messages without one, share the limit.
 fn budget_of(limits: &ReceiveLimits, other: &OtherHalf) -> Budget {
-    let lanes = match other {
-        OtherHalf::Plain(_) | OtherHalf::Framed(_) => 1,
-        OtherHalf::Fixed(_) | OtherHalf::Latest(_) => LANES_MAX,
+    let lanes = match other.protocol().has_lanes() {
+        true => LANES_MAX,
+        false => 1,
     };
     Budget::new(limits.inbound_bytes_max, lanes)
-}
-
-impl Closing {
-    pub(crate) fn code(&self) -> CloseCode {
-        match self {
-            Self::Protocol(_) => CloseCode::Protocol,
-            Self::TooLarge { .. } => CloseCode::MessageTooLarge,
-            Self::Overloaded => CloseCode::ExcessiveLoad,
-        }
-    }
-
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Self::Protocol(error) => error.to_string(),
-            Self::TooLarge { bytes, max } => {
-                format!("a message of {bytes} bytes, the limit is {max}")
-            }
-            Self::Overloaded => String::from("more refused messages than are remembered"),
-        }
-    }
-
-    /// The same for the user of the end that closes.
-    pub(crate) fn into_error(self) -> LinkError {
-        match self {
-            Self::Protocol(error) => LinkError::Protocol(error),
-            Self::TooLarge { .. } | Self::Overloaded => LinkError::ClosedHere {
-                code: self.code(),
-                reason: self.reason(),
-            },
-        }
-    }
-
-    /// How the connection is closed.
-    pub(crate) fn close(&self, attempt: Attempt) -> Action {
-        Action::Close {
-            attempt,
-            code: self.code(),
-            reason: self.reason(),
-        }
-    }
-}
-
-impl From<ProtocolError> for Closing {
-    fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error)
-    }
 }
 
 /// For tests to look inside, and to break what `check` must see.

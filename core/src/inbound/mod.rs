@@ -14,6 +14,7 @@
 //! - [`Budget`] bounds what is held by all lanes together.
 
 mod budget;
+mod closing;
 mod framed;
 mod half;
 mod lane;
@@ -23,8 +24,9 @@ mod reading;
 mod record;
 
 pub(crate) use budget::{Allowance, Budget};
+pub(crate) use closing::Closing;
 pub(crate) use framed::FramedInbound;
-pub(crate) use half::{Closing, Inbound, OtherHalf};
+pub(crate) use half::{Inbound, OtherHalf};
 pub(crate) use lane::Place;
 use lane::{Answer, Begun, InboundLane, Names, Opened};
 pub(crate) use late::LATE_BYTES_MAX;

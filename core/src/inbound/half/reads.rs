@@ -4,8 +4,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Closing, Connection, Inbound, OtherHalf};
-use crate::inbound::{Begun, InboundLane, LANE, Names, Opened, Place, Reading, Taken, item_name};
+use super::{Connection, Inbound, OtherHalf};
+use crate::inbound::{
+    Begun, Closing, InboundLane, LANE, Names, Opened, Place, Reading, Taken, item_name,
+};
 use crate::wire::{Frame, Item, Open};
 use crate::{Action, Attempt, CloseCode, IncomingMessage, LANES_MAX, Lane, ProtocolError, Time};
 
@@ -16,11 +18,8 @@ impl Inbound {
         let waiting = self.lanes.iter().filter(|lane| lane.waits());
         let waiting = waiting.filter_map(|lane| Some(lane.place()?.attempt));
         self.touched.extend(waiting);
-        match &self.other {
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => {}
-            OtherHalf::Plain(plain) => self.touched.extend(plain.waiting().map(|it| it.attempt)),
-            OtherHalf::Framed(framed) => self.touched.extend(framed.waiting().map(|it| it.attempt)),
-        }
+        let waiting = self.other.waiting();
+        self.touched.extend(waiting.iter().map(|it| it.attempt));
         self.take_late(now, actions);
         let mut closings = Vec::new();
         while let Some(attempt) = self.touched.pop_first() {
@@ -263,13 +262,7 @@ impl Inbound {
 
     /// Takes whole messages of connections that are gone, as there is room for them.
     fn take_late(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let Self { other, budget, .. } = self;
-        let mut next = || match other {
-            OtherHalf::Fixed(_) | OtherHalf::Latest(_) => None,
-            OtherHalf::Plain(plain) => plain.take_late(budget),
-            OtherHalf::Framed(framed) => framed.take_late(budget),
-        };
-        while let Some((number, payload)) = next() {
+        while let Some((number, payload)) = self.other.take_late(&mut self.budget) {
             self.tally.0.delivered += 1;
             self.tally.0.delivered_bytes += payload.len() as u64;
             actions.push(deliver(LANE, number, payload, now));
@@ -281,15 +274,8 @@ impl Inbound {
         let max = self.limits.message_bytes_max;
         for (stream, mut reading) in connection.streams {
             let place = Place { attempt, stream };
-            let loses = match &mut self.other {
-                OtherHalf::Fixed(_) | OtherHalf::Latest(_) => return,
-                OtherHalf::Plain(plain) => {
-                    let kept = reading.fin && plain.keep(place);
-                    reading.begun && !kept
-                }
-                OtherHalf::Framed(framed) => !framed.keep(place, &mut reading, max),
-            };
-            self.tally.0.incomplete += u64::from(loses);
+            let kept = self.other.keep(place, &mut reading, max);
+            self.tally.0.incomplete += u64::from(!kept);
         }
     }
 
