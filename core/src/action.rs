@@ -125,7 +125,11 @@ pub enum Action {
         /// The application's code.
         code: CloseCode,
     },
-    /// Close the connection, or give up dialling it. No event about it is waited for.
+    /// Close the connection, or give up dialling it. With lanes no event about it is waited for.
+    ///
+    /// Without them the other end was told that what has come by now arrived, and sends none of it again.
+    /// So the machine still takes that, of paused streams as well, and then waits for `ConnectionLost`:
+    /// both before anything of a connection that comes after.
     Close {
         /// The connection.
         attempt: Attempt,

@@ -66,7 +66,7 @@ const fn row(from: Standing, cause: Cause, to: Standing) -> Transition {
 }
 
 /// Every legal transition.
-pub const TRANSITIONS: [Transition; 29] = [
+pub const TRANSITIONS: [Transition; 30] = [
     row(Standing::Down, Cause::Dial, Standing::Connecting),
     row(Standing::Down, Cause::TooSoon, Standing::Backoff),
     row(Standing::Down, Cause::Stopped, Standing::Closed),
@@ -96,6 +96,7 @@ pub const TRANSITIONS: [Transition; 29] = [
     row(Standing::Backoff, Cause::Moved, Standing::Down),
     row(Standing::Backoff, Cause::GaveUp, Standing::Closed),
     row(Standing::Backoff, Cause::Stopped, Standing::Closed),
+    row(Standing::Draining, Cause::Done, Standing::Idle),
 ];
 
 /// The row of the table that this transition is, if it is legal.
@@ -103,6 +104,12 @@ pub fn find(from: Standing, cause: Cause, to: Standing) -> Option<usize> {
     TRANSITIONS
         .iter()
         .position(|&transition| transition == row(from, cause, to))
+}
+
+/// Whether a transition is of no sender with lanes, which has nothing left to read once both ends have
+/// said all.
+pub fn is_without_lanes(transition: &Transition) -> bool {
+    *transition == row(Standing::Draining, Cause::Done, Standing::Idle)
 }
 
 /// Writes the table as a Mermaid state diagram.

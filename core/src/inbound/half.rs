@@ -51,7 +51,19 @@ struct Connection {
     session: Option<SessionId>,
     /// The lanes that were opened in it, which may happen once each, as bits.
     opened: u8,
-    lost: bool,
+    stage: Stage,
+}
+
+/// How near its end a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+enum Stage {
+    /// It stands.
+    #[default]
+    Open,
+    /// We have closed it. What had come by then, without a lane, is still handed over.
+    Left,
+    /// Nothing more comes.
+    Lost,
 }
 
 impl Inbound {
@@ -101,7 +113,7 @@ impl Inbound {
     pub(crate) fn lost(&mut self, attempt: Attempt) -> bool {
         match self.connections.get_mut(&attempt) {
             Some(connection) => {
-                connection.lost = true;
+                connection.stage = Stage::Lost;
                 self.touched.insert(attempt);
                 true
             }
@@ -247,7 +259,20 @@ impl Inbound {
         }
     }
 
-    /// Parts from a connection that somebody else closes.
+    /// Parts from a connection that we close. With lanes nothing is lost by it. Without them the other
+    /// end was told that what has come arrived, and does not send it again: so that is still taken,
+    /// until the connection is [lost](Self::lost).
+    pub(crate) fn leave(&mut self, attempt: Attempt) {
+        if self.protocol().has_lanes() {
+            self.part_from(attempt);
+        } else if let Some(connection) = self.connections.get_mut(&attempt)
+            && connection.stage == Stage::Open
+        {
+            connection.stage = Stage::Left;
+        }
+    }
+
+    /// Parts from a connection of which nothing more is to be taken.
     pub(crate) fn part_from(&mut self, attempt: Attempt) {
         self.lose_lanes(attempt);
         if let Some(connection) = self.connections.remove(&attempt) {
@@ -303,13 +328,34 @@ impl Inbound {
         self.other.holds()
     }
 
-    /// Connections, oldest first.
-    pub(crate) fn attempts(&self) -> impl DoubleEndedIterator<Item = Attempt> + '_ {
-        self.connections.keys().copied()
+    /// Whether there are messages that the other end takes for received, and that the application has
+    /// not answered: they are held, or may still be read from a connection that we left.
+    pub(crate) fn owes_messages(&self) -> bool {
+        let mut connections = self.connections.values();
+        self.holds_messages() || connections.any(|it| it.stage == Stage::Left)
     }
 
+    /// Connections that stand, oldest first.
+    pub(crate) fn standing(&self) -> impl DoubleEndedIterator<Item = Attempt> + '_ {
+        let stand = |connection: &Connection| connection.stage == Stage::Open;
+        let connections = self.connections.iter();
+        connections.filter_map(move |(&attempt, it)| stand(it).then_some(attempt))
+    }
+
+    /// Whether this connection stands.
+    pub(crate) fn stands(&self, attempt: Attempt) -> bool {
+        let connection = self.connections.get(&attempt);
+        connection.is_some_and(|it| it.stage == Stage::Open)
+    }
+
+    /// Whether anything that comes on this connection is taken: it stands, or we have only left it.
     pub(crate) fn has(&self, attempt: Attempt) -> bool {
         self.connections.contains_key(&attempt)
+    }
+
+    /// How many connections it [has](Self::has).
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.len()
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -398,7 +444,8 @@ impl Inbound {
             let Some(reading) = connection.and_then(|it| it.streams.get(&place.stream)) else {
                 return wrong("I10", "a message comes on a stream that is gone");
             };
-            if waits && !reading.paused && !reading.fin {
+            let stands = self.stands(place.attempt);
+            if waits && stands && !reading.paused && !reading.fin {
                 return wrong("I21", "a message waits for room, and its stream is read");
             }
         }

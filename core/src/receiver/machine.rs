@@ -228,9 +228,10 @@ impl PeerReceiverMachine {
         }
     }
 
-    /// Connections that are bound to this session now.
+    /// Connections that are bound to this session now. Without lanes one that it has closed counts until
+    /// its loss is told.
     pub fn connections(&self) -> usize {
-        self.inbound.attempts().count()
+        self.inbound.connections()
     }
 
     /// Whether this connection is bound to this session now.
@@ -298,7 +299,8 @@ impl PeerReceiverMachine {
         if stats.accepted != settled + stats.queued + stats.in_flight {
             return wrong("I2", "accepted replies are neither settled nor kept");
         }
-        if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
+        let carrier = self.outbound.carrier();
+        if carrier.is_some_and(|it| !self.inbound.stands(it)) {
             return wrong("I9", "replies go out on a connection that is gone");
         }
         if self.outbound.resume_due().is_some_and(|at| at < Time::MAX) {

@@ -33,9 +33,11 @@ impl PeerSenderMachine {
                 self.connection_lost(attempt, error);
             }
             Event::StreamOpened { attempt, stream } => {
+                let current = self.is_current(attempt);
                 let known =
-                    self.is_current(attempt) && self.state.inbound.stream_opened(attempt, stream);
-                self.state.recall |= known && matches!(self.state.link, Link::Parting { .. });
+                    self.hears(attempt) && self.state.inbound.stream_opened(attempt, stream);
+                self.state.recall |=
+                    known && current && matches!(self.state.link, Link::Parting { .. });
                 self.count_unless(known);
             }
             Event::BytesReceived {
@@ -44,8 +46,7 @@ impl PeerSenderMachine {
                 bytes,
                 fin,
             } => {
-                let known =
-                    self.is_current(attempt) && self.bytes_received(attempt, stream, bytes, fin);
+                let known = self.bytes_received(attempt, stream, bytes, fin);
                 self.said(known);
             }
             Event::StreamReset {
@@ -58,7 +59,7 @@ impl PeerSenderMachine {
                 stream,
                 code,
             } => {
-                let known = self.is_current(attempt) && self.stream_cut(attempt, stream, code);
+                let known = self.stream_cut(attempt, stream, code);
                 self.count_unless(known);
             }
             Event::TransferFinished { transfer } => self.transfer_finished(transfer),
@@ -140,6 +141,9 @@ impl PeerSenderMachine {
         let current = self.state.link.attempt() == Some(attempt) || broken!(NoGenerationCheck);
         if current {
             self.state.inbound.lost(attempt);
+        } else if self.state.inbound.lost(attempt) {
+            // Nothing more comes of one that was left.
+            return;
         }
         match &mut self.state.news.failed {
             Some(failure) if current => failure.open = false,
@@ -157,7 +161,10 @@ impl PeerSenderMachine {
         fin: bool,
     ) -> bool {
         if stream.opener == Side::Remote {
-            return self.state.inbound.received(attempt, stream, bytes, fin);
+            return self.hears(attempt) && self.state.inbound.received(attempt, stream, bytes, fin);
+        }
+        if !self.is_current(attempt) {
+            return false;
         }
         let (outbound, now) = (&mut self.state.outbound, self.state.now);
         match outbound.received(attempt, stream, bytes, fin, now) {
@@ -175,7 +182,10 @@ impl PeerSenderMachine {
     /// False if the stream is not known.
     fn stream_cut(&mut self, attempt: Attempt, stream: StreamId, code: u64) -> bool {
         if stream.opener == Side::Remote {
-            return self.state.inbound.cut(attempt, stream);
+            return self.hears(attempt) && self.state.inbound.cut(attempt, stream);
+        }
+        if !self.is_current(attempt) {
+            return false;
         }
         let now = self.state.now;
         match self.state.outbound.cut(attempt, stream, code, now) {
@@ -194,7 +204,8 @@ impl PeerSenderMachine {
     }
 
     fn answered(&mut self, known: bool) {
-        self.state.news.consumed |= known;
+        // Without lanes the peer is not told.
+        self.state.news.consumed |= known && self.config.protocol.has_lanes();
         self.said(known);
     }
 
@@ -237,6 +248,15 @@ impl PeerSenderMachine {
     /// Whether the event is of the connection that is in use. One of any other changes nothing.
     fn is_current(&self, attempt: Attempt) -> bool {
         self.state.link.attempt() == Some(attempt) && self.state.news.failed.is_none()
+    }
+
+    /// Whether it is heard what the peer says on a connection of its own accord. Without lanes also on one
+    /// that we left, or that has failed in this step: nobody sends it again.
+    fn hears(&self, attempt: Attempt) -> bool {
+        match self.config.protocol.has_lanes() {
+            true => self.is_current(attempt),
+            false => self.state.inbound.has(attempt),
+        }
     }
 
     fn count_unless(&mut self, known: bool) {

@@ -49,7 +49,7 @@ impl PeerSenderMachine {
             self.state.outbound.carrier() == connection
         })?;
         require("I9", "the peer's lanes come by another connection", {
-            self.state.inbound.attempts().eq(connection)
+            self.state.inbound.standing().eq(connection)
         })?;
         require("I10", "a connection has a name that was not given out", {
             let attempt = self.state.link.attempt();
@@ -70,6 +70,7 @@ impl PeerSenderMachine {
             !matches!(self.state.phase, Phase::Stopping { .. })
                 || !self.state.outbound.is_settled()
                 || !self.has_said_all()
+                || self.state.inbound.owes_messages()
         })?;
         require("L3", "messages wait and nothing is under way", {
             self.state.outbound.is_settled()

@@ -85,7 +85,7 @@ impl PeerSenderMachine {
         self.state.outbound.detach(self.state.now);
         // There may be no patience with a receiver that is away.
         self.state.outbound.time_passes(self.state.now);
-        self.state.inbound.part_from(attempt);
+        self.state.inbound.leave(attempt);
         self.last_error = Some((error.clone(), self.state.now));
         if self.is_healthy() {
             self.state.backoff.reset();
@@ -194,18 +194,23 @@ impl PeerSenderMachine {
             return;
         };
         if self.has_said_all() || until <= self.state.now {
-            let (attempt, reason) = (connection.attempt, String::new());
-            actions.push(Action::Close {
-                attempt,
-                code: CloseCode::Done,
-                reason,
-            });
-            self.state.outbound.detach(self.state.now);
-            self.state.inbound.part_from(attempt);
+            self.part(connection.attempt, actions);
             // What failed before it says nothing of the next one.
             self.state.backoff.reset();
             self.rest(Cause::Done, actions);
         }
+    }
+
+    /// Closes a connection in good order.
+    pub(super) fn part(&mut self, attempt: Attempt, actions: &mut Vec<Action>) {
+        let reason = String::new();
+        actions.push(Action::Close {
+            attempt,
+            code: CloseCode::Done,
+            reason,
+        });
+        self.state.outbound.detach(self.state.now);
+        self.state.inbound.leave(attempt);
     }
 
     fn rest(&mut self, cause: Cause, actions: &mut Vec<Action>) {
@@ -249,7 +254,7 @@ impl PeerSenderMachine {
                 return;
             }
         };
-        if self.state.addresses.is_empty() {
+        if self.state.addresses.is_empty() || self.state.only_listens() {
             return;
         }
         if from <= now {

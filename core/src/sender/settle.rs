@@ -17,7 +17,8 @@ impl PeerSenderMachine {
     /// Each part leaves nothing for an earlier one to do, so one pass is enough; save what it takes
     /// to lose a connection. Whether that was healthy depends on the answers that it brought, so
     /// outcomes are told before; and the loss, which lets time look at the messages again for
-    /// itself, and the writing decide further ones, which are told at the end.
+    /// itself, and the writing decide further ones, which are told at the end. Where the last thing to
+    /// do is to reset a message's own stream, that leaves nothing to wait for.
     pub(super) fn settle(&mut self, actions: &mut Vec<Action>) {
         self.settle_rejected(actions);
         if self.is_closed() {
@@ -39,6 +40,7 @@ impl PeerSenderMachine {
         self.settle_dial(actions);
         self.settle_writes(actions);
         self.settle_outcomes(actions);
+        self.settle_stop(actions);
         self.settle_slow(actions);
         if self.state.phase == Phase::Running {
             self.state.outbound.tell_room(actions);
@@ -130,7 +132,8 @@ impl PeerSenderMachine {
     }
 
     /// Once our own lanes have ended, the peer's are read no further: what they still hold is
-    /// answered, and their ways back end.
+    /// answered, and their ways back end. What comes without a lane is not sent again if it is not
+    /// taken, so it is taken up to the end.
     fn settle_last_reads(&mut self, actions: &mut Vec<Action>) {
         let ends = match (self.state.link, self.state.phase) {
             (Link::Parting { .. }, _) => true,
@@ -140,6 +143,7 @@ impl PeerSenderMachine {
             _ => false,
         };
         if ends
+            && self.config.protocol.has_lanes()
             && self.state.outbound.is_complete()
             && let Some(connection @ Established { reads: true, .. }) =
                 self.state.link.connection_mut()
@@ -162,18 +166,35 @@ impl PeerSenderMachine {
             Ending::Drain => StopReason::DeadlineReached,
             Ending::Abort => StopReason::Aborted,
         };
-        if settled && (overdue || self.has_said_all()) {
+        if !self.config.protocol.has_lanes() && self.state.only_listens() && !overdue {
+            self.settle_parted(actions);
+        }
+        let done = self.has_said_all() && !self.state.inbound.owes_messages();
+        if settled && (overdue || done) {
             self.finish(reason, CloseCode::Done, actions);
         } else if overdue {
             self.finish(reason, self.config.protocol.parting_code(), actions);
         }
     }
 
-    /// Whether no connection has anything left to say, at either end.
+    /// Without lanes there is no end of which the peer could tell us, so the connection is closed once
+    /// all of ours is said. What had come on it by then is read before this sender ends.
+    fn settle_parted(&mut self, actions: &mut Vec<Action>) {
+        if let (Link::Up(connection), true) = (self.state.link, self.has_said_all()) {
+            self.go(Cause::FinWritten, Link::Draining(connection));
+        }
+        if let (Link::Draining(connection), true) = (self.state.link, self.has_said_all()) {
+            self.part(connection.attempt, actions);
+            self.go(Cause::Done, Link::Idle);
+        }
+    }
+
+    /// Whether no connection has anything left to say, at either end; without lanes, at this one.
     pub(super) fn has_said_all(&self) -> bool {
+        let lanes = self.config.protocol.has_lanes();
         match self.state.link.connection() {
             Some(connection) => {
-                !connection.reads
+                !(connection.reads && lanes)
                     && self.state.outbound.is_complete()
                     && self.state.inbound.awaited().is_empty()
             }

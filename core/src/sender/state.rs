@@ -229,6 +229,7 @@ impl State {
         let of_link = match self.link {
             Link::Connecting { .. } if broken!(ConnectNeverGivenUp) => None,
             Link::Connecting { until, .. } => deadline(until, Timer::Connect),
+            Link::Backoff { .. } if self.only_listens() => None,
             Link::Backoff { until } => deadline(until, Timer::Backoff),
             Link::Parting { until, .. } => deadline(until, Timer::Parting),
             Link::Up(_) => self
@@ -268,6 +269,12 @@ impl State {
             && self.outbound.resume_due().is_none()
             && !self.inbound.is_known();
         Some(active + config.disconnect_after.filter(|_| quiet)?)
+    }
+
+    /// Whether it stops and has nothing left to say, so that it does not dial again. It may still wait
+    /// for the application to take what came without a lane.
+    pub(super) fn only_listens(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. }) && self.outbound.is_settled()
     }
 
     /// Something was said on the connection.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use peer_sender_core::table::{self, Cause, Standing};
 use peer_sender_core::{
     Action, Attempt, CloseCode, Config, Event, FRAMED_TRUSTED_AFTER, IncomingMessage, Lane,
     LinkError, MessageId, MessageOptions, PeerEvent, PeerKey, PeerSenderMachine, Protocol,
@@ -37,6 +38,7 @@ pub(crate) struct World {
     given: BTreeMap<Option<SessionHandle>, u64>,
     count: Count,
     stopped: bool,
+    listener_stops: bool,
 }
 
 /// One direction's messages.
@@ -113,6 +115,7 @@ impl World {
             given: BTreeMap::new(),
             count: Count::default(),
             stopped: false,
+            listener_stops: false,
             rng,
         }
     }
@@ -122,9 +125,15 @@ impl World {
             self.happen(true);
         }
         // No more faults: what is left is finished.
-        let mode = match self.rng.chance(80) {
-            true => StopMode::Drain(Duration::from_secs(1_000_000)),
-            false => StopMode::Abort,
+        let stops_first = self.rng.chance(20);
+        if stops_first {
+            self.stop_listener();
+            (0..100).for_each(|_| self.happen(false));
+        }
+        let aborts = stops_first || self.rng.chance(20);
+        let mode = match aborts {
+            false => StopMode::Drain(Duration::from_secs(1_000_000)),
+            true => StopMode::Abort,
         };
         self.step([Event::Stop { mode }]);
         for _ in 0..20_000 {
@@ -139,9 +148,16 @@ impl World {
             self.answer(u64::MAX, false);
         }
         assert!(self.listener.is_empty(), "a session is kept for nothing");
+        let parted = (Standing::Draining, Cause::Done, Standing::Idle);
+        let row = table::find(parted.0, parted.1, parted.2).unwrap();
+        if self.sender.visits()[row] > 0 {
+            self.count.one("closed before the end");
+        }
         self.forth.oracle.ends();
-        // A sender that has ended takes no more replies.
-        self.back.oracle.excuse_all();
+        // A sender that ends at once takes no more replies.
+        if aborts {
+            self.back.oracle.excuse_all();
+        }
         self.back.oracle.ends();
         self.count
     }
@@ -163,10 +179,26 @@ impl World {
                 self.answer(many, faults);
             }
             95 if faults => self.lose(),
+            96 if faults => self.move_away(),
             _ => self.wait(),
         }
         self.sender.check().unwrap();
         self.listener.check().unwrap();
+    }
+
+    /// The listener ends in good order: what has come is given out first.
+    fn stop_listener(&mut self) {
+        self.listener_stops = true;
+        // A node hears what has come before it stops, at least that something has.
+        if let Some(link) = &mut self.link {
+            let events = read_on(&mut link.forth, 1, link.accepted);
+            self.tell_listener(events);
+        }
+        let mode = StopMode::Drain(Duration::from_secs(1_000_000));
+        let mut actions = Vec::new();
+        self.listener.stop(self.now, mode, &mut actions);
+        self.of_listener(actions);
+        self.count.one("stopped at the listener");
     }
 
     fn payload(&mut self, id: u64) -> Bytes {
@@ -366,7 +398,9 @@ impl World {
                 Action::Close { attempt, code, .. } => {
                     let link = self.link.as_ref();
                     assert_eq!(link.map(|it| it.accepted), Some(attempt));
-                    assert_eq!(code, CloseCode::Protocol, "only what is malformed");
+                    let stops = matches!(code, CloseCode::Done | CloseCode::GoingAway);
+                    let fine = code == CloseCode::Protocol || self.listener_stops && stops;
+                    assert!(fine, "neither malformed nor the end: {code:?}");
                     closed = Some(code);
                 }
                 other => panic!("a listener never does {other:?}"),
@@ -393,7 +427,6 @@ impl World {
             }
         }
         if let Some(code) = closed {
-            self.forth.oracle.excuse_all();
             self.count.one("closed by the listener");
             self.closed_by_listener(code);
         }
@@ -489,10 +522,18 @@ impl World {
         self.lose_at_listener(LinkError::IdleTimeout);
     }
 
+    /// The sender is told that the peer has moved.
+    fn move_away(&mut self) {
+        self.count.one("moved");
+        let port = 4_433 + self.rng.below(2) as u16;
+        let addresses = vec![([192, 0, 2, 1], port).into()];
+        self.step([Event::AddressesChanged { addresses }]);
+    }
+
     fn closed_by_listener(&mut self, code: CloseCode) {
         let reason = String::new();
         self.lose_at_dialler(LinkError::Closed { code, reason });
-        self.link = None;
+        self.lose_at_listener(LinkError::IdleTimeout);
     }
 
     /// The dialler reads whatever has arrived, and hears of the loss.
@@ -522,9 +563,28 @@ impl World {
         self.of_listener(actions);
     }
 
+    /// The sender closes the connection: it reads whatever has arrived, and hears of the loss.
+    fn closed_by_sender(&mut self, code: CloseCode) -> Vec<Event> {
+        assert_eq!(code, CloseCode::Done, "no node knows another");
+        self.dialling = None;
+        let error = LinkError::Local {
+            reason: String::new(),
+        };
+        let left = self.link.as_mut().map(|link| {
+            let attempt = link.dialled;
+            let mut events = read_on(&mut link.back, ALL, attempt);
+            events.push(Event::ConnectionLost { attempt, error });
+            events
+        });
+        let reason = String::new();
+        self.lose_at_listener(LinkError::Closed { code, reason });
+        left.unwrap_or_default()
+    }
+
     fn step(&mut self, events: impl IntoIterator<Item = Event>) {
         let mut actions = Vec::new();
         self.sender.handle(self.now, events, &mut actions);
+        let mut left = Vec::new();
         for action in actions {
             match action {
                 Action::Connect { attempt, .. } => {
@@ -551,13 +611,7 @@ impl World {
                     self.forth.oracle.settled(id, &outcome, &mut self.count);
                 }
                 Action::Reject { id, .. } => self.forth.oracle.rejected(id.0),
-                Action::Close { code, .. } => {
-                    assert_eq!(code, CloseCode::Done, "no node knows another");
-                    self.dialling = None;
-                    self.back.oracle.excuse_all();
-                    let reason = String::new();
-                    self.lose_at_listener(LinkError::Closed { code, reason });
-                }
+                Action::Close { code, .. } => left.extend(self.closed_by_sender(code)),
                 Action::Emit(PeerEvent::SenderStopped { reason }) => {
                     self.stopped = true;
                     if reason == StopReason::Drained {
@@ -570,6 +624,9 @@ impl World {
                 | Action::ScheduleBackoff { .. } => {}
                 other => panic!("a sender never does {other:?}"),
             }
+        }
+        if !left.is_empty() {
+            self.step(left);
         }
     }
 }

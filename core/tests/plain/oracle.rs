@@ -32,6 +32,8 @@ impl Count {
             "unknown",
             "lost",
             "moved",
+            "stopped at the listener",
+            "closed before the end",
             "twice",
             "stopped",
             "reset",

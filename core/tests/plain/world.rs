@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use peer_sender_core::table::{self, Cause, Standing};
 use peer_sender_core::{
-    Action, Attempt, Config, Event, Lane, LinkError, MessageId, MessageOptions, PeerEvent, PeerKey,
-    PeerSenderMachine, Protocol, ReceiverConfig, Redelivery, SessionHandle, SessionNews, Sessions,
-    SessionsConfig, Side, StopMode, StopReason, StreamId, Time,
+    Action, Attempt, CloseCode, Config, Event, Lane, LinkError, MessageId, MessageOptions,
+    PeerEvent, PeerKey, PeerSenderMachine, Protocol, ReceiverConfig, Redelivery, SessionHandle,
+    SessionNews, Sessions, SessionsConfig, Side, StopMode, StopReason, StreamId, Time,
 };
 
 use crate::oracle::{Count, Oracle};
@@ -31,6 +32,7 @@ pub(crate) struct World {
     unanswered: BTreeMap<SessionHandle, (u64, u64)>,
     oracle: Oracle,
     stopped: bool,
+    listener_stops: bool,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
             unanswered: BTreeMap::new(),
             oracle: Oracle::new(redelivery, LARGEST),
             stopped: false,
+            listener_stops: false,
             rng,
         }
     }
@@ -84,9 +87,14 @@ impl World {
             self.happen(true);
         }
         // No more faults: what is left is finished.
-        let mode = match self.rng.chance(80) {
-            true => StopMode::Drain(Duration::from_secs(1_000_000)),
-            false => StopMode::Abort,
+        let stops_first = self.rng.chance(20);
+        if stops_first {
+            self.stop_listener();
+            (0..100).for_each(|_| self.happen(false));
+        }
+        let mode = match stops_first || self.rng.chance(20) {
+            false => StopMode::Drain(Duration::from_secs(1_000_000)),
+            true => StopMode::Abort,
         };
         self.step([Event::Stop { mode }]);
         for _ in 0..20_000 {
@@ -101,8 +109,45 @@ impl World {
             self.answer(u64::MAX);
         }
         assert!(self.listener.is_empty(), "a session is kept for nothing");
+        let parted = (Standing::Draining, Cause::Done, Standing::Idle);
+        let row = table::find(parted.0, parted.1, parted.2).unwrap();
+        if self.sender.visits()[row] > 0 {
+            self.oracle.count.one("closed before the end");
+        }
         self.oracle.ends();
         self.oracle.count
+    }
+
+    /// The listener ends in good order: what has come is given out first.
+    fn stop_listener(&mut self) {
+        // A node hears what has come before it stops, at least that something has.
+        let mut begun = Vec::new();
+        let streams = self.link.iter_mut().flat_map(|link| &mut link.streams);
+        for (&index, stream) in streams.filter(|(_, stream)| stream.arrived > 0) {
+            let opener = Side::Remote;
+            begun.extend(read_on(stream, StreamId { opener, index }, 1));
+        }
+        self.tell_listener(begun);
+        let mode = StopMode::Drain(Duration::from_secs(1_000_000));
+        let mut actions = Vec::new();
+        self.listener.stop(self.now, mode, &mut actions);
+        self.listener_stops = true;
+        self.of_listener(actions);
+        self.oracle.count.one("stopped at the listener");
+    }
+
+    /// The listener has closed the connection: it reads whatever has arrived, whether there is room or
+    /// not, and hears of the loss.
+    fn left_by_listener(&mut self) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let attempt = link.dialled;
+        link.streams.values_mut().for_each(|it| it.paused = false);
+        self.lose_at_listener();
+        let (code, reason) = (CloseCode::GoingAway, String::new());
+        let error = LinkError::Closed { code, reason };
+        self.step([Event::ConnectionLost { attempt, error }]);
     }
 
     fn happen(&mut self, faults: bool) {
@@ -182,6 +227,7 @@ impl World {
         self.listener
             .accepted(self.now, name, PeerKey([7; 32]), &mut actions);
         self.step([Event::Connected { attempt }]);
+        self.of_listener(actions);
     }
 
     /// Some streams get on.
@@ -276,6 +322,7 @@ impl World {
     }
 
     fn of_listener(&mut self, actions: Vec<Action>) {
+        let mut closed = false;
         for action in actions {
             match action {
                 Action::PauseReading { stream, .. } => self.pause(stream.index, true),
@@ -287,6 +334,7 @@ impl World {
                         self.oracle.stopped(message, code.to_wire());
                     }
                 }
+                Action::Close { .. } if self.listener_stops => closed = true,
                 other => panic!("a listener never does {other:?}"),
             }
         }
@@ -303,6 +351,9 @@ impl World {
                 SessionNews::Forgotten { session } => drop(self.unanswered.remove(&session)),
                 other => panic!("no news: {other:?}"),
             }
+        }
+        if closed {
+            self.left_by_listener();
         }
     }
 
@@ -414,6 +465,7 @@ impl World {
     fn step(&mut self, events: impl IntoIterator<Item = Event>) {
         let mut actions = Vec::new();
         self.sender.handle(self.now, events, &mut actions);
+        let mut lost = None;
         for action in actions {
             match action {
                 Action::Connect { attempt, .. } => {
@@ -447,6 +499,7 @@ impl World {
                 Action::Reject { id, .. } => self.oracle.rejected(id.0),
                 Action::Close { .. } => {
                     self.dialling = None;
+                    lost = self.link.as_ref().map(|link| link.dialled);
                     self.lose_at_listener();
                 }
                 Action::Emit(PeerEvent::SenderStopped { reason }) => {
@@ -461,6 +514,11 @@ impl World {
                 | Action::ScheduleBackoff { .. } => {}
                 other => panic!("a sender never does {other:?}"),
             }
+        }
+        if let Some(attempt) = lost {
+            let reason = String::new();
+            let error = LinkError::Local { reason };
+            self.step([Event::ConnectionLost { attempt, error }]);
         }
     }
 }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Time};
+use peer_sender_core::{
+    Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Side, Time,
+};
 use quinn_proto::{Connection, ConnectionError, ConnectionEvent, ConnectionHandle, Endpoint};
 
 use super::alive::Probe;
@@ -192,6 +194,28 @@ impl Link {
             // What it has to say is for whoever gets it.
             return Collected::All;
         }
+        if self.hear() == Collected::AwaitsAdmission {
+            return Collected::AwaitsAdmission;
+        }
+        if let Some(attempt) = self.attempt() {
+            let (streams, events) = (&mut self.streams, &mut self.events);
+            streams.tell_acknowledged(events);
+            if self
+                .probe
+                .as_mut()
+                .is_some_and(|it| it.is_answered(&self.connection, now))
+            {
+                self.probe = None;
+                self.events.push(Event::ProbeAnswered { attempt });
+            }
+            let (streams, events) = (&mut self.streams, &mut self.events);
+            streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);
+        }
+        Collected::All
+    }
+
+    /// Takes note of what QUIC reports.
+    fn hear(&mut self) -> Collected {
         while let Some(event) = self.connection.poll() {
             match event {
                 quinn_proto::Event::Stream(event) => {
@@ -217,20 +241,6 @@ impl Link {
                 | quinn_proto::Event::DatagramsUnblocked => {}
             }
         }
-        if let Some(attempt) = self.attempt() {
-            let (streams, events) = (&mut self.streams, &mut self.events);
-            streams.tell_acknowledged(events);
-            if self
-                .probe
-                .as_mut()
-                .is_some_and(|it| it.is_answered(&self.connection, now))
-            {
-                self.probe = None;
-                self.events.push(Event::ProbeAnswered { attempt });
-            }
-            let (streams, events) = (&mut self.streams, &mut self.events);
-            streams.read(&mut self.connection, attempt, READ_BYTES_PER_TURN, events);
-        }
         Collected::All
     }
 
@@ -251,7 +261,8 @@ impl Link {
         link_error(reason, &self.alpn, context)
     }
 
-    /// Without lanes nobody sends again what the other end's transport was told to have arrived: so whatever came whole is read before the loss is told.
+    /// Without lanes nobody sends again what the other end's transport was told to have arrived: so
+    /// whatever came whole is read before the loss is told.
     fn lose_streams(&mut self) {
         if let (false, Some(attempt)) = (self.protocol.has_lanes(), self.attempt()) {
             self.streams.lose(attempt, &mut self.events);
@@ -362,6 +373,15 @@ impl Link {
             Action::StopSending { stream, code, .. } => {
                 self.streams.stop(&mut self.connection, stream, code);
             }
+            Action::Close { code, reason, .. } if self.leaves_something() => {
+                let error = LinkError::ClosedHere {
+                    code,
+                    reason: reason.clone(),
+                };
+                self.leave(clock, code, reason, error);
+                // With its own half the machine is done.
+                self.events.retain(is_of_the_others_half);
+            }
             Action::Close { code, reason, .. } => self.close(clock, code, reason),
             Action::Connect { .. }
             | Action::ScheduleBackoff { .. }
@@ -373,6 +393,41 @@ impl Link {
             | Action::ForgetDelivered
             | Action::Reject { .. } => {}
         }
+    }
+
+    /// Whether something may have come on it that nobody sends again.
+    fn leaves_something(&self) -> bool {
+        let is_up = match self.owner {
+            Owner::Dialled { confirmed, .. } => confirmed,
+            Owner::Accepted { .. } => true,
+            Owner::Spare { .. } | Owner::Handshaking { .. } | Owner::Nobody => false,
+        };
+        is_up && self.lost.is_none() && !self.protocol.has_lanes()
+    }
+
+    /// Closes it towards the other end. The owner is told all that had come, since the other end takes
+    /// it for received, and then that the connection is lost, by this error.
+    pub(super) fn leave(
+        &mut self,
+        clock: &Clock,
+        code: CloseCode,
+        reason: String,
+        error: LinkError,
+    ) {
+        let now = clock.instant(clock.latest());
+        exempt_close(&self.connection);
+        self.connection
+            .close(now, quic_code(code), Bytes::from(reason));
+        self.release();
+        self.lost = Some(error);
+        self.hear();
+        self.lose_streams();
+        if let Some(attempt) = self.attempt() {
+            let (streams, events) = (&mut self.streams, &mut self.events);
+            // All at once, so that nothing of a later connection comes before it.
+            streams.read(&mut self.connection, attempt, usize::MAX, events);
+        }
+        self.probation = None;
     }
 
     /// Closes it towards the other end; the owner hears nothing more of it.
@@ -472,5 +527,30 @@ impl Link {
             self.events.push(Event::Connected { attempt });
             self.inform();
         }
+    }
+}
+
+/// Whether a fact is of a stream on which the other end sends.
+fn is_of_the_others_half(event: &Event) -> bool {
+    match event {
+        Event::StreamOpened { stream, .. }
+        | Event::BytesReceived { stream, .. }
+        | Event::StreamReset { stream, .. } => stream.opener == Side::Remote,
+        Event::MessageQueued { .. }
+        | Event::Cancel { .. }
+        | Event::AddressesChanged { .. }
+        | Event::Wake { .. }
+        | Event::Connected { .. }
+        | Event::ConnectFailed { .. }
+        | Event::ConnectionLost { .. }
+        | Event::StreamStopped { .. }
+        | Event::TransferFinished { .. }
+        | Event::TransferAcknowledged { .. }
+        | Event::StreamAcknowledged { .. }
+        | Event::ProbeAnswered { .. }
+        | Event::Consumed { .. }
+        | Event::Refused { .. }
+        | Event::Stop { .. }
+        | Event::TimerFired => false,
     }
 }

@@ -321,6 +321,7 @@ impl<P: PeerId> NodeMachine<P> {
     /// says when that is done. A second call may only shorten the first.
     pub fn stop_peer(&mut self, now: Time, peer: PeerHandle, mode: StopMode) {
         let now = self.net.clock.advance(now);
+        self.renew_no_more(peer);
         self.step_peer(now, peer, [Event::Stop { mode }]);
     }
 
@@ -360,10 +361,14 @@ impl<P: PeerId> NodeMachine<P> {
     /// those end whose home it is; others go on by other nodes.
     pub fn stop(&mut self, now: Time, mode: StopMode) {
         let now = self.net.clock.advance(now);
+        // What a connection has brought counts as having come before.
+        while let Some(link) = self.net.next_dirty() {
+            self.serve(now, link);
+        }
         self.stopping = true;
         let peers: Vec<PeerHandle> = self.peers.keys().copied().collect();
         for peer in peers {
-            self.step_peer(now, peer, [Event::Stop { mode }]);
+            self.stop_peer(now, peer, mode);
         }
         self.stop_inbound(now, mode);
     }

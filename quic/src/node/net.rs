@@ -201,6 +201,14 @@ impl Net {
         }
     }
 
+    /// Closes it, and has its owner take what had come, and hear that it is lost, by this error.
+    pub(super) fn leave(&mut self, id: LinkId, code: CloseCode, error: LinkError) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.leave(&self.clock, code, String::new(), error);
+            self.mark_dirty(id);
+        }
+    }
+
     /// Closes it, and has its owner hear that it is lost, by this error.
     pub(super) fn break_off(
         &mut self,
@@ -289,13 +297,14 @@ impl Net {
         None
     }
 
-    /// A link has nothing more to send: what it left unread is for its next turn, and its timer
-    /// is set.
+    /// A link has nothing more to send: what it left unread, or untold, is for its next turn, and its
+    /// timer is set.
     fn rest(&mut self, now: Time, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        let unfinished = !link.events.is_empty() || link.streams.is_readable();
+        let has_ended = link.lost.is_some() && !matches!(link.owner, Owner::Nobody);
+        let unfinished = has_ended || !link.events.is_empty() || link.streams.is_readable();
         let mut deadline = link.next_deadline(&self.clock);
         if deadline.is_some_and(|at| at <= now) {
             if link.spins < SPINS_MAX {

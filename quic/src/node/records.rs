@@ -409,11 +409,11 @@ impl Books {
             let Some(attempt) = connection_of(&action) else {
                 continue;
             };
-            let carrier = if let Action::Close { .. } = action {
-                self.carriers.remove(&attempt)
-            } else {
-                self.carriers.get(&attempt).copied()
-            };
+            let carrier = self.carriers.get(&attempt).copied();
+            // Without lanes one that is closed stays open to the table until its end is told.
+            if !self.table.is_open(attempt) {
+                self.carriers.remove(&attempt);
+            }
             if let Some(carrier) = carrier
                 && let Some(seat) = self.seats.get_mut(&carrier)
             {

@@ -201,6 +201,19 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
+    /// A peer that stops does so as who this node was when it connected: nothing is kept from its
+    /// machine any more.
+    pub(super) fn renew_no_more(&mut self, handle: PeerHandle) {
+        self.drop_spare(handle);
+        let link = self.peers.get(&handle).and_then(|peer| peer.link);
+        if let Some((_, id)) = link
+            && let Some(link) = self.net.link_mut(id)
+        {
+            link.release();
+            self.net.mark_dirty(id);
+        }
+    }
+
     fn drain_old(&mut self, now: Time, handle: PeerHandle) {
         let old = self.peers.get(&handle).and_then(|peer| peer.link);
         if let Some((attempt, link)) = old {
@@ -255,13 +268,19 @@ impl<P: PeerId> NodeMachine<P> {
             }
             Protocol::Plain | Protocol::Framed => link.streams.all_is_acknowledged(),
         };
-        if drain.until <= now || (all_is_answered && drain.trusted_at <= now) {
-            let error = LinkError::Moved;
-            self.part(now, (peer, attempt, id), |attempt| Event::ConnectionLost {
-                attempt,
-                error,
-            });
+        if drain.until > now && !(all_is_answered && drain.trusted_at <= now) {
+            return;
         }
+        let error = LinkError::Moved;
+        if !self.config.protocol().has_lanes() {
+            // What the peer has sent of its own accord is read first; its turn goes on with that.
+            self.net.leave(id, CloseCode::Done, error);
+            return;
+        }
+        self.part(now, (peer, attempt, id), |attempt| Event::ConnectionLost {
+            attempt,
+            error,
+        });
     }
 
     /// Closes a connection for another one to come.

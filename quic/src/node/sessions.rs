@@ -108,6 +108,17 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
+    /// A connection is closed at the table's word. Without lanes what had come on it is still told, and
+    /// its end.
+    fn forget_closed(&mut self, attempt: Attempt) {
+        if let Some(inbound) = &mut self.inbound {
+            match self.config.protocol().has_lanes() {
+                true => inbound.forget_accepted(attempt),
+                false => inbound.speaks(attempt),
+            }
+        }
+    }
+
     pub(super) fn forget_accepted(&mut self, attempt: Attempt) {
         if let Some(inbound) = &mut self.inbound {
             inbound.forget_accepted(attempt);
@@ -147,7 +158,7 @@ impl<P: PeerId> NodeMachine<P> {
                 } => {
                     self.report_closed(attempt, code, reason);
                     self.pass_to_accepted(attempt, action);
-                    self.forget_accepted(attempt);
+                    self.forget_closed(attempt);
                 }
                 // The first that it says is a RESUME, which answers the OPEN that names a session.
                 Action::Write { attempt, .. } => {

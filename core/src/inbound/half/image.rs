@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use super::{Connection, Inbound, OtherHalf, budget_of};
+use super::{Connection, Inbound, OtherHalf, Stage, budget_of};
 use crate::config::ReceiveLimits;
 use crate::inbound::budget::sum_of;
 use crate::inbound::{FramedInbound, LANE, PlainInbound, Reading};
@@ -134,9 +134,11 @@ impl Connection {
             session,
             opened,
             // One that is lost is forgotten in the same step.
-            lost: _,
+            stage,
         } = self;
-        out.value(&(session, opened));
+        // Without lanes none is opened, and with them none is left: one byte says both.
+        let left = u8::from(*stage == Stage::Left);
+        out.value(&(session, opened | left));
         out.each(streams.iter(), |out, (stream, reading)| {
             out.value(stream);
             reading.save(protocol, out);
@@ -144,7 +146,12 @@ impl Connection {
     }
 
     fn restore(image: &mut Reader<'_>, protocol: Protocol) -> Result<Self, ImageError> {
-        let (session, opened) = image.value()?;
+        let (session, opened): (_, u8) = image.value()?;
+        let (opened, stage) = match (protocol.has_lanes(), opened) {
+            (true, _) | (false, 0) => (opened, Stage::Open),
+            (false, 1) => (0, Stage::Left),
+            (false, _) => return Err(image.wrong("lanes where there are none")),
+        };
         let streams = image.each(|image| {
             let stream: StreamId = image.value()?;
             Ok((stream, Reading::restore(image, protocol)?))
@@ -153,7 +160,7 @@ impl Connection {
             streams,
             session,
             opened,
-            lost: false,
+            stage,
         })
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Connection, Inbound, OtherHalf};
+use super::{Connection, Inbound, OtherHalf, Stage};
 use crate::inbound::{
     Begun, Closing, InboundLane, LANE, Names, Opened, Place, Reading, Taken, item_name,
 };
@@ -27,16 +27,16 @@ impl Inbound {
                 continue;
             };
             let taken = self.take(now, attempt, &mut connection, actions);
-            if taken.is_ok() && !connection.lost {
+            let stage = connection.stage;
+            if taken.is_ok() && stage != Stage::Lost {
                 self.connections.insert(attempt, connection);
                 continue;
             }
-            let lost = connection.lost;
             self.keep_whole(attempt, connection);
             self.lose_lanes(attempt);
             if let Err(closing) = taken {
                 self.count(&closing);
-                if !lost {
+                if stage == Stage::Open {
                     closings.push((attempt, closing));
                 }
             }
@@ -62,12 +62,12 @@ impl Inbound {
                     self.lose_stream(Place { attempt, stream });
                     self.tally.0.incomplete += u64::from(self.other.loses(reading));
                 }
-                if !connection.lost {
+                if connection.stage != Stage::Lost {
                     reading.clear();
                 }
                 !reading.cut
             });
-            if connection.lost {
+            if connection.stage == Stage::Lost {
                 self.lose_lanes(attempt);
                 self.count_incomplete(&connection);
             } else {
@@ -99,11 +99,12 @@ impl Inbound {
         }
     }
 
-    /// The application could not read a message, and no message can be refused alone.
+    /// The application could not read a message, and no message can be refused alone. Those behind it
+    /// that have come are none the worse for it.
     fn part_from_malformed(&mut self, closings: &mut Vec<(Attempt, Closing)>) {
         for attempt in core::mem::take(&mut self.malformed) {
-            if self.has(attempt) {
-                self.part_from(attempt);
+            if self.stands(attempt) {
+                self.leave(attempt);
                 let closing = Closing::Protocol(ProtocolError::Malformed);
                 self.count(&closing);
                 closings.push((attempt, closing));
@@ -140,14 +141,15 @@ impl Inbound {
             if let Some(code) = cut {
                 self.lose_stream(place);
                 gone.push(stream);
-                if !connection.lost {
+                if connection.stage == Stage::Open {
                     actions.extend(place.cut(code));
                 }
                 continue;
             }
             reading.own();
             let waits = self.lane_at(place).is_some_and(|(_, lane)| lane.waits());
-            pause_while(waits, place, reading, connection.lost, actions);
+            let stands = connection.stage == Stage::Open;
+            pause_while(waits, place, reading, stands, actions);
         }
         for stream in gone {
             streams.remove(&stream);
@@ -168,11 +170,13 @@ impl Inbound {
         let OtherHalf::Plain(plain) = other else {
             return;
         };
-        let (tally, lost) = (&mut self.tally.0, connection.lost);
+        let tally = &mut self.tally.0;
+        let stage = connection.stage;
+        let stands = stage == Stage::Open;
         let message_bytes_max = self.limits.message_bytes_max;
         // What is cut short leaves its room to the others before they look for some.
         connection.streams.retain(|&stream, reading| {
-            let cut = reading.cut || lost && !reading.fin;
+            let cut = reading.cut || stage == Stage::Lost && !reading.fin;
             if cut {
                 plain.lose(Place { attempt, stream }, budget);
                 tally.incomplete += u64::from(reading.begun);
@@ -191,7 +195,7 @@ impl Inbound {
                 }
                 Taken::TooLarge => {
                     tally.refused += 1;
-                    if !reading.fin && !lost {
+                    if !reading.fin && stands {
                         let code = CloseCode::MessageTooLarge;
                         actions.push(Action::StopSending {
                             attempt,
@@ -207,7 +211,7 @@ impl Inbound {
             if ahead == 0 {
                 ahead = need.unwrap_or(0);
             }
-            pause_while(need.is_some(), place, reading, lost, actions);
+            pause_while(need.is_some(), place, reading, stands, actions);
             true
         });
     }
@@ -226,6 +230,7 @@ impl Inbound {
             return Ok(());
         };
         let tally = &mut self.tally.0;
+        let stands = connection.stage == Stage::Open;
         let max = self.limits.message_bytes_max;
         let mut over = Vec::new();
         for (&stream, reading) in &mut connection.streams {
@@ -239,20 +244,14 @@ impl Inbound {
                 actions.push(deliver(LANE, number, payload, now));
             }
             let waits = framed.waits_at(place);
-            // Of a connection that is lost no more can come: that is no fault of the other end's.
-            if (reading.fin || reading.cut) && !waits && !connection.lost {
+            // What one that is left or lost lacks is no fault of the other end's.
+            if (reading.fin || reading.cut) && !waits && stands {
                 reading.decoder.finish()?;
                 over.push(stream);
                 continue;
             }
             reading.own();
-            pause_while(
-                waits,
-                place,
-                reading,
-                connection.lost || reading.cut,
-                actions,
-            );
+            pause_while(waits, place, reading, stands && !reading.cut, actions);
         }
         for stream in over {
             connection.streams.remove(&stream);
@@ -420,11 +419,11 @@ fn pause_while(
     waits: bool,
     place: Place,
     reading: &mut Reading,
-    lost: bool,
+    stands: bool,
     actions: &mut Vec<Action>,
 ) {
     let Place { attempt, stream } = place;
-    if waits != reading.paused && !reading.fin && !lost {
+    if waits != reading.paused && !reading.fin && stands {
         reading.paused = waits;
         actions.push(match waits {
             true => Action::PauseReading { attempt, stream },

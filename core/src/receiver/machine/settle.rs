@@ -1,5 +1,6 @@
 //! What a receiver decides, once a step.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -7,7 +8,7 @@ use super::PeerReceiverMachine;
 use crate::inbound::Closing;
 use crate::outbound::Flow;
 use crate::receiver::phase::Phase;
-use crate::{Action, CloseCode, FailReason, Outcome, Time, UnknownReason};
+use crate::{Action, Attempt, CloseCode, FailReason, Outcome, Time, UnknownReason};
 
 impl PeerReceiverMachine {
     /// Looks at the whole state and says what is to be done.
@@ -67,7 +68,7 @@ impl PeerReceiverMachine {
             }
         };
         for (attempt, error) in core::mem::take(&mut self.broken) {
-            if self.has(attempt) {
+            if self.inbound.stands(attempt) {
                 self.tally.0.stats.protocol_errors += 1;
                 self.inbound.part_from(attempt);
                 closings.push((attempt, Closing::Protocol(error)));
@@ -75,8 +76,8 @@ impl PeerReceiverMachine {
         }
         actions.extend(closings.iter().map(|(attempt, it)| it.close(*attempt)));
         for attempt in core::mem::take(&mut self.cut) {
-            if self.has(attempt) {
-                self.inbound.part_from(attempt);
+            if self.inbound.stands(attempt) {
+                self.inbound.leave(attempt);
                 let (code, reason) = (CloseCode::Done, String::new());
                 actions.push(Action::Close {
                     attempt,
@@ -85,7 +86,13 @@ impl PeerReceiverMachine {
                 });
             }
         }
-        if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
+        self.settle_carrier();
+    }
+
+    /// Replies go no further on a connection that does not stand.
+    fn settle_carrier(&mut self) {
+        let carrier = self.outbound.carrier();
+        if carrier.is_some_and(|it| !self.inbound.stands(it)) {
             self.tally.0.since = self.now;
             self.outbound.detach(self.now);
         }
@@ -145,24 +152,21 @@ impl PeerReceiverMachine {
             || self.outbound.is_settled() && self.outbound.is_complete()
     }
 
-    /// Closes each connection that has nothing left to say and be told, and ends with the last.
+    /// Closes each connection that has nothing left to say and be told, and ends with the last. Without
+    /// lanes what had come on them by then is the application's to take first: nobody sends it again.
     fn end_connections(&mut self, actions: &mut Vec<Action>) {
-        let mut awaited = alloc::collections::BTreeSet::new();
-        if let Phase::Draining { .. } = self.phase {
+        let draining = matches!(self.phase, Phase::Draining { .. });
+        let mut awaited = BTreeSet::new();
+        if draining {
             awaited = self.inbound.awaited();
             awaited.extend(self.outbound.carrier().filter(|_| !self.has_replied()));
-            if self.inbound.holds_messages() {
-                // They are the application's to take, and nobody sends them again.
-                awaited.extend(self.inbound.attempts());
-            }
         }
-        let done: Vec<_> = self
-            .inbound
-            .attempts()
-            .filter(|attempt| !awaited.contains(attempt))
-            .collect();
-        for attempt in done {
-            self.inbound.part_from(attempt);
+        let standing: Vec<Attempt> = self.inbound.standing().collect();
+        for attempt in standing {
+            if awaited.contains(&attempt) {
+                continue;
+            }
+            self.inbound.leave(attempt);
             let reason = String::from("the receiver stops");
             actions.push(Action::Close {
                 attempt,
@@ -170,17 +174,13 @@ impl PeerReceiverMachine {
                 reason,
             });
         }
-        let draining = matches!(self.phase, Phase::Draining { .. });
-        if draining && self.inbound.holds_messages() {
+        if draining && (self.connections() > 0 || self.inbound.owes_messages()) {
+            self.settle_carrier();
             return;
         }
-        if self.connections() == 0 {
-            self.phase = self.phase.close();
-            self.inbound.forget();
-            self.outbound
-                .abandon(FailReason::Stopped, UnknownReason::Stopped);
-        } else if self.outbound.carrier().is_some_and(|it| !self.has(it)) {
-            self.outbound.detach(self.now);
-        }
+        self.phase = self.phase.close();
+        self.inbound.forget();
+        self.outbound
+            .abandon(FailReason::Stopped, UnknownReason::Stopped);
     }
 }

@@ -11,6 +11,7 @@ mod framed;
 mod hostile;
 mod identity;
 mod lanes;
+mod leaving;
 mod limits;
 mod loss;
 mod masquerade;

@@ -201,14 +201,35 @@ fn a_drain_waits_for_the_answer_to_what_was_delivered() {
     connect(&mut machine);
     deliver(&mut machine);
     let mode = StopMode::Drain(core::time::Duration::from_secs(1));
-    assert_eq!(step(&mut machine, [Event::Stop { mode }]), []);
-    assert!(!machine.is_closed());
-    let below = 1;
-    let actions = step(&mut machine, [Event::Consumed { lane: LANE, below }]);
+    let actions = step(&mut machine, [Event::Stop { mode }]);
     assert!(
         matches!(&actions[..], [Action::Close { .. }]),
         "{actions:?}"
     );
+    assert_eq!(step(&mut machine, [lost(1)]), []);
+    assert!(!machine.is_closed());
+    let below = 1;
+    assert_eq!(
+        step(&mut machine, [Event::Consumed { lane: LANE, below }]),
+        []
+    );
+    assert!(machine.is_closed());
+}
+
+#[test]
+fn what_had_come_when_a_receiver_stopped_is_given_out_before_it_ends() {
+    let mut machine = plain();
+    connect(&mut machine);
+    let mode = StopMode::Drain(core::time::Duration::from_secs(1));
+    step(&mut machine, [Event::Stop { mode }]);
+    assert_eq!((machine.connections(), machine.carrier()), (1, None));
+    deliver(&mut machine);
+    assert_eq!(machine.stats().delivered, 1);
+    let below = 1;
+    let consumed = Event::Consumed { lane: LANE, below };
+    assert_eq!(step(&mut machine, [consumed]), []);
+    assert!(!machine.is_closed(), "more may have come");
+    assert_eq!(step(&mut machine, [lost(1)]), []);
     assert!(machine.is_closed());
 }
 
