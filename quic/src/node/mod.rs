@@ -321,7 +321,7 @@ impl<P: PeerId> NodeMachine<P> {
     /// says when that is done. A second call may only shorten the first.
     pub fn stop_peer(&mut self, now: Time, peer: PeerHandle, mode: StopMode) {
         let now = self.net.clock.advance(now);
-        self.renew_no_more(peer);
+        self.renew_no_more(now, peer);
         self.step_peer(now, peer, [Event::Stop { mode }]);
     }
 
@@ -331,13 +331,7 @@ impl<P: PeerId> NodeMachine<P> {
     pub fn remove_peer(&mut self, handle: PeerHandle) {
         let now = self.net.clock.latest();
         if self.peers.get(&handle).is_some_and(|peer| !peer.stopped) {
-            self.step_peer(
-                now,
-                handle,
-                [Event::Stop {
-                    mode: StopMode::Remove,
-                }],
-            );
+            self.stop_peer(now, handle, StopMode::Remove);
         }
         self.forget_source(handle);
         if let Some(mut peer) = self.peers.remove(&handle) {

@@ -201,16 +201,18 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// A peer that stops does so as who this node was when it connected: nothing is kept from its
-    /// machine any more.
-    pub(super) fn renew_no_more(&mut self, handle: PeerHandle) {
+    /// A peer that stops does so as who this node was when it connected: its machine is told first what
+    /// was kept from it.
+    pub(super) fn renew_no_more(&mut self, now: Time, handle: PeerHandle) {
         self.drop_spare(handle);
         let link = self.peers.get(&handle).and_then(|peer| peer.link);
         if let Some((_, id)) = link
             && let Some(link) = self.net.link_mut(id)
+            && link.drain.is_some()
         {
             link.release();
-            self.net.mark_dirty(id);
+            let events = std::mem::take(&mut link.events);
+            self.step_peer(now, handle, events);
         }
     }
 

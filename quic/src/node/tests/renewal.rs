@@ -341,3 +341,33 @@ fn a_snapshot_tells_what_its_connection_is() {
         assert_eq!(snapshot.connection, None);
     }
 }
+
+#[test]
+fn what_was_acknowledged_counts_where_a_peer_stops_while_another_identity_takes_over() {
+    let round_trip = 400 * MS;
+    let (mut world, peer) = connected(|it| it.acki_nacki(), &[1, 3]);
+    world.one_way = round_trip / 2;
+    world.run(2 * SECOND);
+    replace(&mut world, 1, 3);
+    let mut queued = Vec::new();
+    for id in 0..95 {
+        queued.push(world.now);
+        world.queue(1, peer, messages(id, 1));
+        world.run(10 * MS);
+    }
+    let now = world.now;
+    assert_eq!(world.end(1).connected(peer), 1, "it still drains");
+    world.end(1).node.stop_peer(now, peer, StopMode::Abort);
+    world.run(MS);
+    let settled = world.end(1).settled(peer);
+    let came = settled.iter().filter(|(id, _)| {
+        let since = now.saturating_since(queued[id.0 as usize]);
+        since > round_trip + 50 * MS
+    });
+    let outcomes: Vec<Outcome> = came.map(|(_, outcome)| outcome.clone()).collect();
+    let written = |it: &Outcome| *it == Outcome::Written;
+    assert!(
+        outcomes.len() > 40 && outcomes.iter().all(written),
+        "{outcomes:?}"
+    );
+}
