@@ -4,6 +4,7 @@
 //! 32 bytes) and its signature (64 bytes) of the certificate's SubjectPublicKeyInfo in DER, one
 //! behind the other. That is how nodes of the Acki Nacki network say whose they are.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -164,18 +165,37 @@ pub(crate) fn owners_of(
     owners.ok_or(CertificateProblem::OwnerSignature)
 }
 
-/// Whether at least one of these owns a certificate.
-pub(crate) fn is_owned_by(
-    certificate: &CertificateDer<'_>,
-    trusted: impl Fn(&Owner) -> bool,
-) -> Result<(), CertificateProblem> {
-    let owners = owners_of(certificate)?;
-    if owners.is_empty() {
-        Err(CertificateProblem::OwnersMissing)
-    } else if owners.iter().any(trusted) {
-        Ok(())
-    } else {
-        Err(CertificateProblem::OwnerNotTrusted)
+/// The owners of a certificate, whose signatures are checked when they are first asked for, and once.
+#[derive(Debug)]
+pub(crate) struct Owners<'a> {
+    certificate: &'a CertificateDer<'a>,
+    found: OnceCell<Result<BTreeSet<Owner>, CertificateProblem>>,
+}
+
+impl<'a> Owners<'a> {
+    pub(crate) fn of(certificate: &'a CertificateDer<'a>) -> Self {
+        let found = OnceCell::new();
+        Self { certificate, found }
+    }
+
+    pub(crate) fn get(&self) -> Result<&BTreeSet<Owner>, CertificateProblem> {
+        let found = self.found.get_or_init(|| owners_of(self.certificate));
+        found.as_ref().map_err(Clone::clone)
+    }
+
+    /// Whether at least one of them is one of these.
+    pub(crate) fn include(
+        &self,
+        trusted: impl Fn(&Owner) -> bool,
+    ) -> Result<(), CertificateProblem> {
+        let owners = self.get()?;
+        if owners.is_empty() {
+            Err(CertificateProblem::OwnersMissing)
+        } else if owners.iter().any(trusted) {
+            Ok(())
+        } else {
+            Err(CertificateProblem::OwnerNotTrusted)
+        }
     }
 }
 

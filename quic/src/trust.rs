@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 
 use crate::authority::{Authority, Members, PeerName, problem_of};
 use crate::certificate::Parts;
-use crate::owner::{is_owned_by, owners_of};
+use crate::owner::Owners;
 use crate::tls::{self, PROVIDER};
 use crate::{Naming, NodeConfig, Owner};
 
@@ -51,8 +51,8 @@ impl Trust {
         let Some((end_entity, intermediates)) = chain.split_first() else {
             return refuse(None, CertificateProblem::Missing);
         };
-        let key = match named(end_entity, naming) {
-            Ok(key) => key,
+        let (key, owners) = match named(end_entity, naming) {
+            Ok(named) => named,
             Err(why) => return refuse(None, why),
         };
         match self {
@@ -68,7 +68,7 @@ impl Trust {
                     Err(why) => refuse(Some(key), why),
                 }
             }
-            Self::Owners(owners) => match is_owned_by(end_entity, |owner| owners.contains(owner)) {
+            Self::Owners(trusted) => match owners.include(|owner| trusted.contains(owner)) {
                 Ok(()) => Ok(key),
                 Err(why) => refuse(Some(key), why),
             },
@@ -93,12 +93,13 @@ impl Trust {
 }
 
 /// What whoever shows this certificate is known by, if the certificate is of the form that goes with
-/// such names.
-pub(crate) fn named(
-    end_entity: &CertificateDer<'_>,
+/// such names; and its owners.
+pub(crate) fn named<'a>(
+    end_entity: &'a CertificateDer<'a>,
     naming: Naming,
-) -> Result<PeerKey, CertificateProblem> {
+) -> Result<(PeerKey, Owners<'a>), CertificateProblem> {
     let key = naming.key_of(end_entity).map_err(problem_of)?;
+    let owners = Owners::of(end_entity);
     match naming {
         Naming::Key => {}
         Naming::Certificate => {
@@ -106,10 +107,10 @@ pub(crate) fn named(
             if !parts.is_self_signed(&PROVIDER.signature_verification_algorithms) {
                 return Err(CertificateProblem::BadSignature);
             }
-            owners_of(end_entity)?;
+            owners.get()?;
         }
     }
-    Ok(key)
+    Ok((key, owners))
 }
 
 /// How far the accepting side judges a certificate within TLS, before the dialler has proven to hold
@@ -148,9 +149,10 @@ impl Admission {
         if !tls::is_small(end_entity, intermediates) {
             return Err(refuse(CertificateProblem::TooLarge));
         }
-        let key = named(end_entity, self.naming).map_err(refuse)?;
-        if let Some(owners) = &self.owners {
-            is_owned_by(end_entity, |owner| owners.contains(owner)).map_err(refuse)?;
+        let (key, owners) = named(end_entity, self.naming).map_err(refuse)?;
+        if let Some(trusted) = &self.owners {
+            let included = owners.include(|owner| trusted.contains(owner));
+            included.map_err(refuse)?;
         }
         Ok(key)
     }
@@ -211,7 +213,7 @@ impl Expectation {
         if !tls::is_small(end_entity, intermediates) {
             return Err(refuse(CertificateProblem::TooLarge));
         }
-        let key = named(end_entity, self.naming).map_err(refuse)?;
+        let (key, owners) = named(end_entity, self.naming).map_err(refuse)?;
         match &self.expected {
             &Expected::Key(expected) if key == expected => Ok(key),
             &Expected::Key(expected) => Err(LinkError::WrongIdentity {
@@ -222,7 +224,8 @@ impl Expectation {
                 .vouches_for_listener(name, end_entity, intermediates, self.now)
                 .map(|()| key)
                 .map_err(refuse),
-            Expected::Owner(expected) => is_owned_by(end_entity, |owner| owner == expected)
+            Expected::Owner(expected) => owners
+                .include(|owner| owner == expected)
                 .map(|()| key)
                 .map_err(refuse),
         }

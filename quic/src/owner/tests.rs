@@ -104,7 +104,7 @@ fn one_trusted_owner_is_enough() {
     let certificate = |numbers| self_made(numbers).certified().cert[0].clone();
     let judge = |numbers, trusted| {
         let trusted = owners(trusted);
-        is_owned_by(&certificate(numbers), |it| trusted.contains(it))
+        Owners::of(&certificate(numbers)).include(|it| trusted.contains(it))
     };
     assert_eq!(judge(&[1, 2], &[2, 3]), Ok(()));
     let not_trusted = Err(CertificateProblem::OwnerNotTrusted);

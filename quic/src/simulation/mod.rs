@@ -27,7 +27,8 @@ use crate::{Naming, Owner, owner, trust};
 ///
 /// Why it is refused there, whoever is trusted.
 pub fn known_by_certificate(certificate: &[u8]) -> Result<PeerKey, CertificateProblem> {
-    trust::named(&CertificateDer::from(certificate), Naming::Certificate)
+    let certificate = CertificateDer::from(certificate);
+    trust::named(&certificate, Naming::Certificate).map(|(key, _)| key)
 }
 
 /// Who owns a certificate in DER, whether or not its own key has signed it.
