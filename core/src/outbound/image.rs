@@ -318,3 +318,6 @@ impl PlainStreams {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::carrier::Carrier;
+use super::framed::FramedStream;
 use super::message::{GivenUp, Message, Why};
 use super::plain::PlainStreams;
 use super::*;
@@ -176,6 +177,35 @@ fn check_sees_what_is_wrong_with_messages_on_streams() {
         let mut wrong = streams.clone();
         break_it(&mut wrong);
         assert_eq!(wrong.check().unwrap_err().id, "I9");
+    }
+}
+
+#[test]
+fn check_sees_what_is_wrong_with_the_one_stream() {
+    let mut outbound = Outbound::without_lanes(SendLimits::default(), Protocol::Framed);
+    outbound.attach(Attempt(0), Time::ZERO);
+    let mut transfers = 0;
+    for id in (0..3).map(MessageId) {
+        let (payload, options) = (Bytes::from_static(b"payload"), MessageOptions::default());
+        let queued = outbound.queue(Time::ZERO, id, Lane(0), payload, options);
+        assert_eq!(queued, Ok(()));
+        outbound.write(Flow::Running, &mut transfers, &mut Vec::new());
+        outbound.written(TransferId(id.0));
+    }
+    assert_eq!(outbound.check(), Ok(()));
+    let broken: [fn(&mut FramedStream); 6] = [
+        |it| it.batches[1].transfer = TransferId(0),
+        |it| it.batches[2].first = MessageId(0),
+        |it| it.batches[1].last = MessageId(3),
+        |it| it.acknowledged = Some(MessageId(1)),
+        |it| it.last = Some(MessageId(1)),
+        |it| it.writing = Some(TransferId(1)),
+    ];
+    for break_it in broken {
+        let mut wrong = outbound.clone();
+        let carrier = wrong.carrier.as_mut().unwrap();
+        break_it(carrier.framed_mut().unwrap());
+        assert_eq!(wrong.check().map_err(|it| it.id), Err("I9"));
     }
 }
 

@@ -10,6 +10,7 @@ mod canonical;
 mod checking;
 mod composing;
 mod connecting;
+mod framed;
 mod giving_up;
 #[cfg(feature = "trace")]
 mod image;

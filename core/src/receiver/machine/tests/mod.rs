@@ -10,6 +10,7 @@ use crate::{CloseCode, ProtocolError, RefuseCode, RejectReason, TransferId};
 mod budget;
 mod ending;
 mod errors;
+mod framed;
 mod lane;
 mod plain;
 mod refusals;
