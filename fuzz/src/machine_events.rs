@@ -127,7 +127,8 @@ fn sender(protocol: Protocol, mut choices: Choices<'_>, tape: Tape<'_>) {
     }
 }
 
-/// An event of a connection that is not the present one changes nothing but a counter.
+/// An event of a connection that is not the present one, nor one that was left, changes nothing but a
+/// counter.
 fn judge_stale(
     before: &PeerSenderMachine,
     after: &PeerSenderMachine,
@@ -147,7 +148,8 @@ fn judge_stale(
         | Event::ProbeAnswered { attempt } => *attempt,
         _ => return,
     };
-    if before.state().link().attempt() == Some(named) {
+    let state = before.state();
+    if [state.link().attempt(), state.left()].contains(&Some(named)) {
         return;
     }
     let (mut without, mut same) = (before.clone(), Vec::new());

@@ -25,6 +25,9 @@ pub enum Trust {
     /// Whose certificate is signed by at least one of these owners, and by every other owner that it
     /// names. Certificates are taken for their keys and owners alone: neither names nor dates
     /// count.
+    ///
+    /// Whoever is an owner can sign for any number of keys, so what one key may have (places, bytes,
+    /// sessions) does not hold an owner: what the whole node may have does.
     Owners(BTreeSet<Owner>),
 }
 

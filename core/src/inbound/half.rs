@@ -101,6 +101,13 @@ impl Inbound {
     }
 
     pub(crate) fn connected(&mut self, attempt: Attempt) {
+        // All that had come on one that we left was told before (`Action::Close`).
+        while let Some(left) = self.left()
+            && let Some(connection) = self.connections.remove(&left)
+        {
+            self.keep_whole(left, connection);
+            self.lose_lanes(left);
+        }
         if let OtherHalf::Framed(framed) = &mut self.other {
             framed.connected(attempt);
         }
@@ -331,8 +338,13 @@ impl Inbound {
     /// Whether there are messages that the other end takes for received, and that the application has
     /// not answered: they are held, or may still be read from a connection that we left.
     pub(crate) fn owes_messages(&self) -> bool {
-        let mut connections = self.connections.values();
-        self.holds_messages() || connections.any(|it| it.stage == Stage::Left)
+        self.holds_messages() || self.left().is_some()
+    }
+
+    /// A connection that we left, while its loss is still to be told.
+    pub(crate) fn left(&self) -> Option<Attempt> {
+        let mut connections = self.connections.iter();
+        connections.find_map(|(&attempt, it)| (it.stage == Stage::Left).then_some(attempt))
     }
 
     /// Connections that stand, oldest first.

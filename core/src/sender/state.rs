@@ -210,6 +210,12 @@ impl State {
         self.backoff
     }
 
+    /// The connection that was closed last, without lanes, until the world tells that it is lost: what had
+    /// come on it is still taken. None with lanes.
+    pub fn left(&self) -> Option<Attempt> {
+        self.inbound.left()
+    }
+
     /// The peer's addresses, in the order in which they are tried.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses

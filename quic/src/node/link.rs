@@ -402,7 +402,7 @@ impl Link {
             Owner::Accepted { .. } => true,
             Owner::Spare { .. } | Owner::Handshaking { .. } | Owner::Nobody => false,
         };
-        is_up && self.lost.is_none() && !self.protocol.has_lanes()
+        is_up && !self.protocol.has_lanes()
     }
 
     /// Closes it towards the other end. The owner is told all that had come, since the other end takes
@@ -419,7 +419,8 @@ impl Link {
         self.connection
             .close(now, quic_code(code), Bytes::from(reason));
         self.release();
-        self.lost = Some(error);
+        // It may have ended before, and only part of it have been read.
+        self.lost.get_or_insert(error);
         self.hear();
         self.lose_streams();
         if let Some(attempt) = self.attempt() {

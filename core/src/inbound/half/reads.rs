@@ -269,7 +269,7 @@ impl Inbound {
     }
 
     /// A connection is gone: what came whole without a lane, and has no room, is kept for later.
-    fn keep_whole(&mut self, attempt: Attempt, connection: Connection) {
+    pub(super) fn keep_whole(&mut self, attempt: Attempt, connection: Connection) {
         let max = self.limits.message_bytes_max;
         for (stream, mut reading) in connection.streams {
             let place = Place { attempt, stream };
