@@ -35,11 +35,20 @@ impl World<'_> {
         let settled = self.run_until(by, |world| world.oracle.is_settled())?;
         self.judge_liveness(replies, settled)?;
         self.count_connections()?;
-        let forgot = |place: Place| self.hosts[usize::from(place)].forgot;
+        let forgot = |place: Place, target| {
+            let host = &self.hosts[usize::from(place)];
+            match target {
+                Target::Peer(_) => host.forgot,
+                Target::Session(_) => host.forgot.max(host.dropped),
+            }
+        };
         if let Some(index) = self.oracle.vanished(forgot) {
             return broken(
                 "I3",
-                format!("message {index} is delivered, and was never received"),
+                format!(
+                    "message {index} is {:?}, and was never received",
+                    self.oracle.messages[index].outcome
+                ),
             );
         }
         self.stop_all()

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{CloseCode, Lane, LinkError, Outcome, PeerEvent, RefuseCode, Time};
+use peer_sender_core::{
+    CloseCode, Lane, LinkError, Outcome, PeerEvent, RefuseCode, StopReason, Time,
+};
 use peer_sender_quic::{NodeEvent, PeerHandle, Source, Target};
 
 use super::host::Waiting;
@@ -199,6 +201,9 @@ impl World<'_> {
             }
             PeerEvent::SenderStopped { reason } => {
                 own.stopped = true;
+                if *reason != StopReason::Drained {
+                    host.dropped = Some(self.now);
+                }
                 if let Some(by) = own.stops_by
                     && now.saturating_since(by) > slack
                 {

@@ -65,6 +65,8 @@ pub(super) struct Host {
     /// When it forgot for the last time what it had not handed to its application: its process
     /// ended, or its clock leapt beyond what sessions live.
     pub(super) forgot: Option<Time>,
+    /// When it parted from a peer for the last time without regard to what that had sent.
+    pub(super) dropped: Option<Time>,
     pub(super) socket: VecDeque<Datagram>,
     /// When it is woken, by the world's clock.
     pub(super) wake: Option<Time>,
@@ -113,6 +115,7 @@ impl Host {
             frozen: false,
             thawed: Time::ZERO,
             forgot: None,
+            dropped: None,
             socket: VecDeque::new(),
             wake: None,
             until: None,

@@ -276,17 +276,27 @@ impl Oracle {
         self.withdraw(from, life, target, 0, usize::MAX);
     }
 
-    /// A message for a listener that its transport had, and its application never got. One that is
-    /// too large may have come whole before its sender heard of that. `forgot`: when a node last lost
-    /// what its application had not got.
-    pub(in crate::net) fn vanished(&self, forgot: impl Fn(Place) -> Option<Time>) -> Option<usize> {
+    /// A message that its receiver's transport had, and its application never got. One that is too large
+    /// may have come whole before its sender heard of that; under the framed protocol it costs what
+    /// stands behind it too. `forgot`: when a node last lost what its application had not got, as a
+    /// listener or of its peers.
+    pub(in crate::net) fn vanished(
+        &self,
+        forgot: impl Fn(Place, Target) -> Option<Time>,
+    ) -> Option<usize> {
+        let is_large = |told: &Told| told.payload.len() > self.taken_bytes_max;
         self.messages.iter().position(|told| {
-            let delivered = matches!(told.outcome, Some(Outcome::Delivered(_)));
-            let own = self.channels.get(told.channel);
-            let own = own.filter(|it| matches!(it.target, Target::Peer(_)));
-            let kept = own.is_some_and(|own| forgot(own.to).is_none_or(|at| at < told.at));
-            let large = told.payload.len() > self.taken_bytes_max;
-            delivered && kept && told.received == 0 && told.is_named() && !large
+            let arrived = matches!(
+                told.outcome,
+                Some(Outcome::Delivered(_) | Outcome::Written)
+            );
+            let Some(own) = self.channels.get(told.channel) else {
+                return false;
+            };
+            let kept = forgot(own.to, own.target).is_none_or(|at| at < told.at);
+            let mut others = own.messages.iter().filter_map(|&it| self.messages.get(it));
+            let large = is_large(told) || self.framed && others.any(is_large);
+            arrived && kept && told.received == 0 && told.is_named() && !large
         })
     }
 
