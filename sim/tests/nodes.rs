@@ -93,6 +93,47 @@ at 5500ms restart 0
 at 6s send 1>0 lane 0 count 10 bytes 1000
 ";
 
+/// A seed, made small: a stranger sends something of an older connection in the dialler's name.
+const SPOOFED: &str = "
+set layer quic
+set seed 14738892158316249031
+set crypto tls
+set nodes 2
+set listen 0
+set dial 1>0
+set end 22727257us
+set backoff_max 105151us
+set refusal_backoff_max 6698339us
+set idle_timeout 10s
+set disconnect_after 0s
+set lanes 1
+set queue_messages_max 8192
+set flight_messages_max 153
+set message_bytes_max 65536
+set taken_bytes_max 1024
+set inbound_bytes_max 67380
+set inbound_bytes_total_max 118546
+set connections_max 2
+set handshakes_max 2
+set sessions_max 4
+set sessions_per_key_max 1
+set segments 2
+set socket 4
+set plain no
+set jitter no
+set at_most_once yes
+set drop_oldest no
+set reports yes
+
+at 13325709us crash 1
+at 13325709us restart 1
+at 13638304us send 1>0 lane 0 count 15 bytes 9
+at 14034563us stranger 0 replays count 3 every 22us
+at 16210670us crash 0
+at 16210670us restart 0
+at 17702276us stranger 0 resets count 1 every 204us
+";
+
 /// As a fuzzer found it, made small.
 const OVERTAKEN: &str = "
 set layer quic
@@ -197,6 +238,14 @@ fn a_peer_that_began_anew_is_dialled_at_its_reset_or_after_its_silence() {
     let by_silence = dialled_at(&mute);
     assert!(by_silence >= Time::from_secs(11), "{by_silence:?}");
     assert!(by_silence <= Time::from_millis(15_300), "{by_silence:?}");
+}
+
+/// Checks: L7
+#[test]
+fn a_reset_that_a_stranger_has_asked_for_ends_no_other_connection() {
+    let report = SPOOFED.parse::<Scenario>().unwrap().run().unwrap();
+    assert_eq!(report.faults.of(Fault::Reset), 1);
+    assert_eq!(report.outcomes.delivered, report.messages);
 }
 
 /// The timer for what the old path lost fires on a new one, on which nothing is under way.

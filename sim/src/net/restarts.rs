@@ -8,6 +8,7 @@ use peer_sender_quic::Target;
 use super::link::Datagram;
 use super::op::Place;
 use super::oracle::{Broken, broken};
+use super::stranger::Stranger;
 use super::world::World;
 
 /// Whom a node is connected to, or was last.
@@ -55,6 +56,9 @@ impl World<'_> {
             .ended
             .is_none_or(|at| now.saturating_since(at) > LINGERS);
         let same_place = own.reaching == Some(sender) && own.address == Some(datagram.from);
+        // A stranger may have been answered, who has sent in its name something of an older connection.
+        let spoofed = |it: &Stranger| it.has_spoofed(datagram.to);
+        let alone = alone && !self.stranger.as_ref().is_some_and(spoofed);
         meeting.reset |= datagram.reset && life > meeting.life && alone && same_place;
     }
 

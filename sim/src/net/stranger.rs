@@ -1,7 +1,7 @@
 //! Somebody who is no node, who sees what goes over the network and sends what it likes, from any
 //! address; and has no secret of any node's.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub(super) struct Stranger {
     rng: Rng,
     /// What nodes have sent, the newest last.
     seen: VecDeque<Datagram>,
+    /// Nodes' addresses from which it has seemed to send.
+    spoofed: BTreeSet<SocketAddr>,
     addresses: u16,
     /// Writes its first packets. None as long as there were none.
     dialler: Option<Dialler>,
@@ -48,9 +50,15 @@ impl Stranger {
         Self {
             rng: Rng::new(mix(seed, 0x7374_7261)),
             seen: VecDeque::new(),
+            spoofed: BTreeSet::new(),
             addresses: 0,
             dialler: None,
         }
+    }
+
+    /// Whether it has seemed to be whoever is at this address: what comes there may answer the stranger.
+    pub(super) fn has_spoofed(&self, address: SocketAddr) -> bool {
+        self.spoofed.contains(&address)
     }
 
     /// Sees what a node sends.
@@ -213,6 +221,9 @@ impl World<'_> {
             }
         };
         let at = self.now + below(&mut stranger.rng, UNDER_WAY);
+        if from != own {
+            stranger.spoofed.insert(from);
+        }
         self.report.faults.count(fault);
         let datagram = Datagram {
             sender: None,

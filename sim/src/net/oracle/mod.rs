@@ -286,10 +286,7 @@ impl Oracle {
     ) -> Option<usize> {
         let is_large = |told: &Told| told.payload.len() > self.taken_bytes_max;
         self.messages.iter().position(|told| {
-            let arrived = matches!(
-                told.outcome,
-                Some(Outcome::Delivered(_) | Outcome::Written)
-            );
+            let arrived = matches!(told.outcome, Some(Outcome::Delivered(_) | Outcome::Written));
             let Some(own) = self.channels.get(told.channel) else {
                 return false;
             };
