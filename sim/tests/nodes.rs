@@ -134,6 +134,51 @@ at 16210670us restart 0
 at 17702276us stranger 0 resets count 1 every 204us
 ";
 
+/// Another one: a dialler takes another connection id just before a reset of the one before comes.
+const ANOTHER_ID: &str = "
+set layer quic
+set seed 2505230777546562126
+set crypto tls
+set nodes 4
+set listen 0
+set listen 1
+set dial 2>0
+set dial 3>0
+set share 1>0
+set v6 0
+set v6 1
+set v6 3
+set end 28849404us
+set backoff_max 101537us
+set refusal_backoff_max 5000004us
+set idle_timeout 10s
+set disconnect_after 5min
+set lanes 4
+set queue_messages_max 8192
+set flight_messages_max 8192
+set message_bytes_max 65536
+set taken_bytes_max 1048576
+set inbound_bytes_max 1048658
+set inbound_bytes_total_max 536870912
+set connections_max 4096
+set handshakes_max 64
+set sessions_max 4096
+set sessions_per_key_max 16
+set segments 6
+set socket 7
+set plain no
+set jitter yes
+set at_most_once no
+set drop_oldest no
+set reports yes
+
+at 3829224us send 2>0 lane 1 count 31 bytes 1
+at 8039285us crash 0
+at 8039285us restart 0
+at 10677902us send 2>0 lane 3 count 1 bytes 0
+at 10682331us changed 2
+";
+
 /// As a fuzzer found it, made small.
 const OVERTAKEN: &str = "
 set layer quic
@@ -238,6 +283,13 @@ fn a_peer_that_began_anew_is_dialled_at_its_reset_or_after_its_silence() {
     let by_silence = dialled_at(&mute);
     assert!(by_silence >= Time::from_secs(11), "{by_silence:?}");
     assert!(by_silence <= Time::from_millis(15_300), "{by_silence:?}");
+}
+
+/// Checks: L7
+#[test]
+fn a_reset_of_an_earlier_connection_id_is_not_heeded() {
+    let report = ANOTHER_ID.parse::<Scenario>().unwrap().run().unwrap();
+    assert_eq!(report.outcomes.delivered, report.messages);
 }
 
 /// Checks: L7

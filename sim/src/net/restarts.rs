@@ -18,7 +18,8 @@ pub(super) struct Meeting {
     life: u32,
     /// When something came from it last, by the node's clock.
     heard: Time,
-    /// When a connection before this one ended, by the node's clock.
+    /// When a connection before this one ended, or this one took another id of the peer's, by the node's
+    /// clock.
     ended: Option<Time>,
     /// A reset came, which ends the connection.
     reset: bool,
@@ -29,6 +30,12 @@ impl Meeting {
         (self.life, self.heard, self.reset) = (life, now, false);
     }
 
+    /// The connection uses another id of the peer's from now on. A reset of the one before is none of it
+    /// (RFC 9000 section 10.3.1).
+    pub(super) fn goes_by_another_id(&mut self, now: Time) {
+        self.ended = Some(now);
+    }
+
     pub(super) fn ends(&mut self, now: Time) {
         (self.ended, self.reset) = (Some(now), false);
     }
@@ -37,7 +44,7 @@ impl Meeting {
 impl World<'_> {
     /// A node is given a datagram: notes what it says of whoever it is connected to.
     pub(super) fn meet(&mut self, place: Place, datagram: &Datagram) {
-        // Packets of an older connection may ask for resets of their own for so long.
+        // Packets of an older connection, or id, may ask for resets of their own for so long.
         const LINGERS: Duration = Duration::from_secs(120);
         let Some((sender, life)) = datagram.sender else {
             return;

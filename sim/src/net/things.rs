@@ -166,6 +166,9 @@ impl World<'_> {
             Op::Changed(_) => {
                 if let (false, Some(node)) = (host.frozen, &mut host.node) {
                     node.network_changed(now);
+                    for dialled in host.dialled.values_mut() {
+                        dialled.meeting.goes_by_another_id(now);
+                    }
                     self.touch(place);
                 }
             }
