@@ -97,7 +97,53 @@ fn a_plain_write_is_one_message() {
         machine.lane_of(Attempt(0), stream(Side::Local)),
         Some(Lane(0))
     );
+    assert_eq!(machine.lane_of(Attempt(0), stream(Side::Remote)), None);
     assert_eq!(machine.lane(Lane(0)).unwrap().holdup, Holdup::QuicBlocked);
+}
+
+#[test]
+fn a_framed_write_is_all_that_it_was_composed_of() {
+    let config = config().with_protocol(Protocol::Framed).unwrap();
+    let mut bench = Bench::with(config);
+    bench.step([]);
+    bench.confirm();
+    let (one, other) = (bench.message(b"a"), bench.message(b"b"));
+    assert_eq!(written(&mut bench, [one, other].into()), [[0, 1]]);
+    let transfer = TransferId(0);
+    let taken = Event::TransferFinished { transfer };
+    let (next, last) = (bench.message(b"c"), bench.message(b"d"));
+    assert_eq!(written(&mut bench, [taken, next, last].into()), [[2, 3]]);
+    let opener = Side::Local;
+    let stream = StreamId { opener, index: 0 };
+    let of = |attempt| bench.machine.messages_of(Attempt(attempt), stream, &[]);
+    assert_eq!(of(0), [MessageId(2), MessageId(3)]);
+    assert_eq!(of(1), []);
+}
+
+#[test]
+fn a_stream_is_known_by_its_lane() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    let (id, lane) = (MessageId(100), Lane(3));
+    let (payload, options) = (bytes::Bytes::new(), MessageOptions::default());
+    let queued = Event::MessageQueued {
+        id,
+        lane,
+        payload,
+        options,
+    };
+    let mut actions = Vec::new();
+    bench.machine.handle(bench.now, [queued], &mut actions);
+    let lanes = (0..3).map(|index| {
+        let opener = Side::Local;
+        bench
+            .machine
+            .lane_of(Attempt(0), StreamId { opener, index })
+    });
+    assert_eq!(
+        lanes.collect::<Vec<_>>(),
+        [Some(Lane(0)), Some(Lane(3)), None]
+    );
 }
 
 #[test]
