@@ -74,12 +74,19 @@ pub(crate) async fn a_dialler_that_is_not_trusted_is_told_so_and_is_told_of<R: R
         .unwrap();
     let peer = peer(&node, listener.local_addr());
     let mut events = peer.events();
-    let event = event_where(&mut events, |event| {
-        matches!(event, PeerEvent::Disconnected { .. })
-    })
-    .await;
-    let PeerEvent::Disconnected { error, .. } = event else {
-        unreachable!()
+    // It may have been told before anybody listened.
+    let told = peer.snapshot().await.and_then(|it| it.machine.last_error);
+    let error = match told {
+        Some((error, _)) => error,
+        None => {
+            let disconnected = event_where(&mut events, |event| {
+                matches!(event, PeerEvent::Disconnected { .. })
+            });
+            let PeerEvent::Disconnected { error, .. } = disconnected.await else {
+                unreachable!()
+            };
+            error
+        }
     };
     assert_eq!(error, LinkError::IdentityRefused { ours: eve.key() });
 

@@ -128,6 +128,7 @@ macro_rules! suite {
             plain {
                 messages_of_every_size_come_once_both_ways
                 what_was_delivered_to_the_transport_reaches_an_application_that_is_late
+                what_a_listeners_transport_has_is_given_out_before_it_ends
                 a_message_above_the_listeners_limit_is_refused_alone
                 another_name_is_told_and_nothing_is_sent
                 a_peer_is_configured_for_what_its_node_speaks

@@ -1,6 +1,6 @@
 //! The plain protocol over real sockets: a stream per message, settled by the transport.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::nodes::*;
@@ -100,6 +100,46 @@ pub(crate) async fn what_was_delivered_to_the_transport_reaches_an_application_t
     send_payloads(&peer, 100).await;
     node.stop(StopMode::Drain(Duration::from_secs(5))).await;
     assert_comes_once(&listener, 100).await;
+}
+
+/// Whose application has room for some sixty of them, of which it takes none before the listener stops.
+pub(crate) async fn what_a_listeners_transport_has_is_given_out_before_it_ends<R: Runtime>() {
+    const ROOM: usize = 64 << 10;
+    let listener: Node<R> = listener_with(|it| {
+        let plain = it.plain("app/1").message_bytes_max(ROOM);
+        plain.inbound_bytes_max(ROOM)
+    })
+    .await;
+    let node = plain_dialler::<R>("app/1").await;
+    let peer = peer(&node, listener.local_addr());
+    let mut receipts = Vec::new();
+    for number in 0..400_u64 {
+        let mut payload = number.to_be_bytes().to_vec();
+        payload.resize(1_024, 7);
+        receipts.push(peer.send(payload).await.unwrap());
+    }
+    let rest = receipts.split_off(100);
+    for receipt in receipts {
+        assert_eq!(receipt.await, DELIVERED);
+    }
+    let stopping = {
+        let listener = listener.clone();
+        let long = StopMode::Drain(Duration::from_secs(20));
+        spawn::<R, _>(async move { listener.stop(long).await })
+    };
+    let mut incoming = listener.incoming().auto();
+    let mut given = BTreeSet::new();
+    while let Some(message) = incoming.next().await {
+        let number = u64::from_be_bytes(message.payload[..8].try_into().unwrap());
+        assert!(given.insert(number), "message {number} came twice");
+    }
+    stopping.await.unwrap();
+    peer.stop(StopMode::Abort).await;
+    for (number, receipt) in (100..).zip(rest) {
+        let delivered = receipt.await == DELIVERED;
+        assert!(!delivered || given.contains(&number), "{number}");
+    }
+    assert!((0..100).all(|number| given.contains(&number)));
 }
 
 pub(crate) async fn a_message_above_the_listeners_limit_is_refused_alone<R: Runtime>() {
