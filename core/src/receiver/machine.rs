@@ -234,6 +234,11 @@ impl PeerReceiverMachine {
         self.inbound.connections()
     }
 
+    /// A connection that it has closed, without lanes, while its loss is still to be told.
+    pub(super) fn left(&self) -> Option<Attempt> {
+        self.inbound.left()
+    }
+
     /// Whether this connection is bound to this session now.
     pub(super) fn has(&self, attempt: Attempt) -> bool {
         self.inbound.has(attempt)

@@ -8,7 +8,8 @@ use crate::Time;
 pub(super) enum Phase {
     /// It takes what comes.
     Running,
-    /// It takes nothing further and answers what is held, until this moment at the latest.
+    /// It takes nothing further, but without lanes what had come by then, and answers what is held,
+    /// until this moment at the latest.
     Draining { deadline: Time },
     /// It has no connection and takes none.
     Closed,

@@ -17,7 +17,7 @@ impl PeerSenderMachine {
             last_error: self.last_error.clone(),
             failures: self.state.backoff.failures(),
             next_attempt_at: match link {
-                Link::Backoff { until } => Some(until),
+                Link::Backoff { until } => Some(until).filter(|_| !self.state.only_listens()),
                 Link::Down
                 | Link::Connecting { .. }
                 | Link::Up(_)

@@ -263,7 +263,7 @@ impl Link {
 
     /// Without lanes nobody sends again what the other end's transport was told to have arrived: so
     /// whatever came whole is read before the loss is told.
-    fn lose_streams(&mut self) {
+    pub(super) fn lose_streams(&mut self) {
         if let (false, Some(attempt)) = (self.protocol.has_lanes(), self.attempt()) {
             self.streams.lose(attempt, &mut self.events);
         }

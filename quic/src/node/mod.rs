@@ -257,7 +257,15 @@ impl<P: PeerId> NodeMachine<P> {
     /// Tells a peer's addresses anew; with none it waits until there are some.
     pub fn set_addresses(&mut self, now: Time, peer: PeerHandle, addresses: Vec<SocketAddr>) {
         let now = self.net.clock.advance(now);
-        self.step_peer(now, peer, [Event::AddressesChanged { addresses }]);
+        let known = self.peers.get(&peer);
+        let stands = known.and_then(|it| it.machine.state().link().address());
+        let parts = stands.is_some_and(|it| !addresses.contains(&it));
+        let mut facts = match parts {
+            true => self.renew_no_more(peer),
+            false => Vec::new(),
+        };
+        facts.push(Event::AddressesChanged { addresses });
+        self.step_peer(now, peer, facts);
     }
 
     /// Cuts a peer's wait before its next attempt short.
@@ -321,8 +329,9 @@ impl<P: PeerId> NodeMachine<P> {
     /// says when that is done. A second call may only shorten the first.
     pub fn stop_peer(&mut self, now: Time, peer: PeerHandle, mode: StopMode) {
         let now = self.net.clock.advance(now);
-        self.renew_no_more(now, peer);
-        self.step_peer(now, peer, [Event::Stop { mode }]);
+        let mut facts = self.renew_no_more(peer);
+        facts.push(Event::Stop { mode });
+        self.step_peer(now, peer, facts);
     }
 
     /// Frees what is left of a peer, and its id, after it has emitted `SenderStopped`. A peer that

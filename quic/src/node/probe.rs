@@ -68,6 +68,7 @@ impl<P: PeerId> NodeMachine<P> {
         };
         link.probation = None;
         link.lost.get_or_insert(error);
+        link.lose_streams();
         self.net.detach(id);
     }
 }

@@ -410,8 +410,10 @@ impl Books {
                 continue;
             };
             let carrier = self.carriers.get(&attempt).copied();
-            // Without lanes one that is closed stays open to the table until its end is told.
-            if !self.table.is_open(attempt) {
+            // Nothing comes behind a close. Without lanes the connection stays open to the table until
+            // its end is told.
+            let closes = matches!(action, Action::Close { .. });
+            if closes && !self.table.is_open(attempt) {
                 self.carriers.remove(&attempt);
             }
             if let Some(carrier) = carrier

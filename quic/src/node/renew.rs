@@ -201,18 +201,18 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// A peer that stops does so as who this node was when it connected: its machine is told first what
-    /// was kept from it.
-    pub(super) fn renew_no_more(&mut self, now: Time, handle: PeerHandle) {
+    /// Ends the renewal of a peer that is to part from its connection for another reason. Returns what
+    /// was kept from its machine, which is to be told in the step that has it part: told before, it
+    /// would begin messages only to lose them.
+    pub(super) fn renew_no_more(&mut self, handle: PeerHandle) -> Vec<Event> {
         self.drop_spare(handle);
         let link = self.peers.get(&handle).and_then(|peer| peer.link);
-        if let Some((_, id)) = link
-            && let Some(link) = self.net.link_mut(id)
-            && link.drain.is_some()
-        {
-            link.release();
-            let events = std::mem::take(&mut link.events);
-            self.step_peer(now, handle, events);
+        match link.and_then(|(_, id)| self.net.link_mut(id)) {
+            Some(link) if link.drain.is_some() => {
+                link.release();
+                std::mem::take(&mut link.events)
+            }
+            Some(_) | None => Vec::new(),
         }
     }
 
@@ -254,14 +254,15 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
-    /// In an old connection's turn: parts from it once nothing is left to be answered.
-    pub(super) fn settle_drain(&mut self, now: Time, id: LinkId) {
+    /// In an old connection's turn: parts from it once nothing is left to be answered. True if its
+    /// machine is still to be told.
+    pub(super) fn settle_drain(&mut self, now: Time, id: LinkId) -> bool {
         let Some(link) = self.net.link(id) else {
-            return;
+            return false;
         };
         let (Some(drain), &Owner::Dialled { peer, attempt, .. }) = (&link.drain, &link.owner)
         else {
-            return;
+            return false;
         };
         let all_is_answered = match self.config.protocol() {
             Protocol::Lanes => {
@@ -271,18 +272,19 @@ impl<P: PeerId> NodeMachine<P> {
             Protocol::Plain | Protocol::Framed => link.streams.all_is_acknowledged(),
         };
         if drain.until > now && !(all_is_answered && drain.trusted_at <= now) {
-            return;
+            return false;
         }
         let error = LinkError::Moved;
         if !self.config.protocol().has_lanes() {
-            // What the peer has sent of its own accord is read first; its turn goes on with that.
+            // What the peer has sent of its own accord is read first.
             self.net.leave(id, CloseCode::Done, error);
-            return;
+            return true;
         }
         self.part(now, (peer, attempt, id), |attempt| Event::ConnectionLost {
             attempt,
             error,
         });
+        false
     }
 
     /// Closes a connection for another one to come.

@@ -88,7 +88,9 @@ impl<P: PeerId> NodeMachine<P> {
                 break;
             }
         }
-        self.settle_drain(now, id);
+        if self.settle_drain(now, id) {
+            self.step_link(now, id);
+        }
         if let Some(link) = self.net.link_mut(id)
             && link.events.is_empty()
         {

@@ -13,7 +13,7 @@ use crate::{Action, Attempt, CloseCode, IncomingMessage, LANES_MAX, Lane, Protoc
 
 impl Inbound {
     /// Takes what the streams hold, and parts from connections that are lost. Returns those that
-    /// must be closed, which it has parted from as well.
+    /// must be closed, which it has parted from as well, or left.
     pub(crate) fn read(&mut self, now: Time, actions: &mut Vec<Action>) -> Vec<(Attempt, Closing)> {
         let waiting = self.lanes.iter().filter(|lane| lane.waits());
         let waiting = waiting.filter_map(|lane| Some(lane.place()?.attempt));

@@ -127,6 +127,8 @@ impl Sessions {
                 lost.push(*attempt);
             }
         });
+        // One that was left before may be forgotten in this step without another word.
+        let left = session.machine.left();
         session.machine.handle(self.now, events, &mut self.scratch);
         let (after, starved) = session.machine.held();
         // In this order: one that gave room back and was refused more has its turn again at once.
@@ -144,7 +146,7 @@ impl Sessions {
         let Some(session) = self.sessions.get_mut(&handle) else {
             return;
         };
-        for attempt in closed.chain(lost.iter().copied()) {
+        for attempt in closed.chain(left).chain(lost.iter().copied()) {
             let owned = self.connections.get(&attempt);
             let ours = matches!(owned, Some(Owner::Session(owner)) if *owner == handle);
             if ours && !session.machine.has(attempt) {

@@ -1,15 +1,18 @@
 //! Nodes that listen as one identity and share what they remember of sessions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use peer_sender_core::table::Standing;
-use peer_sender_core::{CloseCode, Config, Lane, LinkError, MessageId, StopMode};
+use peer_sender_core::{
+    Action, CloseCode, Config, Event, Lane, LinkError, MessageId, Side, StopMode, StreamId, Time,
+};
 
 use super::delivery::DELIVERED;
 use super::nodes::*;
 use super::world::World;
-use crate::node::{PeerHandle, Source, Target};
+use crate::node::records::{Desk, Mail};
+use crate::node::{PeerHandle, Records, Source, Target};
 use crate::{NodeConfig, NodeConfigBuilder, Trust};
 
 const DIALLER: Place = 1;
@@ -337,4 +340,48 @@ fn nodes_that_share_records_repeat_exactly() {
     let (once, again) = (run(), run());
     assert!(once.len() > 50, "{} datagrams", once.len());
     assert_eq!(once, again);
+}
+
+#[test]
+fn all_that_is_asked_of_a_connection_is_passed_on_up_to_its_close() {
+    let config = NodeConfig::builder(identity(2)).accept(Trust::Any);
+    let config = config.build().unwrap();
+    let records = Records::new(&config, [1; 32], Instant::now());
+    let (desk, mut mail) = (Desk::at(records), Mail::default());
+    let attempt = desk.let_in(Time::ZERO, identity(1).key());
+    let stream = |index| StreamId {
+        opener: Side::Remote,
+        index,
+    };
+    // A stream that is given up is given up here as well, and the next one breaks the protocol.
+    let garbage = Event::BytesReceived {
+        attempt,
+        stream: stream(1),
+        bytes: Bytes::from_static(&[0x7f; 64]),
+        fin: true,
+    };
+    let facts = [
+        Event::StreamOpened {
+            attempt,
+            stream: stream(0),
+        },
+        Event::StreamReset {
+            attempt,
+            stream: stream(0),
+            code: 0,
+        },
+        Event::StreamOpened {
+            attempt,
+            stream: stream(1),
+        },
+        garbage,
+    ];
+    desk.step_connection(Time::ZERO, attempt, facts, &mut mail);
+    assert!(mail.actions.len() > 1, "{:?}", mail.actions);
+    assert!(
+        matches!(mail.actions.last(), Some(Action::Close { .. })),
+        "{:?}",
+        mail.actions
+    );
+    assert_eq!(desk.stop(Time::ZERO, DRAIN, &mut mail), []);
 }

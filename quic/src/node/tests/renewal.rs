@@ -1,9 +1,11 @@
 //! Nodes that get another identity while they run.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use peer_sender_core::{
-    Config, Lane, LinkError, Outcome, PeerEvent, PeerKey, Redelivery, StopMode,
+    Config, FailReason, Lane, LinkError, MessageId, Outcome, PeerEvent, PeerKey, Redelivery,
+    StopMode,
 };
 
 use super::nodes::*;
@@ -343,31 +345,67 @@ fn a_snapshot_tells_what_its_connection_is() {
 }
 
 #[test]
-fn what_was_acknowledged_counts_where_a_peer_stops_while_another_identity_takes_over() {
+fn what_was_acknowledged_counts_where_a_peer_parts_while_another_identity_takes_over() {
+    let parts: [fn(&mut World, PeerHandle); 2] = [
+        |world, peer| {
+            let now = world.now;
+            world.end(1).node.stop_peer(now, peer, StopMode::Abort);
+        },
+        |world, peer| {
+            let (now, elsewhere) = (world.now, vec![address(4)]);
+            world.end(1).node.set_addresses(now, peer, elsewhere);
+        },
+    ];
     let round_trip = 400 * MS;
-    let (mut world, peer) = connected(|it| it.acki_nacki(), &[1, 3]);
-    world.one_way = round_trip / 2;
-    world.run(2 * SECOND);
-    replace(&mut world, 1, 3);
-    let mut queued = Vec::new();
-    for id in 0..95 {
-        queued.push(world.now);
-        world.queue(1, peer, messages(id, 1));
-        world.run(10 * MS);
+    for part in parts {
+        let (mut world, peer) = connected(|it| it.acki_nacki(), &[1, 3]);
+        world.one_way = round_trip / 2;
+        world.run(2 * SECOND);
+        replace(&mut world, 1, 3);
+        let mut queued = Vec::new();
+        for id in 0..95 {
+            queued.push(world.now);
+            world.queue(1, peer, messages(id, 1));
+            world.run(10 * MS);
+        }
+        let now = world.now;
+        assert_eq!(world.end(1).connected(peer), 1, "it still drains");
+        part(&mut world, peer);
+        world.run(MS);
+        let came = queued.iter().take_while(|&&since| {
+            let since = now.saturating_since(since);
+            since > round_trip + 50 * MS
+        });
+        let count = came.count();
+        let settled = world.end(1).settled(peer);
+        let written = |(_, outcome): &(MessageId, Outcome)| *outcome == Outcome::Written;
+        let first = settled.iter().take_while(|it| written(it)).count();
+        assert!(first >= count && count > 40, "{first} of {count}");
     }
-    let now = world.now;
-    assert_eq!(world.end(1).connected(peer), 1, "it still drains");
-    world.end(1).node.stop_peer(now, peer, StopMode::Abort);
-    world.run(MS);
-    let settled = world.end(1).settled(peer);
-    let came = settled.iter().filter(|(id, _)| {
-        let since = now.saturating_since(queued[id.0 as usize]);
-        since > round_trip + 50 * MS
-    });
-    let outcomes: Vec<Outcome> = came.map(|(_, outcome)| outcome.clone()).collect();
-    let written = |it: &Outcome| *it == Outcome::Written;
-    assert!(
-        outcomes.len() > 40 && outcomes.iter().all(written),
-        "{outcomes:?}"
-    );
+}
+
+#[test]
+fn a_stop_while_another_identity_takes_over_begins_no_message() {
+    let [lanes, _, framed] = SPOKEN;
+    for speak in [lanes, framed] {
+        let (mut world, peer) = connected(speak, &[1, 3]);
+        world.one_way = 200 * MS;
+        world.run(2 * SECOND);
+        replace(&mut world, 1, 3);
+        for id in 0..95 {
+            world.queue(1, peer, messages(id, 1));
+            world.run(10 * MS);
+        }
+        assert_eq!(world.end(1).connected(peer), 1, "it still drains");
+        world.queue(1, peer, messages(95, 300));
+        let now = world.now;
+        world.end(1).node.stop_peer(now, peer, StopMode::Abort);
+        world.run(SECOND);
+        let settled = world.end(1).settled(peer);
+        assert_eq!(settled.len(), 395);
+        let last = settled.iter().filter(|(id, _)| id.0 >= 98);
+        let outcomes: BTreeSet<String> = last.map(|(_, it)| format!("{it:?}")).collect();
+        let failed = format!("{:?}", Outcome::Failed(FailReason::Stopped));
+        assert_eq!(outcomes, BTreeSet::from([failed]));
+    }
 }

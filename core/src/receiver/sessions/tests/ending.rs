@@ -132,3 +132,44 @@ fn check_sees_what_is_wrong() {
     table.sessions.by_name.insert((key(1), id(1)), idle);
     sees(&table, "I10");
 }
+
+#[test]
+fn a_connection_that_is_left_and_then_forgotten_is_forgotten_by_the_table_too() {
+    let receiver = ReceiverConfig::default().with_protocol(Protocol::Framed);
+    let config = || SessionsConfig {
+        receiver: receiver.clone().unwrap(),
+        ..SessionsConfig::default()
+    };
+    let drain = StopMode::Drain(Duration::from_secs(1));
+    let ends: [fn(&mut Table, SessionHandle); 2] = [
+        |table, session| {
+            let mode = StopMode::Abort;
+            table.do_and_check(|it, now, actions| {
+                it.handle_session(now, session, [Event::Stop { mode }], actions);
+            });
+        },
+        |table, _| {
+            table.now = Time::from_secs(2);
+            table.timeout();
+        },
+    ];
+    for end in ends {
+        let mut table = Table::with(config());
+        table.accept(0, key(1));
+        let bytes = [0, 0, 0, 1, 9];
+        let (session, _) = table.events(0, [opened(0, 0), received(0, 0, &bytes)]);
+        let session = session.unwrap();
+        let actions = table.do_and_check(|it, now, actions| {
+            it.handle_session(now, session, [Event::Stop { mode: drain }], actions);
+        });
+        assert_eq!(closed(&actions).len(), 1);
+        assert!(
+            table.sessions.is_open(Attempt(0)),
+            "its end is still to come"
+        );
+        end(&mut table, session);
+        assert!(!table.sessions.is_open(Attempt(0)));
+        assert!(table.sessions.is_empty());
+        assert_eq!(table.lose(0), None);
+    }
+}

@@ -8,7 +8,7 @@ mod telling;
 
 use super::*;
 use crate::wire::{Frame, Open, encode_message_head};
-use crate::{Lane, LinkError, Side, StreamId};
+use crate::{Lane, LinkError, Protocol, Side, StreamId};
 use alloc::vec;
 use bytes::Bytes;
 
