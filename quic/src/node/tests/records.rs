@@ -1,6 +1,6 @@
 //! Nodes that listen as one identity and share what they remember of sessions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::table::Standing;
@@ -12,7 +12,7 @@ use super::delivery::DELIVERED;
 use super::nodes::*;
 use super::world::World;
 use crate::node::records::{Desk, Mail};
-use crate::node::{PeerHandle, Records, Source, Target};
+use crate::node::{PeerHandle, Source, Target};
 use crate::{NodeConfig, NodeConfigBuilder, Trust};
 
 const DIALLER: Place = 1;
@@ -346,7 +346,7 @@ fn nodes_that_share_records_repeat_exactly() {
 fn all_that_is_asked_of_a_connection_is_passed_on_up_to_its_close() {
     let config = NodeConfig::builder(identity(2)).accept(Trust::Any);
     let config = config.build().unwrap();
-    let records = Records::new(&config, [1; 32], Instant::now());
+    let records = World::new(1).records(&config, 1);
     let (desk, mut mail) = (Desk::at(records), Mail::default());
     let attempt = desk.let_in(Time::ZERO, identity(1).key());
     let stream = |index| StreamId {
