@@ -122,9 +122,10 @@ impl World<'_> {
         it.idle_timeout.max(self.silence()) + waits + HANDSHAKES
     }
 
-    /// How long QUIC may wait for a path as slow as the slowest that a node has seen: it takes three
-    /// probe timeouts for the least (RFC 9000 sections 10.1 and 10.2), each of which is a round trip
-    /// and four times its variation, which decays more slowly.
+    /// How long QUIC may wait for a path as slow as the slowest that a node has seen, or that it may have
+    /// seen on a connection which it only holds until QUIC forgets it: it takes three probe timeouts for
+    /// the least (RFC 9000 sections 10.1 and 10.2), each of which is a round trip and four times its
+    /// variation, which decays more slowly.
     fn silence(&self) -> Duration {
         let slowest = self.hosts.iter().filter_map(|host| {
             let node = host.node.as_ref()?;
@@ -133,7 +134,7 @@ impl World<'_> {
                 .filter_map(|target| node.snapshot(target)?.rtt)
                 .max()
         });
-        slowest.max().unwrap_or_default() * 30
+        slowest.max().unwrap_or_default().max(2 * self.slowest) * 30
     }
 
     /// Judges what has become of everything, now that it has had its time. `fresh`: messages from

@@ -123,6 +123,7 @@ impl World<'_> {
             capture.befell(&link.fates);
         }
         for (at, datagram) in arrivals {
+            self.slowest = self.slowest.max(at.saturating_since(now));
             self.push(at, Due::Arrival(datagram));
         }
     }

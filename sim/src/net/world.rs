@@ -47,6 +47,8 @@ pub(super) struct World<'a> {
     pub(super) healed: bool,
     /// Something was done to the network, a node or a clock: connections may be lost.
     pub(super) disturbed: bool,
+    /// The longest that a datagram was under way.
+    pub(super) slowest: Duration,
     /// Somebody who is no node, where the scenario has one.
     pub(super) stranger: Option<Stranger>,
     buffer: Vec<u8>,
@@ -106,6 +108,7 @@ impl<'a> World<'a> {
             // has no room.
             disturbed: tight
                 || scenario.settings.taken_bytes_max < scenario.settings.message_bytes_max,
+            slowest: Duration::ZERO,
             stranger: strange.then(|| Stranger::new(seed)),
             buffer: Vec::new(),
         };
