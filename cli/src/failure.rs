@@ -19,8 +19,12 @@ use crate::wire::WireProblem;
 pub(crate) enum Failure {
     #[error("{}{}", .0, instead_of(.0))]
     KeyFile(#[from] IdentityFileError),
-    #[error("{} exists, and a key is never overwritten\nto see its key: peer-sender keys show {}", file.display(), file.display())]
-    KeyFileExists { file: PathBuf },
+    #[error("{} exists, and a key is never overwritten\nto see its key: peer-sender keys {show} {}", file.display(), file.display())]
+    KeyFileExists {
+        file: PathBuf,
+        /// How one of the kind that was to be made is shown.
+        show: &'static str,
+    },
     #[error("cannot write the key file {}: {error}\nto try elsewhere: peer-sender keys new FILE", file.display())]
     KeyFileUnwritable { file: PathBuf, error: io::Error },
     #[error(

@@ -23,7 +23,7 @@ pub(crate) fn run(args: KeysArgs) -> Result<Verdict, Failure> {
         KeysCommand::Owner(OwnerArgs { command }) => match command {
             OwnerCommand::New(args) => {
                 let key = OwnerKey::from_secret(*secret()?);
-                write(&args.file, &key.to_pem())?;
+                write(&args.file, &key.to_pem(), "owner show")?;
                 show_owner(&args, &key)?;
                 if !args.json {
                     console::say(&format!(
@@ -46,11 +46,11 @@ fn new(args: &NewKeyArgs) -> Result<(), Failure> {
         let made = Identity::self_made(&owners, &SystemRandom::new());
         let identity = made.map_err(|error| Failure::NoIdentity { error })?;
         let text = Zeroizing::new(identity.certificates_pem() + &identity.to_pem());
-        write(&file.file, &text)?;
+        write(&file.file, &text, "show --acki-nacki")?;
         (identity, " --protocol acki-nacki")
     } else {
         let identity = make()?;
-        write(&file.file, &identity.to_pem())?;
+        write(&file.file, &identity.to_pem(), "show")?;
         (identity, "")
     };
     show(&args.shown, &identity)?;
@@ -119,13 +119,15 @@ fn print(args: &KeyFileArgs, key: String, owners: Option<Vec<String>>) -> Result
     console::print(&text, &rest)
 }
 
-fn write(file: &Path, pem: &str) -> Result<(), Failure> {
+/// `show`: how what is in such a file is shown.
+fn write(file: &Path, pem: &str, show: &'static str) -> Result<(), Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     for_owner_only(&mut options);
     let mut created = options.open(file).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::KeyFileExists {
             file: file.to_owned(),
+            show,
         },
         _ => Failure::KeyFileUnwritable {
             file: file.to_owned(),

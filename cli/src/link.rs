@@ -174,9 +174,9 @@ fn advice(error: &LinkError, address: SocketAddr) -> Option<String> {
         LinkError::WrongIdentity { offered, .. } => Some(format!(
             "if whoever runs {address} says that this is its key now: send ... --peer-key {offered}"
         )),
-        LinkError::IdentityRefused { ours } => {
-            Some(format!("there: peer-sender listen ... --allow {ours}"))
-        }
+        LinkError::IdentityRefused { ours } => Some(format!(
+            "there: peer-sender listen ... --allow {ours}, or --trust-owner and an owner of it"
+        )),
         LinkError::Unreachable | LinkError::ConnectTimeout => Some(format!(
             "if nothing runs there: peer-sender listen --bind {address} --key FILE --allow KEY"
         )),

@@ -46,7 +46,7 @@ fn what_waits_for_a_listener_that_is_away_expires() {
     let to = listener.address.clone();
     listener.finish();
     let sent = pair.send(&to, "--count 5 --ttl 0.2");
-    sent.failed(1, &["5 expired (numbers 0-4 of those accepted, from 0)"]);
+    sent.failed(1, &["5 expired (numbers 1-5 of those accepted, from 1)"]);
     let report = json(&sent.stdout);
     assert_counts(
         &report,

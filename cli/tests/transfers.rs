@@ -257,7 +257,7 @@ fn a_second_interrupt_ends_at_once() {
     sending.stderr_line("once more to end at once");
     sending.signal("TERM");
     let sent = sending.end();
-    sent.failed(1, &["5 failed (numbers 0-4 of", "send them again"]);
+    sent.failed(1, &["5 failed (numbers 1-5 of", "send them again"]);
     assert_counts(
         &json(&sent.stdout),
         &[("accepted", 5), ("failed", 5), ("delivered", 0)],

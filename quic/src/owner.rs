@@ -54,7 +54,7 @@ impl FromStr for Owner {
 
 /// A text is no owner's public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an owner's key has 64 hexadecimal digits; `peer-sender keys show` prints it")]
+#[error("an owner's key has 64 hexadecimal digits; `peer-sender keys owner show` prints it")]
 pub struct InvalidOwner;
 
 /// The private key of an owner. Nodes do not need it: it signs the key of an identity when that is

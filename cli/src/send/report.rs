@@ -130,7 +130,7 @@ pub(super) fn shortcomings(tally: &Tally, whole: bool) -> Vec<String> {
             let (name, which, advice) = (fate.name(), tally.which(fate), fate.advice());
             let numbers = if count == 1 { "number" } else { "numbers" };
             lines.push(format!(
-                "{} {name} ({numbers} {which} of those accepted, from 0): {advice}",
+                "{} {name} ({numbers} {which} of those accepted, from 1): {advice}",
                 thousands(count)
             ));
         }
@@ -140,9 +140,9 @@ pub(super) fn shortcomings(tally: &Tally, whole: bool) -> Vec<String> {
         lines.push(format!("{count} not accepted: see the reasons above"));
     }
     if !whole {
-        let rest = match tally.accepted_count().checked_sub(1) {
-            Some(last) => format!("send what comes after number {last} again"),
-            None => "send all of it again".to_owned(),
+        let rest = match tally.accepted_count() {
+            0 => "send all of it again".to_owned(),
+            last => format!("send what comes after number {last} again"),
         };
         lines.push(format!("stopped before all was handed over: {rest}"));
     }
@@ -163,10 +163,10 @@ mod tests {
             tally.accepted(start);
         }
         let end = Time::from_secs(3);
-        for number in 0..3 {
+        for number in 1..4 {
             tally.settled(number, &Outcome::Delivered(Level::Application), start, end);
         }
-        tally.settled(3, &Outcome::Unknown(UnknownReason::Stopped), start, end);
+        tally.settled(4, &Outcome::Unknown(UnknownReason::Stopped), start, end);
         tally
     }
 
@@ -248,11 +248,11 @@ mod tests {
         let lines = shortcomings(&tally(), true);
         assert_eq!(lines.len(), 1);
         assert!(
-            lines[0].starts_with("1 unknown (number 3 of those accepted, from 0): they may have"),
+            lines[0].starts_with("1 unknown (number 4 of those accepted, from 1): they may have"),
             "{lines:?}"
         );
         let lines = shortcomings(&tally(), false);
-        assert!(lines[1].contains("comes after number 3"), "{lines:?}");
+        assert!(lines[1].contains("comes after number 4"), "{lines:?}");
         let lines = shortcomings(&Tally::new(), false);
         assert!(lines[0].ends_with("send all of it again"), "{lines:?}");
     }

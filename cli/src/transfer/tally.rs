@@ -97,11 +97,11 @@ impl Tally {
         }
     }
 
-    /// Counts a message that was accepted; returns its number, from 0.
+    /// Counts a message that was accepted; returns its number, from 1, as traces number them.
     pub(crate) fn accepted(&mut self, now: Time) -> u64 {
         self.span.get_or_insert((now, now));
         self.accepted += 1;
-        self.accepted - 1
+        self.accepted
     }
 
     pub(crate) fn not_accepted(&mut self) {
@@ -238,8 +238,8 @@ mod tests {
             tally.accepted_count()
         );
         assert_eq!(counts.map(|(_, count)| count), [2, 0, 0, 0, 1, 1, 1]);
-        assert_eq!(tally.which(Fate::Delivered), "0-1");
-        assert_eq!(tally.which(Fate::Unknown), "4");
+        assert_eq!(tally.which(Fate::Delivered), "1-2");
+        assert_eq!(tally.which(Fate::Unknown), "5");
         assert_eq!(tally.seconds(), 2.0);
         assert!(!tally.is_all_good());
         // Only what was delivered has a latency.

@@ -165,6 +165,12 @@ fn times(failures: &[Alike]) -> String {
 
 fn slow_consumer(life: &Life, application: u64) -> String {
     let (waited, took) = (spell(application), spell(life.took()));
+    if let Some(Outcome::Written) = life.outcome {
+        return format!(
+            "the peer's transport was waited for: {waited} of {took}; a connection has stood for \
+             500 ms before anything counts as written on it"
+        );
+    }
     let delivered = matches!(life.outcome, Some(Outcome::Delivered(_)));
     let answered = life.ahead + u64::from(delivered);
     if !delivered || answered < 2 {
