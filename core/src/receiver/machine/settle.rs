@@ -174,7 +174,7 @@ impl PeerReceiverMachine {
                 reason,
             });
         }
-        if draining && (self.connections() > 0 || self.inbound.owes_messages()) {
+        if draining && (self.connections() > 0 || self.inbound.holds_messages()) {
             self.settle_carrier();
             return;
         }
