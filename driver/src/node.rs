@@ -246,9 +246,9 @@ impl<P: PeerId, R: Runtime> Node<P, R> {
     /// and everybody was told: streams have ended, and no task of the node is left.
     ///
     /// With [`StopMode::Drain`] what was accepted is finished within that time, and messages that
-    /// the application holds, or that wait for it, can still be answered: it ends sooner once they are. A further stop may only shorten the first. With
-    /// [`StopMode::Remove`] it ends as with [`StopMode::Abort`], and every peer that it dials as
-    /// removed.
+    /// the application holds, or that wait for it, can still be answered: it ends sooner once they
+    /// are. A further stop may only shorten the first. With [`StopMode::Remove`] it ends as with
+    /// [`StopMode::Abort`], and every peer that it dials as removed.
     ///
     /// What was not sent is handed back to who [stops the peer](PeerSender::stop), before or while
     /// the node stops.

@@ -344,12 +344,12 @@ impl PeerSender {
     /// [`PeerEvent::SenderStopped`](crate::PeerEvent::SenderStopped) was emitted.
     ///
     /// With [`StopMode::Drain`] what was accepted is finished within that time, dialling again
-    /// where needed, and the rest is settled then. It ends sooner once nothing is left to be done, which
-    /// includes that the application answers the replies that it was given, or that wait for it: whoever
-    /// takes none ([`Node::incoming`](crate::Node::incoming)) and is sent some waits for the whole time.
-    /// With [`StopMode::Abort`] everything is
-    /// settled now, and with [`StopMode::Remove`] as well ([`remove`](Self::remove)). A further stop
-    /// may only shorten the first: a drain can be aborted at any time.
+    /// where needed, and the rest is settled then. It ends sooner once nothing is left to be done,
+    /// which includes that the application answers the replies that it was given, or that wait for
+    /// it: whoever takes none ([`Node::incoming`](crate::Node::incoming)) and is sent some waits for
+    /// the whole time. With [`StopMode::Abort`] everything is settled now, and with
+    /// [`StopMode::Remove`] as well ([`remove`](Self::remove)). A further stop may only shorten the
+    /// first: a drain can be aborted at any time.
     ///
     /// What failed with the end is handed back ([`Stopped::unsent`]), all of it to every caller if
     /// one had asked before the end came, until the last handle of this sender is dropped. Where

@@ -533,25 +533,11 @@ impl Link {
 
 /// Whether a fact is of a stream on which the other end sends.
 fn is_of_the_others_half(event: &Event) -> bool {
-    match event {
+    matches!(
+        event,
         Event::StreamOpened { stream, .. }
-        | Event::BytesReceived { stream, .. }
-        | Event::StreamReset { stream, .. } => stream.opener == Side::Remote,
-        Event::MessageQueued { .. }
-        | Event::Cancel { .. }
-        | Event::AddressesChanged { .. }
-        | Event::Wake { .. }
-        | Event::Connected { .. }
-        | Event::ConnectFailed { .. }
-        | Event::ConnectionLost { .. }
-        | Event::StreamStopped { .. }
-        | Event::TransferFinished { .. }
-        | Event::TransferAcknowledged { .. }
-        | Event::StreamAcknowledged { .. }
-        | Event::ProbeAnswered { .. }
-        | Event::Consumed { .. }
-        | Event::Refused { .. }
-        | Event::Stop { .. }
-        | Event::TimerFired => false,
-    }
+            | Event::BytesReceived { stream, .. }
+            | Event::StreamReset { stream, .. }
+            if stream.opener == Side::Remote
+    )
 }
