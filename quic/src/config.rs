@@ -28,10 +28,10 @@ use crate::{Identity, Naming, Records, Trace, Trust, tls};
 ///
 /// - A connection whose dialler has sent no message yet, nor named its session otherwise, is kept
 ///   for ten seconds in any case. Later it gives way, closed with code 6, to a dialler that comes
-///   when seven eighths of `connections_max` are taken.
+///   when seven eighths of `connections_max` are taken, all of them by connections that are open.
 ///
 /// A connection counts until QUIC has forgotten it, three probe timeouts after its close (RFC 9000
-/// section 10.2). Each that is refused is reported as
+/// section 10.2), or until somebody else comes when seven eighths of `connections_max` are taken. Each that is refused is reported as
 /// [`NodeEvent::InboundRejected`](crate::NodeEvent::InboundRejected), and counted in
 /// [`NodeStats::refused`](crate::NodeStats::refused).
 ///

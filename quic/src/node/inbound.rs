@@ -136,7 +136,7 @@ impl<P: PeerId> NodeMachine<P> {
 
     /// Whether there is a place for one more connection, made if need be.
     fn has_place(&mut self, now: Time) -> bool {
-        if self.places_run_short() {
+        if self.places_run_short() && !self.net.forget_ended() {
             self.make_room(now);
         }
         self.net.places.len() < self.config.connections_max

@@ -186,6 +186,33 @@ impl Net {
         self.mark_dirty(id);
     }
 
+    /// Has QUIC forget a connection that is over and still has a place; false if there is none. It may:
+    /// what comes late for it gets a stateless reset instead of the close once more (RFC 9000 section
+    /// 10.2).
+    pub(super) fn forget_ended(&mut self) -> bool {
+        let Some(id) = self.places.first_over() else {
+            return false;
+        };
+        self.detach(id);
+        self.remove(id);
+        true
+    }
+
+    /// Closes it, says so once, and has QUIC forget it.
+    pub(super) fn dismiss(&mut self, now: Time, id: LinkId, code: CloseCode, reason: &str) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        link.close(&self.clock, code, reason.to_owned());
+        let mut bytes = Vec::new();
+        let instant = self.clock.instant(now);
+        if let Some(transmit) = link.connection.poll_transmit(instant, 1, &mut bytes) {
+            self.respond(&transmit, bytes);
+        }
+        self.detach(id);
+        self.remove(id);
+    }
+
     /// Does what a machine asks of one of its connections.
     pub(super) fn execute(&mut self, id: LinkId, action: Action) {
         if let Some(link) = self.links.get_mut(&id) {
@@ -305,6 +332,9 @@ impl Net {
         };
         let has_ended = link.lost.is_some() && !matches!(link.owner, Owner::Nobody);
         let unfinished = has_ended || !link.events.is_empty() || link.streams.is_readable();
+        if matches!(link.owner, Owner::Nobody) && link.connection.is_closed() {
+            self.places.ended(id);
+        }
         let mut deadline = link.next_deadline(&self.clock);
         if deadline.is_some_and(|at| at <= now) {
             if link.spins < SPINS_MAX {

@@ -2,9 +2,10 @@
 //!
 //! A connection takes a place for as long as it takes up memory, from its first packet until QUIC
 //! has forgotten it, which is some time after its close (RFC 9000 section 10.2). So whoever
-//! connects and is closed, again and again, is counted like one who stays.
+//! connects and is closed, again and again, is counted like one who stays; but where places run
+//! short, those of connections that are over go first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use peer_sender_core::PeerKey;
@@ -38,6 +39,8 @@ pub(super) struct Places {
     taken: BTreeMap<LinkId, Holder>,
     /// How many of them are each holder's; none that has none.
     held: BTreeMap<Holder, usize>,
+    /// Those whose connection is over and has said so, as far as that was to be said.
+    over: BTreeSet<LinkId>,
 }
 
 impl Places {
@@ -58,11 +61,25 @@ impl Places {
         *self.held.entry(holder).or_default() += 1;
     }
 
+    /// The link's connection is over; QUIC holds it for what may come late. Nothing happens if it had
+    /// no place.
+    pub(super) fn ended(&mut self, id: LinkId) {
+        if self.taken.contains_key(&id) {
+            self.over.insert(id);
+        }
+    }
+
+    /// Of those that are over, the one that came first.
+    pub(super) fn first_over(&self) -> Option<LinkId> {
+        self.over.first().copied()
+    }
+
     /// The link is gone. Nothing happens if it had no place.
     pub(super) fn give_back(&mut self, id: LinkId) {
         let Some(holder) = self.taken.remove(&id) else {
             return;
         };
+        self.over.remove(&id);
         if let Some(held) = self.held.get_mut(&holder) {
             *held -= 1;
             if *held == 0 {
@@ -103,8 +120,13 @@ mod tests {
         places.give_back(LinkId(2));
         places.give_back(LinkId(3));
         assert_eq!(held(&places), [1, 0, 1]);
+        places.ended(LinkId(1));
+        places.ended(LinkId(4));
+        assert_eq!(places.first_over(), Some(LinkId(1)));
+        assert_eq!(held(&places), [1, 0, 1]);
         places.give_back(LinkId(1));
         assert_eq!(held(&places), [0, 0, 0]);
+        assert_eq!(places.first_over(), None, "who has no place gives none up");
         assert!(places.held.is_empty(), "whoever has none costs nothing");
     }
 }

@@ -62,9 +62,11 @@ impl<P: PeerId> NodeMachine<P> {
         self.report_rejected(remote, refused.key, refused.error);
     }
 
-    /// From seven eighths of all places on, each further dialler that is let in costs the
-    /// connection its place that has been without a session longest, if that is ten seconds at least. A correct dialler
-    /// names its session with its first message; one that has none to send comes back.
+    /// From seven eighths of all places on, where none is left of a connection that is over, each
+    /// further dialler costs the connection its place that has been without a session longest, if
+    /// that is ten seconds at least. A correct dialler names its session with its first message; one
+    /// that has none to send comes back. The place is free at once: whoever has to give way would
+    /// often be back before the one for whom it had to.
     pub(super) fn make_room(&mut self, now: Time) {
         let longest = self.inbound.as_ref().and_then(|inbound| inbound.mute());
         let Some((attempt, id)) = longest
@@ -80,7 +82,7 @@ impl<P: PeerId> NodeMachine<P> {
         let Some(remote) = self.net.link(id).map(|link| link.remote) else {
             return;
         };
-        self.net.close(id, code, reason);
+        self.net.dismiss(now, id, code, reason);
         self.net.stats.refused += 1;
         let reason = String::from(reason);
         let error = LinkError::Closed { code, reason };

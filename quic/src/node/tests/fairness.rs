@@ -210,6 +210,11 @@ fn who_says_nothing_gives_way_when_places_run_short() {
         world.end(HONEST).connected(late) == 1
     });
     assert!(came, "{:?}", world.end(HONEST).errors(late));
+    assert_eq!(
+        world.end(HONEST).errors(late),
+        [],
+        "there is room for it at once"
+    );
     let code = CloseCode::ExcessiveLoad;
     let gave_way = world.end(GREEDY).errors(mute[0]);
     assert!(

@@ -143,6 +143,38 @@ fn connections_beyond_the_limit_are_refused_as_busy() {
     assert_eq!(world.end(9).node.stats().accepted, 4);
 }
 
+/// QUIC holds a connection that is over for three probe timeouts, which on a slow path is long.
+#[test]
+fn a_connection_that_is_over_gives_its_place_up_to_who_comes() {
+    let mut world = World::new(6);
+    world.one_way = Duration::from_millis(500);
+    let config = NodeConfig::builder(identity(9))
+        .accept(Trust::Any)
+        .connections_max(1);
+    world.place(9, config.build().unwrap(), 9);
+    world.place(1, dialler(1), 1);
+    world.place(2, dialler(2), 2);
+    let first = world.dial(1, 9, identity(9).key());
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.end(1).connected(first), 1);
+
+    let now = world.now;
+    let abort = peer_sender_core::StopMode::Abort;
+    world.end(1).node.stop_peer(now, first, abort);
+    world.run(Duration::from_millis(600));
+    world.one_way = Duration::from_millis(10);
+    assert_eq!(
+        world.end(9).node.stats().connections,
+        1,
+        "QUIC still holds it"
+    );
+    let second = world.dial(2, 9, identity(9).key());
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.end(2).connected(second), 1);
+    assert_eq!(world.end(9).node.stats().connections, 1);
+    assert_eq!(world.end(9).node.stats().refused, 0);
+}
+
 #[test]
 fn many_handshakes_at_once_must_prove_their_address() {
     let mut world = World::new(3);
