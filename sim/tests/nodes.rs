@@ -180,6 +180,31 @@ at 10682331us changed 2
 ";
 
 /// As a fuzzer found it, made small.
+const REPLAYED: &str = "
+set layer quic
+set seed 6432523424138953197
+set listen 0
+set dial 1>0
+set v6 0
+set v6 1
+set end 48829359us
+set backoff_max 100ms
+set refusal_backoff_max 5000001us
+set idle_timeout 10s
+set disconnect_after 1s
+set lanes 4
+set segments 13
+set socket 4
+at 5569909us send 1>0 lane 3 count 30 bytes 2568
+at 7992909us reply 0>1 lane 3 count 13 bytes 1
+at 7992926us send 1>0 lane 3 count 2 bytes 0
+at 25154592us path 1>* cut
+at 25276889us move 1
+at 25442815us reply 0>1 lane 2 count 2 bytes 23566
+at 25467891us send 1>0 lane 3 count 26 bytes 547
+at 25594782us stranger 0 replays count 27 every 25us
+";
+
 const OVERTAKEN: &str = "
 set layer quic
 set seed 3697022194345475471
@@ -307,6 +332,17 @@ fn a_reset_that_a_stranger_has_asked_for_ends_no_other_connection() {
 #[test]
 fn a_stranger_that_overtakes_a_dialler_moves_its_connection_and_breaks_nothing() {
     let report = OVERTAKEN.parse::<Scenario>().unwrap().run().unwrap();
+    assert!(report.faults.of(Fault::Stray) > 0);
+    assert_eq!(report.outcomes.delivered, report.messages);
+}
+
+/// A connection has several ids, and what comes for any of them from anywhere counts for the address
+/// that the connection talks to.
+///
+/// Checks: I24
+#[test]
+fn replays_under_two_ids_of_a_connection_count_for_one() {
+    let report = REPLAYED.parse::<Scenario>().unwrap().run().unwrap();
     assert!(report.faults.of(Fault::Stray) > 0);
     assert_eq!(report.outcomes.delivered, report.messages);
 }

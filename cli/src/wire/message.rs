@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use peer_sender_acki_nacki::{Limits, NetMessage, Version};
+use bytes::Bytes;
+use peer_sender_acki_nacki::{BadPayload, NetMessage, Version};
 use serde::{Deserialize, Serialize};
 
 use super::problem::WireProblem;
@@ -23,10 +24,16 @@ pub(super) struct Told {
     data: String,
     last_sender_is_proxy: bool,
     direct_receiver: Option<String>,
+    /// How long the payload is, decompressed. It follows from the rest, and nothing is made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payload_bytes: Option<usize>,
+    /// Why there is no payload, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payload_error: Option<String>,
 }
 
 impl Told {
-    pub(super) fn of(message: &NetMessage) -> Self {
+    pub(super) fn of(message: &NetMessage, payload: &Result<Bytes, BadPayload>) -> Self {
         Self {
             version: match message.version {
                 Version::V0 => 0,
@@ -39,6 +46,8 @@ impl Told {
             data: to_hex(&message.data),
             last_sender_is_proxy: message.last_sender_is_proxy,
             direct_receiver: message.direct_receiver.clone(),
+            payload_bytes: payload.as_ref().ok().map(Bytes::len),
+            payload_error: payload.as_ref().err().map(ToString::to_string),
         }
     }
 
@@ -89,14 +98,14 @@ impl Told {
 }
 
 /// A line for each field, and what its payload comes to.
-pub(super) fn in_words(message: &NetMessage, limits: &Limits) -> String {
+pub(super) fn in_words(message: &NetMessage, payload: &Result<Bytes, BadPayload>) -> String {
     const BYTES_SHOWN: usize = 64;
     let shown = message.data.get(..BYTES_SHOWN).unwrap_or(&message.data);
     let more = match message.data.len() - shown.len() {
         0 => String::new(),
         more => format!("... and {} more", plural(more as u64, "byte")),
     };
-    let payload = match message.payload(limits) {
+    let payload = match payload {
         Ok(payload) => plural(payload.len() as u64, "byte"),
         Err(error) => error.to_string(),
     };

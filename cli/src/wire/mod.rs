@@ -21,19 +21,20 @@ use crate::hex::to_hex;
 const LENGTH_BYTES: usize = 4;
 
 pub(crate) fn run(args: &WireArgs) -> Result<Verdict, Failure> {
-    let text = match &args.command {
+    let (text, verdict) = match &args.command {
         WireCommand::Decode(args) => match args.protocol {
             Protocol::AckiNacki => decoded(args)?,
         },
         WireCommand::Encode(args) => match args.protocol {
-            Protocol::AckiNacki => encoded(args)?,
+            Protocol::AckiNacki => (encoded(args)?, Verdict::AllIsWell),
         },
     };
     console::print(&text, "nothing else was to be done")?;
-    Ok(Verdict::AllIsWell)
+    Ok(verdict)
 }
 
-fn decoded(args: &CodecArgs) -> Result<String, WireProblem> {
+/// What a message says, and whether it has a payload.
+fn decoded(args: &CodecArgs) -> Result<(String, Verdict), WireProblem> {
     let input = Input::read(args)?;
     let bytes = input.bytes()?;
     let message = match args.framed {
@@ -43,10 +44,21 @@ fn decoded(args: &CodecArgs) -> Result<String, WireProblem> {
     let limits = Limits::default();
     let message = NetMessage::decode(&bytes.slice_ref(message), &limits)
         .map_err(|error| WireProblem::Malformed { error })?;
-    Ok(match args.json {
-        true => Told::of(&message).to_json(),
-        false => message::in_words(&message, &limits),
-    })
+    let payload = message.payload(&limits);
+    let text = match args.json {
+        true => Told::of(&message, &payload).to_json(),
+        false => message::in_words(&message, &payload),
+    };
+    let verdict = match payload {
+        Ok(_) => Verdict::AllIsWell,
+        Err(error) => {
+            console::say(&format!(
+                "the message has no payload that can be read: {error}\nwhat a payload is: docs/acki-nacki.md"
+            ));
+            Verdict::NotAll
+        }
+    };
+    Ok((text, verdict))
 }
 
 /// The one message in its frame.

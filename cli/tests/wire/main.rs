@@ -150,6 +150,35 @@ fn what_is_wrong_is_told_with_its_place() {
     fed(DECODE, b"\x1b[2J\xff").failed(2, &["stdin is no text"]);
 }
 
+/// The message itself is whole, so it is told; but whoever asks a script is not told that all is well.
+#[test]
+fn a_payload_that_cannot_be_read_is_an_error_beside_the_rest() {
+    let whole = printed(run(&format!(
+        "{DECODE} --json --file {}",
+        vector("v1_even_1001").display()
+    )));
+    assert_eq!(json(&whole)["payload_bytes"], 1_001);
+    assert_eq!(json(&whole)["payload_error"], serde_json::Value::Null);
+    // The first digits of a frame of zstd (RFC 8878 section 3.1.1).
+    let damaged = whole.replace("\"data\":\"28b5", "\"data\":\"29b5");
+    assert_ne!(whole, damaged);
+    let bytes = printed(fed(ENCODE, damaged.as_bytes()));
+    for form in ["", "--json "] {
+        let ran = run(&format!("{DECODE} {form}{}", bytes.trim()));
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("no payload that can be read"),
+            "{}",
+            ran.stderr
+        );
+        let told = match form {
+            "" => ran.stdout,
+            _ => json(&ran.stdout)["payload_error"].to_string(),
+        };
+        assert!(told.contains("zstd"), "{told}");
+    }
+}
+
 #[test]
 fn what_is_no_message_in_json_is_not_encoded() {
     let empty = json(&printed(run(&format!(

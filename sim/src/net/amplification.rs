@@ -23,8 +23,19 @@ pub(super) struct Amplification {
     /// Handshakes that nodes went into with strangers who have proven nothing, by their own clocks.
     begun: BTreeMap<Place, VecDeque<(Time, SocketAddr)>>,
     addresses: BTreeMap<(Place, SocketAddr), Account>,
-    /// Whom a connection may talk to, by each id that it was seen to have.
-    connections: BTreeMap<(Place, Vec<u8>), BTreeSet<SocketAddr>>,
+    /// Whom a connection may talk to.
+    connections: BTreeMap<(Place, Name), BTreeSet<SocketAddr>>,
+    /// Who sends to each connection id.
+    senders: BTreeMap<Vec<u8>, Place>,
+}
+
+/// What a connection is known by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    /// An id that it was seen to have.
+    Id(Vec<u8>),
+    /// It is one of those that this node talks on: which of their ids belong together is not to be seen.
+    Of(Place),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +56,7 @@ impl Amplification {
             begun: BTreeMap::new(),
             addresses: BTreeMap::new(),
             connections: BTreeMap::new(),
+            senders: BTreeMap::new(),
         }
     }
 
@@ -68,27 +80,42 @@ impl Amplification {
             // Whatever a stranger has got hold of, nothing of what was sent to it came there.
             None => account.moves += u64::from(is_short(&datagram.bytes)),
         }
-        // A short header does not say how long its id is, which nodes give out.
-        let id = match ids(&datagram.bytes) {
-            Some((destination, _)) => destination,
-            None => datagram.bytes.get(1..=ID_BYTES).unwrap_or_default(),
-        };
-        let connection = (place, id.to_vec());
-        let known = self.connections.get_mut(&connection);
-        for other in known.iter().flat_map(|it| it.iter()) {
-            if *other != datagram.from {
-                let other = self.addresses.entry((place, *other)).or_default();
-                other.received += bytes;
-            }
+        let id = destination(&datagram.bytes);
+        let name = self.name(id);
+        let mut known = self.known(place, &Name::Id(id.to_vec()));
+        known.extend(self.known(place, &name));
+        known.remove(&datagram.from);
+        for other in known {
+            let other = self.addresses.entry((place, other)).or_default();
+            other.received += bytes;
         }
         // A first packet begins a connection, and whatever a stranger sends may move one.
         if is_short(&datagram.bytes) && datagram.sender.is_some() {
             return;
         }
-        self.connections
-            .entry(connection)
-            .or_default()
-            .insert(datagram.from);
+        self.knows(place, name, datagram.from);
+    }
+
+    /// A node has sent this, to whomever.
+    pub(super) fn posted(&mut self, place: Place, datagram: &[u8]) {
+        self.senders.insert(destination(datagram).to_vec(), place);
+    }
+
+    fn name(&self, id: &[u8]) -> Name {
+        match self.senders.get(id) {
+            Some(&sender) => Name::Of(sender),
+            None => Name::Id(id.to_vec()),
+        }
+    }
+
+    fn known(&self, place: Place, name: &Name) -> BTreeSet<SocketAddr> {
+        let known = self.connections.get(&(place, name.clone()));
+        known.cloned().unwrap_or_default()
+    }
+
+    fn knows(&mut self, place: Place, name: Name, address: SocketAddr) {
+        let known = self.connections.entry((place, name)).or_default();
+        known.insert(address);
     }
 
     pub(super) fn sent(
@@ -99,8 +126,7 @@ impl Amplification {
         datagram: &[u8],
     ) -> Result<(), Broken> {
         if let Some((_, source)) = ids(datagram) {
-            let connection = (place, source.to_vec());
-            self.connections.entry(connection).or_default().insert(to);
+            self.knows(place, Name::Id(source.to_vec()), to);
         }
         let account = self.addresses.entry((place, to)).or_default();
         // quinn-proto ends a datagram that it began while anything was left of three times what came.
@@ -176,6 +202,14 @@ fn proves(datagram: &[u8]) -> bool {
         datagram.get(token).copied()
     });
     token.is_some_and(|length| length != 0)
+}
+
+/// The id of the connection that it is for. A short header does not say how long that is: nodes give it out.
+fn destination(datagram: &[u8]) -> &[u8] {
+    match ids(datagram) {
+        Some((destination, _)) => destination,
+        None => datagram.get(1..=ID_BYTES).unwrap_or_default(),
+    }
 }
 
 /// The connection ids of a long header, the destination's first (RFC 8999 section 5.1).

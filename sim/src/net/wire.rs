@@ -72,6 +72,7 @@ impl World<'_> {
                 bytes: bytes.to_vec(),
             });
         }
+        self.amplification.posted(place, bytes);
         let host = &self.hosts[usize::from(place)];
         // Whoever dials may say as much as it likes.
         let owner = self.owners.get(&to);
