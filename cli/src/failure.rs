@@ -12,23 +12,26 @@ use peer_sender_tokio::{
 use thiserror::Error;
 
 use crate::console::{self, Paint};
+use crate::keys::KeyKind;
 use crate::wire::WireProblem;
 
 /// Ends a command; each says what is wrong and names the next command to try.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
-    #[error("{}{}", .0, instead_of(.0))]
+    #[error("{}{}", .0, instead_of(.0, "keys new"))]
     KeyFile(#[from] IdentityFileError),
-    #[error("{} exists, and a key is never overwritten\nto see its key: peer-sender keys {show} {}", file.display(), file.display())]
-    KeyFileExists {
+    #[error("{}{}", .0, instead_of(.0, "keys owner new"))]
+    OwnerKeyFile(IdentityFileError),
+    #[error("{} exists, and a key is never overwritten\nto see its key: peer-sender keys {} {}", file.display(), kind.show(), file.display())]
+    KeyFileExists { file: PathBuf, kind: KeyKind },
+    #[error("cannot write the key file {}: {error}\nto try elsewhere: peer-sender keys {} FILE", file.display(), kind.make())]
+    KeyFileUnwritable {
         file: PathBuf,
-        /// How one of the kind that was to be made is shown.
-        show: &'static str,
+        error: io::Error,
+        kind: KeyKind,
     },
-    #[error("cannot write the key file {}: {error}\nto try elsewhere: peer-sender keys new FILE", file.display())]
-    KeyFileUnwritable { file: PathBuf, error: io::Error },
     #[error(
-        "the operating system gave no random numbers for a key\nto try again: peer-sender keys new FILE"
+        "the operating system gave no random numbers for a key\nto try again: the same command"
     )]
     NoRandomness,
     #[error("no identity can be made: {error}\nto see how: peer-sender keys new --help")]
@@ -202,13 +205,14 @@ fn instead_of_trace(error: &TraceError) -> String {
     }
 }
 
-/// What to try where a key file cannot be used: to make one helps only where there is none.
-fn instead_of(error: &IdentityFileError) -> String {
+/// What to try where a key file cannot be used: to make one, with that command, helps only where there
+/// is none.
+fn instead_of(error: &IdentityFileError, make: &str) -> String {
     let advice = match error {
         IdentityFileError::Unreadable { file, kind, .. } => {
             let file = file.display();
             match kind {
-                io::ErrorKind::NotFound => format!("to make one: peer-sender keys new {file}"),
+                io::ErrorKind::NotFound => format!("to make one: peer-sender {make} {file}"),
                 io::ErrorKind::PermissionDenied => format!(
                     "only its owner may read a key; to see who that is, and its mode: ls -l {file}"
                 ),
@@ -219,7 +223,7 @@ fn instead_of(error: &IdentityFileError) -> String {
             }
         }
         IdentityFileError::TooLarge { .. } | IdentityFileError::Malformed { .. } => {
-            "to make one under another name: peer-sender keys new FILE".to_owned()
+            format!("to make one under another name: peer-sender {make} FILE")
         }
         // The error itself names the command.
         _ => return String::new(),
@@ -233,16 +237,19 @@ mod tests {
 
     #[test]
     fn a_key_is_to_be_made_only_where_there_is_no_file() {
-        let failure = |kind: io::ErrorKind| {
-            Failure::from(IdentityFileError::Unreadable {
-                file: "my.key".into(),
-                kind,
-                text: kind.to_string(),
-            })
-            .to_string()
+        let unreadable = |kind: io::ErrorKind| IdentityFileError::Unreadable {
+            file: "my.key".into(),
+            kind,
+            text: kind.to_string(),
         };
+        let failure = |kind| Failure::from(unreadable(kind)).to_string();
         let missing = failure(io::ErrorKind::NotFound);
-        assert!(missing.ends_with("keys new my.key"), "{missing}");
+        assert!(missing.ends_with("sender keys new my.key"), "{missing}");
+        let missing = Failure::OwnerKeyFile(unreadable(io::ErrorKind::NotFound)).to_string();
+        assert!(
+            missing.ends_with("sender keys owner new my.key"),
+            "{missing}"
+        );
         for kind in [
             io::ErrorKind::PermissionDenied,
             io::ErrorKind::IsADirectory,

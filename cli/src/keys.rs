@@ -16,6 +16,34 @@ use crate::args::{
 use crate::console;
 use crate::failure::Failure;
 
+/// What a key file is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeyKind {
+    Identity,
+    AckiNacki,
+    Owner,
+}
+
+impl KeyKind {
+    /// The command of `keys` that makes one.
+    pub(crate) fn make(self) -> &'static str {
+        match self {
+            Self::Identity => "new",
+            Self::AckiNacki => "new --acki-nacki",
+            Self::Owner => "owner new",
+        }
+    }
+
+    /// The command of `keys` that shows one.
+    pub(crate) fn show(self) -> &'static str {
+        match self {
+            Self::Identity => "show",
+            Self::AckiNacki => "show --acki-nacki",
+            Self::Owner => "owner show",
+        }
+    }
+}
+
 pub(crate) fn run(args: KeysArgs) -> Result<Verdict, Failure> {
     match args.command {
         KeysCommand::New(args) => new(&args)?,
@@ -23,7 +51,7 @@ pub(crate) fn run(args: KeysArgs) -> Result<Verdict, Failure> {
         KeysCommand::Owner(OwnerArgs { command }) => match command {
             OwnerCommand::New(args) => {
                 let key = OwnerKey::from_secret(*secret()?);
-                write(&args.file, &key.to_pem(), "owner show")?;
+                write(&args.file, &key.to_pem(), KeyKind::Owner)?;
                 show_owner(&args, &key)?;
                 if !args.json {
                     console::say(&format!(
@@ -32,7 +60,7 @@ pub(crate) fn run(args: KeysArgs) -> Result<Verdict, Failure> {
                     ));
                 }
             }
-            OwnerCommand::Show(args) => show_owner(&args, &load_owner_key(&args.file)?)?,
+            OwnerCommand::Show(args) => show_owner(&args, &owner_key(&args.file)?)?,
         },
     }
     Ok(Verdict::AllIsWell)
@@ -40,17 +68,17 @@ pub(crate) fn run(args: KeysArgs) -> Result<Verdict, Failure> {
 
 fn new(args: &NewKeyArgs) -> Result<(), Failure> {
     let (file, acki_nacki) = (&args.shown.file, args.shown.acki_nacki);
-    let owners = args.owner_key.iter().map(load_owner_key);
+    let owners = args.owner_key.iter().map(|file| owner_key(file));
     let owners = owners.collect::<Result<Vec<_>, _>>()?;
     let (identity, protocol) = if acki_nacki {
         let made = Identity::self_made(&owners, &SystemRandom::new());
         let identity = made.map_err(|error| Failure::NoIdentity { error })?;
         let text = Zeroizing::new(identity.certificates_pem() + &identity.to_pem());
-        write(&file.file, &text, "show --acki-nacki")?;
+        write(&file.file, &text, KeyKind::AckiNacki)?;
         (identity, " --protocol acki-nacki")
     } else {
         let identity = make()?;
-        write(&file.file, &identity.to_pem(), "show")?;
+        write(&file.file, &identity.to_pem(), KeyKind::Identity)?;
         (identity, "")
     };
     show(&args.shown, &identity)?;
@@ -119,19 +147,23 @@ fn print(args: &KeyFileArgs, key: String, owners: Option<Vec<String>>) -> Result
     console::print(&text, &rest)
 }
 
-/// `show`: how what is in such a file is shown.
-fn write(file: &Path, pem: &str, show: &'static str) -> Result<(), Failure> {
+fn owner_key(file: &Path) -> Result<OwnerKey, Failure> {
+    load_owner_key(file).map_err(Failure::OwnerKeyFile)
+}
+
+fn write(file: &Path, pem: &str, kind: KeyKind) -> Result<(), Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     for_owner_only(&mut options);
     let mut created = options.open(file).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::KeyFileExists {
             file: file.to_owned(),
-            show,
+            kind,
         },
         _ => Failure::KeyFileUnwritable {
             file: file.to_owned(),
             error,
+            kind,
         },
     })?;
     created
@@ -143,6 +175,7 @@ fn write(file: &Path, pem: &str, show: &'static str) -> Result<(), Failure> {
             Failure::KeyFileUnwritable {
                 file: file.to_owned(),
                 error,
+                kind,
             }
         })
 }

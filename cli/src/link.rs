@@ -180,6 +180,10 @@ fn advice(error: &LinkError, address: SocketAddr) -> Option<String> {
         LinkError::Unreachable | LinkError::ConnectTimeout => Some(format!(
             "if nothing runs there: peer-sender listen --bind {address} --key FILE --allow KEY"
         )),
+        LinkError::AlpnMismatch { .. } => Some(
+            "what is spoken is said at both ends: --protocol P, and with plain --alpn NAME"
+                .to_owned(),
+        ),
         _ => None,
     }
 }
@@ -223,6 +227,10 @@ mod tests {
         let ours = PeerKey([3; 32]);
         let line = watch().note(&lost(LinkError::IdentityRefused { ours }), Time::ZERO);
         assert!(line.expect("a line").contains(&format!("--allow {ours}")));
+
+        let offered = String::from("peer-sender/1");
+        let line = watch().note(&lost(LinkError::AlpnMismatch { offered }), Time::ZERO);
+        assert!(line.expect("a line").contains("--protocol P"));
     }
 
     #[test]

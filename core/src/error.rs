@@ -70,8 +70,8 @@ pub enum LinkError {
         /// The key that the dialler offered.
         offered: PeerKey,
     },
-    /// Who dialled us expected another key here than ours.
-    #[error("the dialler expected another key here than ours")]
+    /// Who dialled us expected another identity here than ours: another key, or one of another owner.
+    #[error("the dialler expected another identity here than ours")]
     NotExpected,
     /// The peer closed the connection with a code of `peer-sender/1`.
     #[error("the peer closed the connection: {code}{}", Reason(reason))]

@@ -89,7 +89,7 @@ pub enum IdentityFileError {
         file: PathBuf,
     },
     /// It, or the certificates given with it, cannot be used.
-    #[error("{} is not usable as an identity: {error}", file.display())]
+    #[error("{} is not usable as a key: {error}", file.display())]
     Malformed {
         /// The key file's name.
         file: PathBuf,

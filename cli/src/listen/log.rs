@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use peer_sender_tokio::{IncomingMessage, PeerKey, Protocol};
@@ -26,7 +26,10 @@ pub(super) struct Log {
 
 /// Tells when the thread has ended, and how.
 #[derive(Debug)]
-pub(super) struct Written(oneshot::Receiver<io::Result<()>>);
+pub(super) struct Written {
+    end: oneshot::Receiver<io::Result<()>>,
+    messages: Arc<AtomicU64>,
+}
 
 type Batch = Vec<IncomingMessage<PeerKey>>;
 
@@ -48,10 +51,16 @@ impl Log {
             batches,
             abandoned: abandoned.clone(),
         };
+        let messages = Arc::new(AtomicU64::new(0));
+        let written = Written {
+            end,
+            messages: messages.clone(),
+        };
         thread::spawn(move || {
-            let _ = ended.send(write_all(received, &abandoned, (form, protocol), out));
+            let told = (&*abandoned, &*messages);
+            let _ = ended.send(write_all(received, told, (form, protocol), out));
         });
-        (log, Written(end))
+        (log, written)
     }
 
     /// Waits for room; none if the thread has ended. Cancel safe.
@@ -66,10 +75,15 @@ impl Log {
 }
 
 impl Written {
+    /// How many messages were written and accepted so far.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
+    }
+
     /// Waits for the end of the thread; to be called until it has answered once. Cancel safe.
     pub(super) async fn wait(&mut self) -> io::Result<()> {
         let died = |_| Err(io::Error::other("the thread that writes has died"));
-        (&mut self.0).await.unwrap_or_else(died)
+        (&mut self.end).await.unwrap_or_else(died)
     }
 }
 
@@ -81,7 +95,7 @@ impl Room<'_> {
 
 fn write_all(
     mut batches: mpsc::Receiver<Batch>,
-    abandoned: &AtomicBool,
+    (abandoned, messages): (&AtomicBool, &AtomicU64),
     (form, protocol): (Form, Protocol),
     mut out: impl Write,
 ) -> io::Result<()> {
@@ -104,6 +118,7 @@ fn write_all(
             }
             return Err(error);
         }
+        messages.fetch_add(batch.len() as u64, Ordering::Relaxed);
         IncomingMessage::accept_all(batch);
     }
     match form {

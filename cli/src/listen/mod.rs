@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use peer_sender_tokio::{
-    Incoming, LinkError, NodeConfig, PeerKey, StopMode, Trust, TurnedAway, load_identity,
+    Incoming, LinkError, NodeConfig, PeerKey, Protocol, StopMode, Trust, TurnedAway, load_identity,
 };
 use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior};
@@ -19,6 +19,7 @@ use crate::args::ListenArgs;
 use crate::console::{self, say};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
+use crate::keys::KeyKind;
 use crate::recording::Recording;
 use crate::runtime::{self, Node};
 use crate::{Verdict, figures};
@@ -129,7 +130,10 @@ async fn receive(
             Ok(Verdict::NotAll)
         }
         End::Stuck => {
-            say("stdout takes no more: what it did not take was not accepted");
+            say(&format!(
+                "stdout takes no more: {} accepted, and nothing that it did not take",
+                figures::plural(written.messages(), "message")
+            ));
             Ok(Verdict::NotAll)
         }
     };
@@ -208,8 +212,15 @@ fn greet(address: SocketAddr, key: PeerKey, args: &ListenArgs) {
     };
     let to = SocketAddr::new(reachable, address.port());
     let program = console::program();
+    let make = match args.spoken.protocol() {
+        Protocol::Framed => KeyKind::AckiNacki.make(),
+        Protocol::Lanes | Protocol::Plain => KeyKind::Identity.make(),
+    };
     let (make_key, their_key) = match args.allow_any {
-        true => (format!("{program} keys new sender.key && "), "sender.key"),
+        true => (
+            format!("{program} keys {make} sender.key && "),
+            "sender.key",
+        ),
         false => (String::new(), "FILE_OF_AN_ALLOWED_KEY"),
     };
     say(&format!("listening on {address}\nour key {key}"));
@@ -247,8 +258,6 @@ fn in_words(TurnedAway { remote, key, error }: &TurnedAway) -> String {
 
 #[cfg(test)]
 mod tests {
-    use peer_sender_tokio::Protocol;
-
     use super::*;
     use crate::keys;
 
