@@ -1,24 +1,24 @@
 //! One QUIC connection: whose it is, and what it has to say.
 
+mod ending;
+mod owner;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use peer_sender_core::{
-    Action, Attempt, CloseCode, Event, LinkError, PeerKey, Protocol, Side, Time,
-};
-use quinn_proto::{Connection, ConnectionError, ConnectionEvent, ConnectionHandle, Endpoint};
+use peer_sender_core::{Action, Attempt, Event, LinkError, Protocol, Side, Time};
+use quinn_proto::{Connection, ConnectionEvent, ConnectionHandle, Endpoint};
 
 use super::alive::Probe;
 use super::clock::Clock;
 use super::rate::{CUTS_MAX, MOVES_MAX, Rate};
 use super::renew::Drain;
-use super::streams::{Streams, quic_code};
-use super::{ConnectionInfo, ConnectionRole, PeerHandle};
+use super::streams::Streams;
+use super::{ConnectionInfo, ConnectionRole};
 use crate::NodeConfig;
 use crate::congestion::exempt_close;
-use crate::error::{DialContext, link_error};
-use crate::tls::{Offered, peer_chain};
+use crate::tls::peer_chain;
+pub(super) use owner::Owner;
 
 /// Names a link. Never given out twice by one node, while QUIC's own handles are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,44 +45,6 @@ impl Speech {
             alpn: String::from_utf8_lossy(config.alpn()).into(),
         }
     }
-}
-
-/// Who listens to what a connection has to say.
-#[derive(Debug)]
-pub(super) enum Owner {
-    /// The machine of a peer that we dial.
-    Dialled {
-        peer: PeerHandle,
-        attempt: Attempt,
-        /// The handshake is confirmed (RFC 9001 section 4.1.2), and the machine knows it.
-        confirmed: bool,
-        context: DialContext,
-    },
-    /// Nobody yet: it waits for the next dial of a peer's machine.
-    Spare {
-        peer: PeerHandle,
-        /// When it has taken too long to be confirmed.
-        until: Time,
-        context: DialContext,
-    },
-    /// Nobody yet: somebody dialled us and has not shown who it is.
-    Handshaking {
-        /// When it has taken too long.
-        until: Time,
-        /// What we have shown it.
-        ours: PeerKey,
-        /// What it has shown of itself within TLS, where that is judged there.
-        offered: Offered,
-    },
-    /// The table of sessions.
-    Accepted {
-        attempt: Attempt,
-        key: PeerKey,
-        /// What the dialler knows us by.
-        ours: PeerKey,
-    },
-    /// Nobody any more: QUIC ends it on its own (RFC 9000 section 10.2).
-    Nobody,
 }
 
 /// One QUIC connection.
@@ -244,31 +206,6 @@ impl Link {
         Collected::All
     }
 
-    /// Why it has ended, in the machines' terms.
-    fn why(&self, reason: &ConnectionError) -> LinkError {
-        let context = match &self.owner {
-            Owner::Dialled { context, .. } | Owner::Spare { context, .. } => Some(context),
-            Owner::Handshaking { offered, .. } => {
-                if let (ConnectionError::TransportError(_), Some(refused)) =
-                    (reason, offered.refused())
-                {
-                    return refused.clone();
-                }
-                None
-            }
-            Owner::Accepted { .. } | Owner::Nobody => None,
-        };
-        link_error(reason, &self.alpn, context)
-    }
-
-    /// Without lanes nobody sends again what the other end's transport was told to have arrived: so
-    /// whatever came whole is read before the loss is told.
-    pub(super) fn lose_streams(&mut self) {
-        if let (false, Some(attempt)) = (self.protocol.has_lanes(), self.attempt()) {
-            self.streams.lose(attempt, &mut self.events);
-        }
-    }
-
     /// Takes in what came for it.
     pub(super) fn receive(&mut self, event: ConnectionEvent) {
         self.heard = true;
@@ -289,58 +226,6 @@ impl Link {
             return Some("it moved to another address too often");
         }
         None
-    }
-
-    /// Closes it towards the other end, and has the owner hear of its loss by this error.
-    pub(super) fn break_off(
-        &mut self,
-        clock: &Clock,
-        code: CloseCode,
-        reason: &str,
-        error: LinkError,
-    ) {
-        let now = clock.instant(clock.latest());
-        exempt_close(&self.connection);
-        let reason = Bytes::copy_from_slice(reason.as_bytes());
-        self.connection.close(now, quic_code(code), reason);
-        self.lost = Some(error);
-        // What was read counts; nothing more is.
-        self.streams.clear();
-        self.probation = None;
-    }
-
-    /// Tells the owner of its end, if the connection has ended and everything was read. The owner
-    /// hears nothing more of it. Returns who that was.
-    pub(super) fn end(&mut self) -> Option<Owner> {
-        if self.handle.is_none() && self.lost.is_none() {
-            // The endpoint forgets a connection only after its end, which was reported then;
-            // nobody shall wait for the report in any case.
-            let reason = String::from("the connection ended");
-            self.lost = Some(LinkError::Local { reason });
-        }
-        if self.lost.is_none() || self.streams.is_readable() {
-            return None;
-        }
-        let error = self.lost.take()?;
-        self.release();
-        let owner = std::mem::replace(&mut self.owner, Owner::Nobody);
-        self.streams.clear();
-        match &owner {
-            &Owner::Dialled {
-                attempt,
-                confirmed: false,
-                ..
-            } => {
-                self.events.push(Event::ConnectFailed { attempt, error });
-            }
-            &Owner::Dialled { attempt, .. } | &Owner::Accepted { attempt, .. } => {
-                self.events.push(Event::ConnectionLost { attempt, error });
-            }
-            Owner::Spare { .. } | Owner::Handshaking { .. } | Owner::Nobody => {
-                self.lost = Some(error);
-            }
-        }
-        Some(owner)
     }
 
     /// Asks the other end whether it is still there.
@@ -393,60 +278,6 @@ impl Link {
             | Action::ForgetDelivered
             | Action::Reject { .. } => {}
         }
-    }
-
-    /// Whether something may have come on it that nobody sends again.
-    fn leaves_something(&self) -> bool {
-        let is_up = match self.owner {
-            Owner::Dialled { confirmed, .. } => confirmed,
-            Owner::Accepted { .. } => true,
-            Owner::Spare { .. } | Owner::Handshaking { .. } | Owner::Nobody => false,
-        };
-        is_up && !self.protocol.has_lanes()
-    }
-
-    /// Closes it towards the other end. The owner is told all that had come, since the other end takes
-    /// it for received, and then that the connection is lost, by this error.
-    pub(super) fn leave(
-        &mut self,
-        clock: &Clock,
-        code: CloseCode,
-        reason: String,
-        error: LinkError,
-    ) {
-        let now = clock.instant(clock.latest());
-        exempt_close(&self.connection);
-        self.connection
-            .close(now, quic_code(code), Bytes::from(reason));
-        self.release();
-        // It may have ended before, and only part of it have been read.
-        self.lost.get_or_insert(error);
-        self.hear();
-        self.lose_streams();
-        if let Some(attempt) = self.attempt() {
-            let (streams, events) = (&mut self.streams, &mut self.events);
-            // All at once, so that nothing of a later connection comes before it.
-            streams.read(&mut self.connection, attempt, usize::MAX, events);
-        }
-        self.probation = None;
-    }
-
-    /// Closes it towards the other end; the owner hears nothing more of it.
-    pub(super) fn close(&mut self, clock: &Clock, code: CloseCode, reason: String) {
-        let now = clock.instant(clock.latest());
-        exempt_close(&self.connection);
-        self.connection
-            .close(now, quic_code(code), Bytes::from(reason));
-        self.abandon();
-    }
-
-    /// The owner hears nothing more of it.
-    pub(super) fn abandon(&mut self) {
-        self.owner = Owner::Nobody;
-        self.drain = None;
-        self.events = Vec::new();
-        self.streams.clear();
-        self.probation = None;
     }
 
     /// The next moment at which it needs attention.
