@@ -205,6 +205,29 @@ at 25467891us send 1>0 lane 3 count 26 bytes 547
 at 25594782us stranger 0 replays count 27 every 25us
 ";
 
+const NAMELESS: &str = "
+set layer quic
+set seed 10071215770140326615
+set listen 0
+set dial 1>0
+set end 27183915us
+set backoff_max 100015us
+set refusal_backoff_max 5000290us
+set idle_timeout 10s
+set lanes 1
+set segments 5
+set socket 35
+set reports yes
+at 9686425us path *>0 cut
+at 9948174us send 1>0 lane 0 count 22 bytes 0
+at 10130410us crash 1
+at 10492508us path *>0 joined
+at 11132283us restart 1
+at 17970440us reader 0 stopped
+at 17977733us send 1>0 lane 0 count 31 bytes 0
+at 18014287us crash 0
+";
+
 const OVERTAKEN: &str = "
 set layer quic
 set seed 3697022194345475471
@@ -345,6 +368,15 @@ fn replays_under_two_ids_of_a_connection_count_for_one() {
     let report = REPLAYED.parse::<Scenario>().unwrap().run().unwrap();
     assert!(report.faults.of(Fault::Stray) > 0);
     assert_eq!(report.outcomes.delivered, report.messages);
+}
+
+/// Empty messages of a sender's two lives are all alike, and which of them has come is not to be told.
+///
+/// Checks: I5
+#[test]
+fn empty_messages_of_two_lives_are_not_taken_for_two_senders() {
+    let report = NAMELESS.parse::<Scenario>().unwrap().run().unwrap();
+    assert!(report.outcomes.delivered >= 31, "{report:?}");
 }
 
 /// Checks: I6, I7

@@ -115,6 +115,14 @@ struct Seen {
     number: u64,
 }
 
+/// Whose messages a source brings.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    channel: usize,
+    /// One of its messages had a name. What has none may be any sender's, such as that of an earlier life.
+    certain: bool,
+}
+
 /// Everything that users handed over and were told.
 #[derive(Debug, Default)]
 pub(in crate::net) struct Oracle {
@@ -122,7 +130,7 @@ pub(in crate::net) struct Oracle {
     names: BTreeMap<(Place, u32, Target), usize>,
     pub(in crate::net) messages: Vec<Told>,
     seen: BTreeMap<(Place, u32, Source, Lane), Seen>,
-    sources: BTreeMap<(Place, u32, Source), usize>,
+    sources: BTreeMap<(Place, u32, Source), Bound>,
     /// Channels that ended in this turn.
     ends: Vec<usize>,
     pub(in crate::net) at_most_once: bool,
@@ -160,7 +168,7 @@ impl Oracle {
                 answers: match target {
                     Target::Session(session) => {
                         let source = (from, life, Source::Session(session));
-                        self.sources.get(&source).copied()
+                        self.sources.get(&source).map(|it| it.channel)
                     }
                     Target::Peer(_) => None,
                 },

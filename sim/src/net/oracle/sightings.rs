@@ -3,7 +3,7 @@
 use peer_sender_core::{IncomingMessage, Time};
 use peer_sender_quic::{Source, Target};
 
-use super::{Broken, NAME_BYTES, Oracle, Seen, broken};
+use super::{Bound, Broken, NAME_BYTES, Oracle, Seen, broken};
 use crate::net::op::Place;
 use crate::net::report::Report;
 
@@ -31,9 +31,14 @@ impl Oracle {
             return broken("I5", "no such message");
         };
         let (channel, at) = (told.channel, told.place);
-        let bound = *self.sources.entry((place, life, source)).or_insert(channel);
+        let bound = self.sources.get(&(place, life, source)).copied();
+        let bound = bound.filter(|it| it.certain).unwrap_or(Bound {
+            channel,
+            certain: told.is_named(),
+        });
+        self.sources.insert((place, life, source), bound);
         // Under the plain protocol a peer's replies are of one source, whatever session they are of.
-        if bound != channel && !self.plain {
+        if bound.channel != channel && !self.plain {
             return broken(
                 "I5",
                 format!("{source:?} of node {place} brings two senders' messages"),
@@ -138,12 +143,12 @@ impl Oracle {
             };
             rest.iter().filter(may_be).find_map(|&index| suits(index))
         };
-        [true, false].into_iter().find_map(|strict| match bound {
-            Some(channel) => of_channel(channel, strict),
-            None => {
-                let mut channels = (0..self.channels.len()).rev();
-                channels.find_map(|channel| of_channel(channel, strict))
-            }
+        let certain = bound.is_some_and(|it| it.certain);
+        let others = (0..self.channels.len()).rev().filter(|_| !certain);
+        let channels = bound.map(|it| it.channel).into_iter().chain(others);
+        [true, false].into_iter().find_map(|strict| {
+            let mut channels = channels.clone();
+            channels.find_map(|channel| of_channel(channel, strict))
         })
     }
 
