@@ -141,8 +141,25 @@ fn what_a_lost_connection_left_comes_before_what_a_newer_one_brings() {
         late.map(|(number, it)| (number, it.len())),
         Some((2, LARGEST))
     );
+    // The newer one stood already when its number was given out, and has not brought it.
+    assert_eq!(bench.framed.brought(2), None);
     bench.framed.consume(3, &mut bench.budget);
     assert_eq!(bench.take(1), Ok(vec![10]));
+    assert_eq!(bench.framed.brought(3), Some(Attempt(1)));
+}
+
+#[test]
+fn it_is_known_from_the_first_length_on() {
+    let mut bench = Bench::new();
+    let small = message(10);
+    assert_eq!(bench.come(0, &small[..3]), Ok(vec![]));
+    assert!(!bench.framed.is_known(), "its length has not come");
+    assert_eq!(bench.come(0, &small[3..5]), Ok(vec![]));
+    assert!(bench.framed.is_known(), "it is coming");
+    assert_eq!(bench.come(0, &small[5..]), Ok(vec![10]));
+    assert!(bench.framed.is_known(), "it came");
+    bench.framed.consume(1, &mut bench.budget);
+    assert!(bench.framed.is_known(), "and was answered");
 }
 
 #[test]
@@ -197,6 +214,20 @@ fn check_sees_what_is_wrong() {
     assert!(!bench.framed.awaits(place(3), none));
     assert!(bench.framed.awaits(place(4), none));
     assert!(!bench.framed.awaits(place(4), comes));
+
+    let large = message(LARGEST);
+    for connection in [6, 7] {
+        bench.come(connection, &large[..4]).unwrap();
+    }
+    assert!(bench.framed.waits_at(place(7)), "there is no room");
+    let length = LARGEST as u64;
+    for (waits, right) in [
+        ((length, 0), true),
+        ((length, 1), false),
+        ((length + 1, 0), false),
+    ] {
+        assert_eq!(bench.framed.awaits(place(7), Some(waits)), right);
+    }
 }
 
 #[test]

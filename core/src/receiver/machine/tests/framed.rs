@@ -96,6 +96,28 @@ fn what_is_behind_a_malformed_message_is_given_out_and_the_connection_closed() {
 }
 
 #[test]
+fn a_refusal_for_another_reason_or_of_what_is_not_held_closes_nothing() {
+    let mut machine = connected(1_000);
+    step(&mut machine, [opened(), received(&messages(&[10, 10]))]);
+    let lane = LANE;
+    for (number, code) in [
+        (0, RefuseCode::Application),
+        (0, RefuseCode::Malformed),
+        (2, RefuseCode::Malformed),
+    ] {
+        let refused = Event::Refused { lane, number, code };
+        assert_eq!(step(&mut machine, [refused]), [], "{number}, {code:?}");
+    }
+    assert_eq!(machine.stats().protocol_errors, 0);
+    let (number, code) = (1, RefuseCode::Malformed);
+    let actions = step(&mut machine, [Event::Refused { lane, number, code }]);
+    assert!(
+        matches!(&actions[..], [Action::Close { .. }]),
+        "{actions:?}"
+    );
+}
+
+#[test]
 fn a_connection_that_is_left_is_asked_for_nothing() {
     let mut machine = connected(1_000);
     step(&mut machine, [opened(), received(&messages(&[900]))]);
