@@ -13,11 +13,15 @@ use crate::error::link_error;
 impl Link {
     /// Closes it towards the other end; the owner hears nothing more of it.
     pub(in crate::node) fn close(&mut self, clock: &Clock, code: CloseCode, reason: String) {
+        self.close_quic(clock, code, reason);
+        self.abandon();
+    }
+
+    fn close_quic(&mut self, clock: &Clock, code: CloseCode, reason: String) {
         let now = clock.instant(clock.latest());
         exempt_close(&self.connection);
         self.connection
             .close(now, quic_code(code), Bytes::from(reason));
-        self.abandon();
     }
 
     /// The owner hears nothing more of it.
@@ -37,10 +41,7 @@ impl Link {
         reason: &str,
         error: LinkError,
     ) {
-        let now = clock.instant(clock.latest());
-        exempt_close(&self.connection);
-        let reason = Bytes::copy_from_slice(reason.as_bytes());
-        self.connection.close(now, quic_code(code), reason);
+        self.close_quic(clock, code, reason.to_owned());
         self.lost = Some(error);
         // What was read counts; nothing more is.
         self.streams.clear();
@@ -56,10 +57,7 @@ impl Link {
         reason: String,
         error: LinkError,
     ) {
-        let now = clock.instant(clock.latest());
-        exempt_close(&self.connection);
-        self.connection
-            .close(now, quic_code(code), Bytes::from(reason));
+        self.close_quic(clock, code, reason);
         self.release();
         // It may have ended before, and only part of it have been read.
         self.lost.get_or_insert(error);
