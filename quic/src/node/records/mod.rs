@@ -6,20 +6,22 @@
 //! an action goes to the node that carries its connection, news go to the home of its session. The
 //! node whose step it was takes its own box at once; the others are called.
 
+mod desk;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use peer_sender_core::trace::About;
 use peer_sender_core::{
-    Action, Attempt, Event, LinkError, PeerKey, SessionHandle, SessionNews, Sessions,
-    SessionsConfig, StopMode, Time,
+    Action, Attempt, Event, LinkError, PeerKey, SessionHandle, SessionNews, SessionsConfig,
+    StopMode, Time,
 };
 
+pub(super) use self::desk::{Desk, Mail};
 use super::recorded::RecordedSessions;
-use crate::{NodeConfig, Trace};
+use crate::NodeConfig;
 
 /// What the nodes of a process that listen as one identity remember together of the sessions of
 /// those who dial them. Cheap to clone; all clones are the same records.
@@ -142,18 +144,6 @@ struct Member(u64);
 /// How a node that waits is told that there is something in its box.
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// What the table has for one node.
-#[derive(Default)]
-pub(super) struct Mail {
-    /// For the connections that the node carries.
-    pub(super) actions: Vec<Action>,
-    /// Of the sessions whose home it is, with the key of who sent messages. Messages whose session
-    /// is forgotten have none: they take no answer, so that their sender sends them again.
-    pub(super) news: Vec<(SessionNews, Option<PeerKey>)>,
-    /// The next moment at which the table has something to do.
-    pub(super) deadline: Option<Time>,
-}
-
 struct Seat {
     mail: Mail,
     /// Somebody else has put something there.
@@ -176,141 +166,6 @@ struct Books {
     actions: Vec<Action>,
     /// Who is to be woken once the lock is given back.
     wakes: Vec<Wake>,
-}
-
-/// A node's place among those that share records. The others hear of its end when it is dropped.
-pub(super) struct Desk {
-    records: Records,
-    member: Member,
-    called: Arc<AtomicBool>,
-}
-
-impl Desk {
-    pub(super) fn at(records: Records) -> Self {
-        let (member, called) = records.books().join();
-        Self {
-            records,
-            member,
-            called,
-        }
-    }
-
-    /// Has this called, on another node's thread, when that node has put something into the box.
-    pub(super) fn set_wake(&self, wake: Wake) {
-        self.change(|books, me| {
-            if let Some(seat) = books.seats.get_mut(&me) {
-                seat.wake = Some(wake);
-            }
-        });
-    }
-
-    /// Has the table recorded, unless it has begun, or is recorded for another node.
-    pub(super) fn record(&self, trace: Trace, about: About) {
-        self.records.books().table.record(trace, about);
-    }
-
-    /// Whether another node has put something into the box.
-    pub(super) fn is_called(&self) -> bool {
-        self.called.load(Ordering::Acquire)
-    }
-
-    /// Takes what is in the box.
-    pub(super) fn open(&self, mail: &mut Mail) {
-        self.change(|books, me| books.hand_over(me, mail));
-    }
-
-    /// Names a connection that is let in, and tells the table of it.
-    pub(super) fn let_in(&self, now: Time, key: PeerKey) -> Attempt {
-        self.change(|books, me| {
-            let attempt = Attempt(books.attempts);
-            books.attempts += 1;
-            books.carriers.insert(attempt, me);
-            // Asks for nothing, as only a table that stops would.
-            books.step(me, |table, actions| {
-                table.accepted(now, attempt, key, actions);
-            });
-            attempt
-        })
-    }
-
-    /// One step of what happened on a connection that this node carries. A session that is new is
-    /// at home here.
-    pub(super) fn step_connection(
-        &self,
-        now: Time,
-        attempt: Attempt,
-        facts: impl IntoIterator<Item = Event>,
-        mail: &mut Mail,
-    ) {
-        self.change(|books, me| {
-            books.step_connection(me, now, attempt, facts);
-            books.hand_over(me, mail);
-        });
-    }
-
-    /// Any other step.
-    pub(super) fn step(
-        &self,
-        mail: &mut Mail,
-        step: impl FnOnce(&mut RecordedSessions, &mut Vec<Action>),
-    ) {
-        self.change(|books, me| {
-            books.step(me, step);
-            books.hand_over(me, mail);
-        });
-    }
-
-    /// Ends the sessions whose home this is. Returns the connections of others that it carries,
-    /// and those that have named no session.
-    pub(super) fn stop(&self, now: Time, mode: StopMode, mail: &mut Mail) -> Vec<Attempt> {
-        self.change(|books, me| {
-            books.stop_sessions(me, now, mode);
-            books.hand_over(me, mail);
-            let carried = books.carried_by(me).into_iter();
-            carried
-                .filter(|&attempt| {
-                    let session = books.table.session_of(attempt);
-                    session.and_then(|session| books.homes.get(&session)) != Some(&me)
-                })
-                .collect()
-        })
-    }
-
-    /// Looks at the table.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&Sessions) -> T) -> T {
-        look(&self.records.books().table)
-    }
-
-    /// How many sessions are at home here.
-    pub(super) fn sessions(&self) -> usize {
-        let books = self.records.books();
-        books
-            .seats
-            .get(&self.member)
-            .map_or(0, |it| it.sessions.len())
-    }
-
-    /// Whoever is woken may do anything, so it is done without the lock.
-    fn change<T>(&self, change: impl FnOnce(&mut Books, Member) -> T) -> T {
-        let mut books = self.records.books();
-        let result = change(&mut books, self.member);
-        let wakes = std::mem::take(&mut books.wakes);
-        drop(books);
-        wakes.iter().for_each(|wake| wake());
-        result
-    }
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        let Ok(mut books) = self.records.0.books.lock() else {
-            return;
-        };
-        books.leave(self.member);
-        let wakes = std::mem::take(&mut books.wakes);
-        drop(books);
-        wakes.iter().for_each(|wake| wake());
-    }
 }
 
 impl Books {
