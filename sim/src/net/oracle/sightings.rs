@@ -102,7 +102,10 @@ impl Oracle {
         if at < log.first_after && told.is_named() && !self.plain {
             return broken("I7", format!("message {index} comes after those behind it"));
         }
-        log.first_after = log.first_after.max(at + 1);
+        // What has no name may be another one of the same bytes, further back.
+        if told.is_named() {
+            log.first_after = log.first_after.max(at + 1);
+        }
         Ok(index)
     }
 
