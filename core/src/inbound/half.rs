@@ -341,6 +341,11 @@ impl Inbound {
         self.holds_messages() || self.left().is_some()
     }
 
+    /// Whether messages of a connection that is gone wait until there is room to give them out.
+    pub(crate) fn keeps_late(&self) -> bool {
+        self.other.late() > 0
+    }
+
     /// A connection that we left, while its loss is still to be told.
     pub(crate) fn left(&self) -> Option<Attempt> {
         let mut connections = self.connections.iter();

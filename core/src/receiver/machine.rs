@@ -249,6 +249,11 @@ impl PeerReceiverMachine {
         self.inbound.remembers()
     }
 
+    /// Whether messages that the other end takes for received wait until there is room for them.
+    pub(super) fn keeps_late(&self) -> bool {
+        self.inbound.keeps_late()
+    }
+
     /// The connection on which replies go out.
     pub(super) fn carrier(&self) -> Option<Attempt> {
         self.outbound.carrier()

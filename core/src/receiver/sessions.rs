@@ -66,7 +66,7 @@ impl Default for SessionsConfig {
 }
 
 /// All sessions of an accepting node: binds each connection to its session by the first OPEN on
-/// it, keeps what sessions remember while they have no connection, and forgets the least recently
+/// it, or, where the protocol has no lanes, makes it one of its own; keeps what sessions remember while they have no connection, and forgets the least recently
 /// used of those without one when room is needed.
 ///
 /// It keeps a connection that has sent no OPEN yet for as long as it stands; how many of these
@@ -195,7 +195,8 @@ impl Sessions {
 
     /// A connection was accepted, its handshake is complete and its key is trusted. Attempts must
     /// increase, since a lane belongs to the connection that was accepted last: one that does not
-    /// is ignored. While the table stops, the connection is closed at once.
+    /// is ignored. While the table stops, the connection is closed at once; without lanes also where
+    /// there is no room for one more session, before the other end sends what would be lost.
     pub fn accepted(
         &mut self,
         now: Time,
@@ -211,9 +212,12 @@ impl Sessions {
         self.newest = Some(attempt);
         if self.stopping {
             actions.push(going_away(attempt));
-        } else {
-            let unbound = Unbound::new(key, self.config.receiver.protocol);
+        } else if self.config.receiver.protocol.has_lanes() {
+            let unbound = Unbound::new(key);
             self.connections.insert(attempt, Owner::Nobody(unbound));
+        } else {
+            self.bind_by_itself(attempt, key, actions);
+            self.share_room(actions);
         }
     }
 

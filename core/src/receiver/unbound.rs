@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::inbound::read_open;
 use crate::wire::{Decoder, Open};
-use crate::{Attempt, Event, PeerKey, Protocol, ProtocolError, SessionId, Side, StreamId};
+use crate::{Attempt, Event, PeerKey, ProtocolError, SessionId, Side, StreamId};
 
 /// More than any OPEN has: what a decoder is shown of a stream's start.
 const OPEN_BYTES_MAX: usize = 64;
@@ -20,7 +20,6 @@ const OPEN_BYTES_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Unbound {
     pub(super) key: PeerKey,
-    protocol: Protocol,
     streams: BTreeMap<StreamId, Vec<u8>>,
 }
 
@@ -33,8 +32,7 @@ pub(super) enum Progress {
     Stale,
     /// The peer gave a stream up.
     Cut(StreamId),
-    /// A stream names the session, by its OPEN; or it is the first message of a connection that is
-    /// a session by itself. The event is still to be handled.
+    /// A stream names the session, by its OPEN. The event is still to be handled.
     Opened(SessionId, Event),
     /// The connection is gone.
     Lost,
@@ -43,10 +41,9 @@ pub(super) enum Progress {
 }
 
 impl Unbound {
-    pub(super) fn new(key: PeerKey, protocol: Protocol) -> Self {
+    pub(super) fn new(key: PeerKey) -> Self {
         Self {
             key,
-            protocol,
             streams: BTreeMap::new(),
         }
     }
@@ -54,12 +51,6 @@ impl Unbound {
     /// What an event means for a connection that nobody owns.
     pub(super) fn handle(&mut self, event: Event) -> Progress {
         match event {
-            Event::StreamOpened { attempt, stream }
-                if stream.opener == Side::Remote && !self.protocol.has_lanes() =>
-            {
-                let session = SessionId::of_connection(attempt);
-                Progress::Opened(session, Event::StreamOpened { attempt, stream })
-            }
             Event::StreamOpened { stream, .. } if stream.opener == Side::Remote => {
                 self.streams.entry(stream).or_default();
                 Progress::Waits

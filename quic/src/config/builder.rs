@@ -136,8 +136,9 @@ impl NodeConfigBuilder {
         /// them the one that was used least recently is forgotten.
         sessions_max: usize,
         /// The most sessions remembered of one peer key: at least 1, 16 by default. Also bounds
-        /// the connections of one key, to twice as many. Under the plain protocol each connection
-        /// on which a message came is a session by itself.
+        /// the connections of one key, to twice as many. Without lanes each connection is a session
+        /// by itself from when it is let in, and stays one while what it brought waits; one for which
+        /// there is no room is closed with code 6 before its dialler sends anything.
         sessions_per_key_max: usize,
         /// How long a session is remembered after its last connection: at least the idle timeout,
         /// 1 h by default. A sender that is away for longer cannot learn the fate of what it sent.

@@ -220,11 +220,12 @@ impl<P: PeerId> NodeMachine<P> {
             self.report_rejected(remote, Some(key), LinkError::Closed { code, reason });
             return;
         }
-        let attempt = inbound.desk.let_in(now, key);
+        let attempt = inbound.desk.name_connection();
         inbound.accepted.insert(attempt, id);
         inbound.mute.insert(attempt, now);
         self.net.let_in(id, attempt, key);
         self.net.stats.accepted += 1;
+        self.let_in(now, attempt, key);
         self.wake_peers_of(now, key);
     }
 

@@ -11,6 +11,11 @@ use super::timers::TimerOf;
 use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Source, Target};
 
 impl<P: PeerId> NodeMachine<P> {
+    /// Tells the table of a connection that is let in; it may have no room for it.
+    pub(super) fn let_in(&mut self, now: Time, attempt: Attempt, key: PeerKey) {
+        self.at_desk(now, |desk, mail| desk.let_in(now, attempt, key, mail));
+    }
+
     /// One step of what happened on a connection that was let in.
     pub(super) fn step_accepted(
         &mut self,
@@ -21,7 +26,7 @@ impl<P: PeerId> NodeMachine<P> {
         let nameless = !self.config.protocol().has_lanes();
         let mut speaks = false;
         let facts = facts.into_iter().inspect(|fact| {
-            // Where connections name no session, the first message makes one.
+            // Where connections name no session, the first message shows that it is wanted.
             speaks |= nameless && matches!(fact, Event::StreamOpened { .. });
         });
         self.at_desk(now, |desk, mail| {

@@ -116,7 +116,8 @@ impl Owner {
     fn restore(image: &mut Reader<'_>, receiver: &ReceiverConfig) -> Result<Self, ImageError> {
         Ok(match image.value()? {
             Some(session) => Self::Session(session),
-            None => Self::Nobody(Unbound::restore(image, receiver.protocol)?),
+            None if receiver.protocol.has_lanes() => Self::Nobody(Unbound::restore(image)?),
+            None => return Err(image.wrong("a connection without a session")),
         })
     }
 }

@@ -55,6 +55,22 @@ impl Sessions {
         None
     }
 
+    /// A connection that is a session by itself.
+    pub(super) fn bind_by_itself(
+        &mut self,
+        attempt: Attempt,
+        key: PeerKey,
+        actions: &mut Vec<Action>,
+    ) {
+        match self.session_for(key, SessionId::of_connection(attempt)) {
+            Some(session) => {
+                self.connections.insert(attempt, Owner::Session(session));
+                self.step(session, [Event::Connected { attempt }], actions);
+            }
+            None => actions.push(no_room(attempt)),
+        }
+    }
+
     /// The session of this name, made if it is new and there is room.
     fn session_for(&mut self, key: PeerKey, id: SessionId) -> Option<SessionHandle> {
         let name = (key, id);
@@ -91,21 +107,28 @@ impl Sessions {
     }
 
     /// Forgets a session without a connection if one more would be too many; none if there is
-    /// none to forget.
+    /// none to forget. Nothing is forgotten with it that its sender was told to have arrived.
     fn make_room(&mut self, key: PeerKey) -> Option<()> {
         let first = (key, SessionId([0; 16]));
         let last = (key, SessionId([0xff; 16]));
         let of_key = self.by_name.range(first..=last).map(|(_, &handle)| handle);
         if of_key.clone().count() >= self.config.sessions_per_key_max {
             let idle_since = |handle| Some((self.sessions.get(&handle)?.idle_since?, handle));
-            let (_, oldest) = of_key.filter_map(idle_since).min()?;
+            let idle = of_key.filter_map(idle_since);
+            let (_, oldest) = idle.filter(|&(_, it)| self.is_spare(it)).min()?;
             self.forget(oldest);
         }
         if self.sessions.len() >= self.config.sessions_max {
-            let &(_, oldest) = self.idle.first()?;
+            let mut idle = self.idle.iter();
+            let &(_, oldest) = idle.find(|&&(_, it)| self.is_spare(it))?;
             self.forget(oldest);
         }
         (self.sessions.len() < self.config.sessions_max).then_some(())
+    }
+
+    fn is_spare(&self, session: SessionHandle) -> bool {
+        let session = self.sessions.get(&session);
+        session.is_some_and(|it| !it.machine.keeps_late())
     }
 
     /// One step of a session's machine, and what follows from it for the table.

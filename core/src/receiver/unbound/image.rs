@@ -3,17 +3,12 @@
 use alloc::collections::BTreeMap;
 
 use super::{Unbound, first_open};
+use crate::StreamId;
 use crate::trace::image::{ImageError, Reader, Writer};
-use crate::{Protocol, StreamId};
 
 impl Unbound {
-    /// Its protocol is that of the table.
     pub(in crate::receiver) fn save(&self, out: &mut Writer<'_>) {
-        let Self {
-            key,
-            protocol: _,
-            streams,
-        } = self;
+        let Self { key, streams } = self;
         out.value(key);
         out.each(streams.iter(), |out, (stream, kept)| {
             out.value(stream);
@@ -21,10 +16,7 @@ impl Unbound {
         });
     }
 
-    pub(in crate::receiver) fn restore(
-        image: &mut Reader<'_>,
-        protocol: Protocol,
-    ) -> Result<Self, ImageError> {
+    pub(in crate::receiver) fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
         let key = image.value()?;
         let streams: BTreeMap<StreamId, _> = image.each(|image| {
             let stream = image.value()?;
@@ -34,10 +26,6 @@ impl Unbound {
                 Ok(Some(_)) | Err(_) => Err(image.wrong("not half an OPEN")),
             }
         })?;
-        Ok(Self {
-            key,
-            protocol,
-            streams,
-        })
+        Ok(Self { key, streams })
     }
 }

@@ -234,10 +234,21 @@ impl Books {
         attempt: Attempt,
         facts: impl IntoIterator<Item = Event>,
     ) {
+        self.step_on(by, attempt, |table, actions| {
+            table.handle_connection(now, attempt, facts, actions)
+        });
+    }
+
+    /// A step that concerns a connection, and its session if that has one. One that is new is at home with
+    /// whoever made the step.
+    fn step_on(
+        &mut self,
+        by: Member,
+        attempt: Attempt,
+        step: impl FnOnce(&mut RecordedSessions, &mut Vec<Action>) -> Option<SessionHandle>,
+    ) {
         let mut actions = std::mem::take(&mut self.actions);
-        let session = self
-            .table
-            .handle_connection(now, attempt, facts, &mut actions);
+        let session = step(&mut self.table, &mut actions);
         if let Some(session) = session.filter(|&it| self.table.key(it).is_some()) {
             self.homes.entry(session).or_insert_with(|| {
                 if let Some(seat) = self.seats.get_mut(&by) {

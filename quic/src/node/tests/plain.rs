@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peer_sender_core::{
-    Config, ConfigBuilder, FailReason, Lane, Level, LinkError, MessageId, Outcome, PeerEvent,
-    Protocol, Redelivery, RefuseCode, SendLimits, StopMode, StopReason, UnknownReason,
+    CloseCode, Config, ConfigBuilder, FailReason, Lane, Level, LinkError, MessageId, Outcome,
+    PeerEvent, Protocol, Redelivery, RefuseCode, SendLimits, StopMode, StopReason, UnknownReason,
 };
 
 use quinn_proto::TransportConfig;
@@ -92,6 +92,51 @@ fn messages_are_delivered_when_the_transport_has_them() {
     assert!(all_delivered(&mut world, peer));
     let numbers: Vec<u64> = world.end(2).received.iter().map(|it| it.1).collect();
     assert_eq!(numbers, (0..50).collect::<Vec<_>>(), "a running count");
+}
+
+/// Its transport would acknowledge what comes on a connection that it is about to close.
+#[test]
+fn whoever_finds_no_room_is_told_so_before_it_sends() {
+    for framed in [false, true] {
+        let mut world = World::new(7);
+        let speaking = |builder: NodeConfigBuilder| match framed {
+            true => builder.framed(ALPN),
+            false => builder.plain(ALPN),
+        };
+        let listener = NodeConfig::builder(identity(9)).accept(Trust::Any);
+        let listener = speaking(listener.sessions_max(1)).build().unwrap();
+        world.place(9, listener, 9);
+        let peers = [1, 2].map(|place: u8| {
+            let dialler = speaking(NodeConfig::builder(identity(place)));
+            let place = Place::from(place);
+            world.place(place, dialler.build().unwrap(), place as u8);
+            let peer = world.dial(place, 9, identity(9).key());
+            world.run(SECOND);
+            (place, peer)
+        });
+        let [(first, wanted), (second, late)] = peers;
+        world.queue(first, wanted, messages(0, 1));
+        world.queue(second, late, messages(1, 1));
+        world.run(SECOND);
+        assert_eq!(world.end(first).settled(wanted).len(), 1);
+        assert_eq!(world.end(second).settled(late), [], "nobody has it");
+        assert_eq!(world.end(second).connected(late), 0);
+        let errors = world.end(second).errors(late);
+        let busy = |error: &LinkError| matches!(error, LinkError::Closed { code, .. } if *code == CloseCode::ExcessiveLoad);
+        assert!(!errors.is_empty() && errors.iter().all(busy), "{errors:?}");
+
+        // There is room once the first has gone.
+        let now = world.now;
+        world
+            .end(first)
+            .node
+            .stop_peer(now, wanted, StopMode::Abort);
+        let done = world.wait(20 * SECOND, |world| {
+            !world.end(second).settled(late).is_empty()
+        });
+        assert!(done);
+        assert_eq!(world.end(9).received.len(), 2);
+    }
 }
 
 #[test]

@@ -173,3 +173,59 @@ fn a_connection_that_is_left_and_then_forgotten_is_forgotten_by_the_table_too() 
         assert_eq!(table.lose(0), None);
     }
 }
+
+/// Its transport may acknowledge what it sends as soon as it is let in.
+#[test]
+fn a_connection_without_lanes_is_a_session_at_once_or_is_closed() {
+    for protocol in [Protocol::Plain, Protocol::Framed] {
+        let mut table = Table::small(2, 1);
+        table.sessions.config.receiver.protocol = protocol;
+        assert_eq!(table.accept(1, key(1)), []);
+        let session = table.sessions.session_of(Attempt(1));
+        assert_eq!((session, table.sessions.len()), (Some(SessionHandle(0)), 1));
+
+        let refused = table.accept(2, key(1));
+        let [Action::Close { attempt, code, .. }] = &refused[..] else {
+            panic!("{refused:?}");
+        };
+        assert_eq!((*attempt, *code), (Attempt(2), CloseCode::ExcessiveLoad));
+        assert!(!table.sessions.is_open(Attempt(2)));
+
+        table.lose(1);
+        assert_eq!(table.sessions.len(), 0, "it has brought nothing");
+        assert_eq!(table.accept(3, key(1)), []);
+    }
+}
+
+/// What its connection had brought waits for the application, and its sender takes it for received.
+#[test]
+fn a_session_that_keeps_what_came_late_is_not_forgotten_for_another() {
+    for (sessions_max, sessions_per_key_max) in [(1, 9), (9, 1)] {
+        let mut table = Table::small(sessions_max, sessions_per_key_max);
+        let receiver = ReceiverConfig::new(20_000, 20_000).unwrap();
+        table.sessions.config.receiver = receiver.with_protocol(Protocol::Framed).unwrap();
+        table.accept(1, key(1));
+        let large = [&17_000_u32.to_be_bytes()[..], &[7; 17_000]].concat();
+        let twice = [&large[..], &large[..]].concat();
+        table.events(1, [opened(1, 0), received(1, 0, &twice)]);
+        let session = table.lose(1).unwrap();
+        assert_eq!(table.sessions.len(), 1);
+        let refused = table.accept(2, key(1));
+        assert!(
+            matches!(&refused[..], [Action::Close { .. }]),
+            "{refused:?}"
+        );
+
+        // It is the application's once there is room, which then has all there was.
+        let (lane, below) = (Lane(0), 1);
+        table.do_and_check(|it, now, actions| {
+            it.handle_session(now, session, [Event::Consumed { lane, below }], actions);
+        });
+        assert_eq!(table.accept(3, key(1)), []);
+        let news = core::iter::from_fn(|| table.sessions.poll_news());
+        let news: Vec<SessionNews> = news.collect();
+        let gives = |it: &&SessionNews| matches!(it, SessionNews::Delivered { .. });
+        assert_eq!(news.iter().filter(gives).count(), 2, "{news:?}");
+        assert_eq!(news.last(), Some(&SessionNews::Forgotten { session }));
+    }
+}
