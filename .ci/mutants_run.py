@@ -30,7 +30,7 @@ ORDER = [
     "goldens",
     "scenarios",
     "peer_sender_sim",
-    "plain",
+    "laneless",
     "properties",
     "pair",
     "trace",

@@ -5,46 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use peer_sender_core::{Level, MessageId, Outcome, Redelivery, RefuseCode};
 
-/// What happened, for all runs together.
-#[derive(Debug, Default)]
-pub(crate) struct Count {
-    kinds: BTreeMap<&'static str, u64>,
-}
-
-impl Count {
-    pub(crate) fn one(&mut self, kind: &'static str) {
-        *self.kinds.entry(kind).or_default() += 1;
-    }
-
-    pub(crate) fn add(&mut self, other: &Self) {
-        for (kind, count) in &other.kinds {
-            *self.kinds.entry(kind).or_default() += count;
-        }
-    }
-
-    pub(crate) fn assert_all_seen(&self) {
-        for kind in [
-            "delivered",
-            "refused",
-            "cancelled",
-            "expired",
-            "failed",
-            "unknown",
-            "lost",
-            "moved",
-            "stopped at the listener",
-            "closed before the end",
-            "twice",
-            "stopped",
-            "reset",
-            "paused",
-            "given to the application",
-            "drained",
-        ] {
-            assert!(self.kinds.contains_key(kind), "nothing was ever {kind}");
-        }
-    }
-}
+use crate::seeds::Count;
 
 #[derive(Default)]
 struct Fate {

@@ -11,10 +11,11 @@ use peer_sender_core::{
     SessionNews, Sessions, SessionsConfig, Side, StopMode, StopReason, StreamId, Time,
 };
 
-use crate::oracle::{Count, Oracle};
+use super::oracle::Oracle;
+use super::wire::{Connection, Stream};
 use crate::rng::Rng;
+use crate::seeds::Count;
 use crate::twin::{Sender, Table};
-use crate::wire::{Connection, Stream};
 
 const LARGEST: usize = 50_000;
 

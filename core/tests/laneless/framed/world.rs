@@ -12,9 +12,10 @@ use peer_sender_core::{
     Sessions, SessionsConfig, Side, StopMode, StopReason, StreamId, Time, TransferId,
 };
 
-use crate::oracle::{Count, Oracle};
-use crate::pipe::Pipe;
+use super::oracle::Oracle;
+use super::pipe::Pipe;
 use crate::rng::Rng;
+use crate::seeds::Count;
 use crate::twin::{Sender, Table};
 
 const LARGEST: usize = 50_000;

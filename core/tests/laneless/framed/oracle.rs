@@ -5,48 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use peer_sender_core::{MessageId, Outcome, Redelivery};
 
-/// What happened, for all runs together.
-#[derive(Debug, Default)]
-pub(crate) struct Count {
-    kinds: BTreeMap<&'static str, u64>,
-}
-
-impl Count {
-    pub(crate) fn one(&mut self, kind: &'static str) {
-        *self.kinds.entry(kind).or_default() += 1;
-    }
-
-    pub(crate) fn add(&mut self, other: &Self) {
-        for (kind, count) in &other.kinds {
-            *self.kinds.entry(kind).or_default() += count;
-        }
-    }
-
-    pub(crate) fn assert_all_seen(&self) {
-        for kind in [
-            "written",
-            "cancelled",
-            "expired",
-            "failed",
-            "unknown",
-            "lost",
-            "twice",
-            "paused",
-            "malformed",
-            "probed",
-            "closed by the listener",
-            "stopped at the listener",
-            "closed before the end",
-            "moved",
-            "given to the application",
-            "given out late",
-            "replied",
-            "drained",
-        ] {
-            assert!(self.kinds.contains_key(kind), "nothing was ever {kind}");
-        }
-    }
-}
+use crate::seeds::Count;
 
 #[derive(Default)]
 struct Fate {

@@ -1,0 +1,18 @@
+//! The protocols without lanes: `PeerSenderMachine` against `Sessions` over a model of QUIC whose
+//! streams advance and are lost whenever chance says so, judged by oracles that see what both transports
+//! had.
+//!
+//! `PEER_SENDER_SEEDS` sets how many seeds each protocol runs, 400 by default. A failure names its seed.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a violation ends the test"
+)]
+
+mod framed;
+mod plain;
+mod rng;
+mod seeds;
+#[path = "../twin/mod.rs"]
+mod twin;

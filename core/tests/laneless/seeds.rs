@@ -1,0 +1,47 @@
+//! Running many seeds, and what all of them together have seen.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// So many seeds see everything that a run may see.
+const ENOUGH: u64 = 400;
+
+/// What happened, and how often.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    kinds: BTreeMap<&'static str, u64>,
+}
+
+/// Runs each seed, and fails with the first that does, or if nothing of some kind was ever seen.
+pub(crate) fn run_all(run: impl Fn(u64) -> Count, kinds: &[&str]) {
+    let seeds = std::env::var("PEER_SENDER_SEEDS");
+    let seeds = seeds.map_or(ENOUGH, |seeds| seeds.parse().unwrap());
+    let mut seen = Count::default();
+    for seed in 0..seeds {
+        match catch_unwind(AssertUnwindSafe(|| run(seed))) {
+            Ok(count) => seen.add(&count),
+            Err(error) => {
+                eprintln!("seed {seed} failed");
+                std::panic::resume_unwind(error);
+            }
+        }
+    }
+    println!("{seen:?}");
+    if seeds >= ENOUGH {
+        for kind in kinds {
+            assert!(seen.kinds.contains_key(kind), "nothing was ever {kind}");
+        }
+    }
+}
+
+impl Count {
+    pub(crate) fn one(&mut self, kind: &'static str) {
+        *self.kinds.entry(kind).or_default() += 1;
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (kind, count) in &other.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+    }
+}
