@@ -40,6 +40,8 @@ mod recovery;
 mod resting;
 mod rng;
 mod run;
+#[path = "../seeds/mod.rs"]
+mod seeds;
 mod sending;
 mod slow;
 mod stale;
@@ -62,11 +64,12 @@ use peer_sender_core::table::{TRANSITIONS, is_without_lanes};
 
 use crate::plan::Plan;
 use crate::run::{Report, run};
+use crate::seeds::seeds;
 use crate::verdicts::Bites;
 
 #[test]
 fn every_seed_keeps_the_contract() {
-    let reports = run_all(seeds(), &Plan::draw);
+    let reports = run_all(seeds(2_000), &Plan::draw);
     let sum = |of: &dyn Fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     let of = |bite: &dyn Fn(&Bites) -> u64| sum(&|report| bite(&report.bites[0]));
     let of_replies = |bite: &dyn Fn(&Bites) -> u64| sum(&|report| bite(&report.bites[1]));
@@ -250,18 +253,6 @@ fn a_stop_may_come_after_any_step() {
             ..plan.clone()
         });
     }
-}
-
-/// `PEER_SENDER_SEEDS`: a number of seeds, or a range of them.
-fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("PEER_SENDER_SEEDS") else {
-        return 0..2_000;
-    };
-    let range = match text.split_once("..") {
-        Some((from, to)) => from.parse().and_then(|from| Ok(from..to.parse()?)),
-        None => text.parse().map(|count| 0..count),
-    };
-    range.expect("PEER_SENDER_SEEDS is a number of seeds, or a range such as 17..18")
 }
 
 /// Runs a plan for each number on all cores, and fails with the lowest that fails.

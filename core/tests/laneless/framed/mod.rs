@@ -6,7 +6,7 @@ mod pipe;
 mod stopped;
 mod world;
 
-use crate::seeds::run_all;
+use crate::runs::run_all;
 use world::World;
 
 /// Everything that a run may see.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use peer_sender_core::{MessageId, Outcome, Redelivery};
 
-use crate::seeds::Count;
+use crate::runs::Count;
 
 #[derive(Default)]
 struct Fate {

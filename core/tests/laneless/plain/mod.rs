@@ -4,7 +4,7 @@ mod oracle;
 mod wire;
 mod world;
 
-use crate::seeds::run_all;
+use crate::runs::run_all;
 use world::World;
 
 /// Everything that a run may see.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use peer_sender_core::{Level, MessageId, Outcome, Redelivery, RefuseCode};
 
-use crate::seeds::Count;
+use crate::runs::Count;
 
 #[derive(Default)]
 struct Fate {

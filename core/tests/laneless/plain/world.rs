@@ -14,7 +14,7 @@ use peer_sender_core::{
 use super::oracle::Oracle;
 use super::wire::{Connection, Stream};
 use crate::rng::Rng;
-use crate::seeds::Count;
+use crate::runs::Count;
 use crate::twin::{Sender, Table};
 
 const LARGEST: usize = 50_000;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::seeds::seeds;
+
 /// So many seeds see everything that a run may see.
 const ENOUGH: u64 = 400;
 
@@ -14,10 +16,9 @@ pub(crate) struct Count {
 
 /// Runs each seed, and fails with the first that does, or if nothing of some kind was ever seen.
 pub(crate) fn run_all(run: impl Fn(u64) -> Count, kinds: &[&str]) {
-    let seeds = std::env::var("PEER_SENDER_SEEDS");
-    let seeds = seeds.map_or(ENOUGH, |seeds| seeds.parse().unwrap());
+    let seeds = seeds(ENOUGH);
     let mut seen = Count::default();
-    for seed in 0..seeds {
+    for seed in seeds.clone() {
         match catch_unwind(AssertUnwindSafe(|| run(seed))) {
             Ok(count) => seen.add(&count),
             Err(error) => {
@@ -27,7 +28,7 @@ pub(crate) fn run_all(run: impl Fn(u64) -> Count, kinds: &[&str]) {
         }
     }
     println!("{seen:?}");
-    if seeds >= ENOUGH {
+    if seeds.end.saturating_sub(seeds.start) >= ENOUGH {
         for kind in kinds {
             assert!(seen.kinds.contains_key(kind), "nothing was ever {kind}");
         }
