@@ -11,7 +11,9 @@
     reason = "a violation ends the test"
 )]
 
+mod ends;
 mod framed;
+mod oracle;
 mod plain;
 mod rng;
 mod runs;

@@ -1,7 +1,6 @@
 //! The framed protocol, in which both ends send: two streams that advance and are acknowledged, and an
 //! accepting end that replies.
 
-mod oracle;
 mod pipe;
 mod stopped;
 mod world;

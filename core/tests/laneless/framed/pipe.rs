@@ -17,6 +17,8 @@ pub(crate) struct Pipe {
     coming: VecDeque<(u64, usize)>,
     /// Messages that have arrived and are not acknowledged.
     here: VecDeque<(u64, usize)>,
+    /// Messages that have arrived and are not read whole.
+    unread: VecDeque<(u64, usize)>,
     /// Each at most the one before, but that what is read may be acknowledged or not.
     taken: usize,
     arrived: usize,
@@ -66,6 +68,7 @@ impl Pipe {
         {
             self.coming.pop_front();
             self.here.push_back((id, end));
+            self.unread.push_back((id, end));
             whole.push(id);
         }
         whole
@@ -90,11 +93,18 @@ impl Pipe {
         (writes, messages)
     }
 
-    /// What the receiving machine is told next, if anything.
-    pub(crate) fn read(&mut self, bytes: usize) -> Option<Bytes> {
+    /// What the receiving machine is told next, if anything, and the messages that it knows whole then.
+    pub(crate) fn read(&mut self, bytes: usize) -> Option<(Bytes, Vec<u64>)> {
         let end = self.read.saturating_add(bytes).min(self.arrived);
-        let chunk = &self.bytes[self.read..end];
+        let chunk = Bytes::copy_from_slice(&self.bytes[self.read..end]);
         self.read = end;
-        (!chunk.is_empty()).then(|| Bytes::copy_from_slice(chunk))
+        let mut whole = Vec::new();
+        while let Some(&(id, end)) = self.unread.front()
+            && end <= self.read
+        {
+            self.unread.pop_front();
+            whole.push(id);
+        }
+        (!chunk.is_empty()).then_some((chunk, whole))
     }
 }

@@ -12,8 +12,9 @@ use peer_sender_core::{
     Sessions, SessionsConfig, Side, StopMode, StopReason, StreamId, Time, TransferId,
 };
 
-use super::oracle::Oracle;
 use super::pipe::Pipe;
+use crate::ends::End;
+use crate::oracle::Oracle;
 use crate::rng::Rng;
 use crate::runs::Count;
 use crate::twin::{Sender, Table};
@@ -29,23 +30,14 @@ pub(crate) struct World {
     link: Option<Link>,
     dialling: Option<Attempt>,
     accepted: u64,
-    forth: Ids,
-    back: Ids,
+    messages: u64,
     /// Sessions, with the number below which all is answered, and the next one's number.
     unanswered: BTreeMap<SessionHandle, (u64, u64)>,
     /// The sender's own application.
     replies: (u64, u64),
-    /// The last message that each session, or the sender, gave out.
-    given: BTreeMap<Option<SessionHandle>, u64>,
-    count: Count,
+    oracle: Oracle,
     stopped: bool,
     listener_stops: bool,
-}
-
-/// One direction's messages.
-struct Ids {
-    next: u64,
-    oracle: Oracle,
 }
 
 /// A connection that stands at both ends.
@@ -98,10 +90,6 @@ impl World {
         let listener = Sessions::new(listener, [2; 32]);
         // With images at hand, some have machines that are made again from theirs.
         let followed = seed.is_multiple_of(4) && cfg!(feature = "trace");
-        let ids = |redelivery| Ids {
-            next: 0,
-            oracle: Oracle::new(redelivery),
-        };
         Self {
             now: Time::from_secs(1),
             sender: Sender::new(sender, Protocol::Framed, followed),
@@ -109,12 +97,10 @@ impl World {
             link: None,
             dialling: None,
             accepted: 0,
-            forth: ids(redelivery),
-            back: ids(Redelivery::AtMostOnce),
+            messages: 0,
             unanswered: BTreeMap::new(),
             replies: (0, 0),
-            given: BTreeMap::new(),
-            count: Count::default(),
+            oracle: Oracle::new(Protocol::Framed, redelivery, LARGEST),
             stopped: false,
             listener_stops: false,
             rng,
@@ -152,15 +138,10 @@ impl World {
         let parted = (Standing::Draining, Cause::Done, Standing::Idle);
         let row = table::find(parted.0, parted.1, parted.2).unwrap();
         if self.sender.visits()[row] > 0 {
-            self.count.one("closed before the end");
+            self.oracle.count.one("closed before the end");
         }
-        self.forth.oracle.ends();
-        // A sender that ends at once takes no more replies.
-        if aborts {
-            self.back.oracle.excuse_all();
-        }
-        self.back.oracle.ends();
-        self.count
+        self.oracle.ends(aborts);
+        self.oracle.count
     }
 
     fn happen(&mut self, faults: bool) {
@@ -168,7 +149,7 @@ impl World {
             0..20 if faults => self.hand_over(),
             0..20 => self.wait(),
             20..23 if faults => {
-                let id = MessageId(self.rng.below(self.forth.next));
+                let id = MessageId(self.rng.below(self.messages));
                 self.step([Event::Cancel { id }]);
             }
             23..28 => self.dialled(faults),
@@ -192,14 +173,14 @@ impl World {
         self.listener_stops = true;
         // A node hears what has come before it stops, at least that something has.
         if let Some(link) = &mut self.link {
-            let events = read_on(&mut link.forth, 1, link.accepted);
+            let events = read_on(&mut link.forth, &mut self.oracle, 1, link.accepted);
             self.tell_listener(events);
         }
         let mode = StopMode::Drain(Duration::from_secs(1_000_000));
         let mut actions = Vec::new();
         self.listener.stop(self.now, mode, &mut actions);
         self.of_listener(actions);
-        self.count.one("stopped at the listener");
+        self.oracle.count.one("stopped at the listener");
     }
 
     fn payload(&mut self, id: u64) -> Bytes {
@@ -213,10 +194,10 @@ impl World {
     }
 
     fn hand_over(&mut self) {
-        let id = self.forth.next;
-        self.forth.next += 1;
+        let id = self.messages;
+        self.messages += 1;
         let payload = self.payload(id);
-        self.forth.oracle.accepted(id, payload.clone());
+        self.oracle.accepted(End::Dialler, id, payload.clone());
         let options = MessageOptions::default();
         let (id, lane) = (MessageId(id), Lane(0));
         self.step([Event::MessageQueued {
@@ -233,10 +214,10 @@ impl World {
         let Some(&session) = sessions.get(self.rng.below(sessions.len() as u64) as usize) else {
             return;
         };
-        let id = self.back.next;
-        self.back.next += 1;
+        let id = self.messages;
+        self.messages += 1;
         let payload = self.payload(id);
-        self.back.oracle.accepted(id, payload.clone());
+        self.oracle.accepted(End::Listener, id, payload.clone());
         let options = MessageOptions::default();
         let (id, lane) = (MessageId(id), Lane(0));
         let queued = Event::MessageQueued {
@@ -293,10 +274,10 @@ impl World {
         let Some(link) = &mut self.link else {
             return;
         };
-        let name = link.accepted.0;
-        let (pipe, ids) = match back {
-            false => (&mut link.forth, &mut self.forth),
-            true => (&mut link.back, &mut self.back),
+        let name = link.accepted;
+        let pipe = match back {
+            false => &mut link.forth,
+            true => &mut link.back,
         };
         let mut told: Vec<Event> = Vec::new();
         match what {
@@ -306,7 +287,7 @@ impl World {
             }
             1 => {
                 for id in pipe.arrive(bytes) {
-                    ids.oracle.arrived(id, &mut self.count);
+                    self.oracle.arrived(id);
                 }
             }
             2 => {
@@ -314,12 +295,17 @@ impl World {
                 let acknowledged = |transfer| Event::TransferAcknowledged { transfer };
                 told.extend(writes.into_iter().map(acknowledged));
                 for id in messages {
-                    ids.oracle.acknowledged(id, name);
+                    self.oracle.acknowledged(id, name);
                 }
             }
             _ if pipe.paused => {}
             _ => {
-                let events = read_on(pipe, bytes, if back { link.dialled } else { link.accepted });
+                let events = read_on(
+                    pipe,
+                    &mut self.oracle,
+                    bytes,
+                    if back { link.dialled } else { link.accepted },
+                );
                 match back {
                     false => self.tell_listener(events),
                     true => self.step(events),
@@ -341,11 +327,11 @@ impl World {
         let (name, dialled) = (link.accepted, link.dialled);
         let [forth, back] = std::mem::take(&mut link.probes);
         if forth {
-            self.forth.oracle.trusted(name.0);
+            self.oracle.trusted(End::Dialler, name);
             self.step([Event::ProbeAnswered { attempt: dialled }]);
         }
         if back {
-            self.back.oracle.trusted(name.0);
+            self.oracle.trusted(End::Listener, name);
             self.tell_listener(vec![Event::ProbeAnswered { attempt: name }]);
         }
     }
@@ -357,7 +343,7 @@ impl World {
         let stood = self.now.saturating_since(link.since);
         assert!(stood >= FRAMED_TRUSTED_AFTER, "asked too soon");
         link.probes[usize::from(back)] = true;
-        self.count.one("probed");
+        self.oracle.count.one("probed");
     }
 
     /// The listener's machine hears of the connection, and its news are followed.
@@ -394,7 +380,7 @@ impl World {
                     ..
                 } => {
                     self.written(true, transfer, attempt, stream, &chunks, fin);
-                    self.count.one("replied");
+                    self.oracle.count.one("replied");
                 }
                 Action::Close { attempt, code, .. } => {
                     let link = self.link.as_ref();
@@ -419,34 +405,25 @@ impl World {
                 }
                 SessionNews::Settled { settled, .. } => {
                     for (id, outcome) in settled {
-                        self.back.oracle.settled(id, &outcome, &mut self.count);
+                        self.oracle.settled(End::Listener, id, &outcome);
                     }
                 }
-                SessionNews::Rejected { id, .. } => self.back.oracle.rejected(id.0),
+                SessionNews::Rejected { id, .. } => self.oracle.rejected(End::Listener, id),
                 SessionNews::HandedBack { .. } | SessionNews::Room { .. } => {}
                 SessionNews::Forgotten { session } => drop(self.unanswered.remove(&session)),
             }
         }
         if let Some(code) = closed {
-            self.count.one("closed by the listener");
+            self.oracle.count.one("closed by the listener");
             self.closed_by_listener(code);
         }
     }
 
     /// An application is given a message: those of one session, or of the one sender, in order.
     fn got(&mut self, session: Option<SessionHandle>, message: &IncomingMessage) {
-        let ids = match session {
-            Some(_) => &mut self.forth,
-            None => &mut self.back,
-        };
-        let id = ids.oracle.got(&message.payload, &mut self.count);
-        let before = self.given.insert(session, id);
-        assert!(
-            before.is_none_or(|before| before < id),
-            "I7: {id} after {before:?}"
-        );
+        self.oracle.got(session, &message.payload);
         let stands = self.link.is_some();
-        self.count.one(if stands {
+        self.oracle.count.one(if stands {
             "given out"
         } else {
             "given out late"
@@ -463,15 +440,15 @@ impl World {
         fin: bool,
     ) {
         let link = self.link.as_mut().unwrap();
-        let (pipe, ids, name) = match back {
-            false => (&mut link.forth, &self.forth, link.dialled),
-            true => (&mut link.back, &self.back, link.accepted),
+        let (pipe, from, name) = match back {
+            false => (&mut link.forth, End::Dialler, link.dialled),
+            true => (&mut link.back, End::Listener, link.accepted),
         };
         assert_eq!(attempt, name);
         assert_eq!((stream.opener, stream.index), (Side::Local, 0));
         assert!(!fin, "the stream is never finished");
         for (id, payload) in pipe.write(transfer, chunks) {
-            assert!(payload == ids.oracle.payload(id), "I5: {id} differs");
+            self.oracle.written(from, id, &payload);
         }
     }
 
@@ -482,7 +459,7 @@ impl World {
                 true => link.back.paused = paused,
             }
         }
-        self.count.one("paused");
+        self.oracle.count.one("paused");
     }
 
     /// The applications answer some of what they have.
@@ -499,7 +476,7 @@ impl World {
             if faults && number < below && self.rng.chance(2) {
                 let code = RefuseCode::Malformed;
                 events.push(Event::Refused { lane, number, code });
-                self.count.one("malformed");
+                self.oracle.count.one("malformed");
             }
             events.push(Event::Consumed { lane, below });
             self.step_session(session, events);
@@ -518,14 +495,14 @@ impl World {
         if self.link.is_none() {
             return;
         }
-        self.count.one("lost");
+        self.oracle.count.one("lost");
         self.lose_at_dialler(LinkError::IdleTimeout);
         self.lose_at_listener(LinkError::IdleTimeout);
     }
 
     /// The sender is told that the peer has moved.
     fn move_away(&mut self) {
-        self.count.one("moved");
+        self.oracle.count.one("moved");
         let port = 4_433 + self.rng.below(2) as u16;
         let addresses = vec![([192, 0, 2, 1], port).into()];
         self.step([Event::AddressesChanged { addresses }]);
@@ -543,7 +520,7 @@ impl World {
             return;
         };
         let attempt = link.dialled;
-        let mut events = read_on(&mut link.back, ALL, attempt);
+        let mut events = read_on(&mut link.back, &mut self.oracle, ALL, attempt);
         events.push(Event::ConnectionLost { attempt, error });
         self.step(events);
     }
@@ -554,7 +531,7 @@ impl World {
             return;
         };
         let attempt = link.accepted;
-        let mut events = read_on(&mut link.forth, ALL, attempt);
+        let mut events = read_on(&mut link.forth, &mut self.oracle, ALL, attempt);
         events.push(Event::ConnectionLost { attempt, error });
         let mut actions = Vec::new();
         self.listener
@@ -573,7 +550,7 @@ impl World {
         };
         let left = self.link.as_mut().map(|link| {
             let attempt = link.dialled;
-            let mut events = read_on(&mut link.back, ALL, attempt);
+            let mut events = read_on(&mut link.back, &mut self.oracle, ALL, attempt);
             events.push(Event::ConnectionLost { attempt, error });
             events
         });
@@ -609,14 +586,14 @@ impl World {
                     self.got(None, &message);
                 }
                 Action::Settle { id, outcome } => {
-                    self.forth.oracle.settled(id, &outcome, &mut self.count);
+                    self.oracle.settled(End::Dialler, id, &outcome);
                 }
-                Action::Reject { id, .. } => self.forth.oracle.rejected(id.0),
+                Action::Reject { id, .. } => self.oracle.rejected(End::Dialler, id),
                 Action::Close { code, .. } => left.extend(self.closed_by_sender(code)),
                 Action::Emit(PeerEvent::SenderStopped { reason }) => {
                     self.stopped = true;
                     if reason == StopReason::Drained {
-                        self.count.one("drained");
+                        self.oracle.count.one("drained");
                     }
                 }
                 Action::Emit(_)
@@ -633,13 +610,14 @@ impl World {
 }
 
 /// What a machine is told of the other end's stream.
-fn read_on(pipe: &mut Pipe, bytes: usize, attempt: Attempt) -> Vec<Event> {
+fn read_on(pipe: &mut Pipe, oracle: &mut Oracle, bytes: usize, attempt: Attempt) -> Vec<Event> {
     let stream = StreamId {
         opener: Side::Remote,
         index: 0,
     };
     let mut events = Vec::new();
-    if let Some(bytes) = pipe.read(bytes) {
+    if let Some((bytes, whole)) = pipe.read(bytes) {
+        whole.into_iter().for_each(|id| oracle.read(id));
         if !pipe.opened {
             pipe.opened = true;
             events.push(Event::StreamOpened { attempt, stream });

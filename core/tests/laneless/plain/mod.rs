@@ -1,6 +1,5 @@
 //! The plain protocol: a stream for each message, which may be stopped and reset.
 
-mod oracle;
 mod wire;
 mod world;
 

@@ -11,8 +11,9 @@ use peer_sender_core::{
     SessionNews, Sessions, SessionsConfig, Side, StopMode, StopReason, StreamId, Time,
 };
 
-use super::oracle::Oracle;
 use super::wire::{Connection, Stream};
+use crate::ends::End;
+use crate::oracle::Oracle;
 use crate::rng::Rng;
 use crate::runs::Count;
 use crate::twin::{Sender, Table};
@@ -28,7 +29,6 @@ pub(crate) struct World {
     dialling: Option<Attempt>,
     accepted: u64,
     messages: u64,
-    payloads: BTreeMap<u64, Bytes>,
     /// Messages of each session that are not answered: its number below which all are.
     unanswered: BTreeMap<SessionHandle, (u64, u64)>,
     oracle: Oracle,
@@ -74,9 +74,8 @@ impl World {
             dialling: None,
             accepted: 0,
             messages: 0,
-            payloads: BTreeMap::new(),
             unanswered: BTreeMap::new(),
-            oracle: Oracle::new(redelivery, LARGEST),
+            oracle: Oracle::new(Protocol::Plain, redelivery, LARGEST),
             stopped: false,
             listener_stops: false,
             rng,
@@ -115,7 +114,7 @@ impl World {
         if self.sender.visits()[row] > 0 {
             self.oracle.count.one("closed before the end");
         }
-        self.oracle.ends();
+        self.oracle.ends(false);
         self.oracle.count
     }
 
@@ -184,8 +183,7 @@ impl World {
         let mut payload = id.to_be_bytes().to_vec();
         payload.resize(size, id as u8);
         let payload = Bytes::from(payload);
-        self.payloads.insert(id, payload.clone());
-        self.oracle.accepted(id, payload.clone());
+        self.oracle.accepted(End::Dialler, id, payload.clone());
         let options = MessageOptions::default();
         let (id, lane) = (MessageId(id), Lane(0));
         self.step([Event::MessageQueued {
@@ -238,6 +236,7 @@ impl World {
         };
         link.credit += self.rng.below(3);
         let (attempt, credit) = (link.dialled, link.credit);
+        let accepted = link.accepted.unwrap();
         let (mut told, mut read) = (Vec::new(), Vec::new());
         for (&index, stream) in &mut link.streams {
             let place = |opener| StreamId { opener, index };
@@ -273,6 +272,7 @@ impl World {
                         });
                     } else if stream.arrived_fin {
                         stream.over = true;
+                        self.oracle.acknowledged(stream.message, accepted);
                         told.push(Event::StreamAcknowledged {
                             attempt,
                             stream: stream_id,
@@ -346,7 +346,7 @@ impl World {
                         let (_, next) = self.unanswered.entry(session).or_default();
                         assert_eq!(message.number, *next, "a running count");
                         *next += 1;
-                        self.oracle.got(&message.payload);
+                        self.oracle.got(Some(session), &message.payload);
                     }
                 }
                 SessionNews::Forgotten { session } => drop(self.unanswered.remove(&session)),
@@ -483,7 +483,8 @@ impl World {
                 } => {
                     let payload = Bytes::from(chunks.concat());
                     let id = u64::from_be_bytes(payload[..8].try_into().unwrap());
-                    assert!(fin && payload == self.payloads[&id]);
+                    assert!(fin, "each message ends its stream");
+                    self.oracle.written(End::Dialler, id, &payload);
                     let link = self.link.as_mut().unwrap();
                     assert_eq!(attempt, link.dialled);
                     assert_eq!(stream.index, link.streams.len() as u64);
@@ -496,8 +497,8 @@ impl World {
                         it.reset = true;
                     }
                 }
-                Action::Settle { id, outcome } => self.oracle.settled(id, &outcome),
-                Action::Reject { id, .. } => self.oracle.rejected(id.0),
+                Action::Settle { id, outcome } => self.oracle.settled(End::Dialler, id, &outcome),
+                Action::Reject { id, .. } => self.oracle.rejected(End::Dialler, id),
                 Action::Close { .. } => {
                     self.dialling = None;
                     lost = self.link.as_ref().map(|link| link.dialled);
