@@ -11,9 +11,12 @@
     reason = "a violation ends the test"
 )]
 
+mod connections;
 mod ends;
 mod framed;
+mod machines;
 mod oracle;
+mod pipes;
 mod plain;
 mod rng;
 mod runs;
@@ -21,3 +24,4 @@ mod runs;
 mod seeds;
 #[path = "../twin/mod.rs"]
 mod twin;
+mod world;

@@ -3,10 +3,33 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::pipes::Pipes;
 use crate::seeds::seeds;
+use crate::world::World;
 
 /// So many seeds see everything that a run may see.
 const ENOUGH: u64 = 400;
+
+/// What runs see under each protocol.
+const KINDS: &[&str] = &[
+    "rejected",
+    "replied",
+    "cancelled",
+    "expired",
+    "failed",
+    "unknown",
+    "lost",
+    "moved",
+    "twice",
+    "paused",
+    "given to the application",
+    "given out late",
+    "malformed",
+    "stopped at the listener",
+    "closed by the listener",
+    "closed before the end",
+    "drained",
+];
 
 /// What happened, and how often.
 #[derive(Debug, Default)]
@@ -15,11 +38,11 @@ pub(crate) struct Count {
 }
 
 /// Runs each seed, and fails with the first that does, or if nothing of some kind was ever seen.
-pub(crate) fn run_all(run: impl Fn(u64) -> Count, kinds: &[&str]) {
+pub(crate) fn run_all<P: Pipes>() {
     let seeds = seeds(ENOUGH);
     let mut seen = Count::default();
     for seed in seeds.clone() {
-        match catch_unwind(AssertUnwindSafe(|| run(seed))) {
+        match catch_unwind(AssertUnwindSafe(|| World::<P>::new(seed).run())) {
             Ok(count) => seen.add(&count),
             Err(error) => {
                 eprintln!("seed {seed} failed");
@@ -29,7 +52,7 @@ pub(crate) fn run_all(run: impl Fn(u64) -> Count, kinds: &[&str]) {
     }
     println!("{seen:?}");
     if seeds.end.saturating_sub(seeds.start) >= ENOUGH {
-        for kind in kinds {
+        for kind in KINDS.iter().chain(P::KINDS) {
             assert!(seen.kinds.contains_key(kind), "nothing was ever {kind}");
         }
     }

@@ -93,6 +93,11 @@ impl Pipe {
         (writes, messages)
     }
 
+    /// Whether something has arrived that is not read because the stream is paused.
+    pub(crate) fn waits(&self) -> bool {
+        self.paused && self.read < self.arrived
+    }
+
     /// What the receiving machine is told next, if anything, and the messages that it knows whole then.
     pub(crate) fn read(&mut self, bytes: usize) -> Option<(Bytes, Vec<u64>)> {
         let end = self.read.saturating_add(bytes).min(self.arrived);

@@ -1,50 +1,48 @@
-//! A connection as QUIC would have it: streams whose bytes QUIC takes, that arrive, are read and are
-//! acknowledged, each when chance says so.
-
-use std::collections::BTreeMap;
+//! A stream as QUIC would have it: its bytes are taken, arrive, and are read, and it is stopped or reset.
 
 use bytes::Bytes;
-use peer_sender_core::{Attempt, TransferId};
+use peer_sender_core::TransferId;
 
-/// One connection. Both ends name it by numbers of their own.
-pub(crate) struct Connection {
-    pub(crate) dialled: Attempt,
-    /// The listener's name for it, once it has let it in.
-    pub(crate) accepted: Option<Attempt>,
-    pub(crate) streams: BTreeMap<u64, Stream>,
-    /// Streams that the other end lets the dialler open.
-    pub(crate) credit: u64,
-}
+use crate::ends::End;
 
-/// A stream of the dialler's, with one message.
+/// A stream with one message.
 pub(crate) struct Stream {
+    /// Which end opened it, and as which of its streams.
+    pub(crate) from: End,
+    pub(crate) index: u64,
     pub(crate) message: u64,
     pub(crate) payload: Bytes,
     pub(crate) transfer: TransferId,
-    /// Bytes that the dialler's QUIC has, and whether it has the FIN too.
+    /// Bytes that the writer's QUIC has, and whether it has the FIN too.
     pub(crate) taken: usize,
     pub(crate) taken_fin: bool,
-    /// The same of the listener's QUIC.
+    /// The same of the reader's QUIC.
     pub(crate) arrived: usize,
     pub(crate) arrived_fin: bool,
-    /// The same of what the listener's machine was told.
+    /// The same of what the reader's machine was told.
     pub(crate) read: usize,
     pub(crate) read_fin: bool,
     pub(crate) opened: bool,
     pub(crate) paused: bool,
-    /// The listener wants no more of it, with this code.
+    /// The reader wants no more of it, with this code.
     pub(crate) stopped: Option<u64>,
-    /// The dialler has reset it.
+    /// The writer has reset it.
     pub(crate) reset: bool,
-    /// The listener's machine was told that it is cut short.
+    /// The reader's machine was told that it is cut short.
     pub(crate) reset_told: bool,
-    /// The dialler's machine was told how it ended.
+    /// The writer's machine was told how it ended.
     pub(crate) over: bool,
 }
 
 impl Stream {
-    pub(crate) fn new(message: u64, payload: Bytes, transfer: TransferId) -> Self {
+    pub(crate) fn new(
+        (from, index): (End, u64),
+        (message, payload): (u64, Bytes),
+        transfer: TransferId,
+    ) -> Self {
         Self {
+            from,
+            index,
             message,
             payload,
             transfer,
@@ -82,7 +80,7 @@ impl Stream {
         self.arrived_fin |= self.taken_fin && self.arrived == self.taken;
     }
 
-    /// Whether the listener's machine is now told that it was reset.
+    /// Whether the reader's machine is now told that it was reset.
     pub(crate) fn tell_reset(&mut self) -> bool {
         let ends = self.read_fin || self.arrived_fin || self.stopped.is_some();
         let tells = self.opened && !ends && !self.reset_told;
@@ -90,7 +88,7 @@ impl Stream {
         tells
     }
 
-    /// What the listener's machine is told next, if anything.
+    /// What the reader's machine is told next, if anything.
     pub(crate) fn read(&mut self, bytes: usize) -> Option<(Bytes, bool)> {
         if self.read_fin || self.stopped.is_some() || self.reset_told {
             return None;

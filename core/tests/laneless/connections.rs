@@ -1,0 +1,198 @@
+//! The connections of a run: how one comes to be, what happens on it, and how both ends part from it.
+
+use peer_sender_core::{Action, Attempt, CloseCode, Event, LinkError, PeerKey};
+
+use crate::ends::{Both, End};
+use crate::pipes::{Pipes, Tidings, connection_of};
+use crate::rng::Rng;
+use crate::world::World;
+
+/// A connection that stands, at the listener at least.
+pub(crate) struct Link<P> {
+    names: Both<Attempt>,
+    pipes: P,
+    /// The dialler has parted from it.
+    left: bool,
+}
+
+impl<P: Pipes> World<P> {
+    /// What comes of a dial.
+    pub(crate) fn dialled(&mut self, faults: bool) {
+        let Some(attempt) = self.dialling.take() else {
+            return;
+        };
+        if faults && self.rng.chance(20) {
+            let error = LinkError::Unreachable;
+            self.step([Event::ConnectFailed { attempt, error }]);
+            return;
+        }
+        let accepted = Attempt(self.accepted);
+        self.accepted += 1;
+        let link = Link {
+            names: Both {
+                dialler: attempt,
+                listener: accepted,
+            },
+            pipes: P::new(&mut self.rng, self.now),
+            left: false,
+        };
+        assert!(self.link.replace(link).is_none(), "two connections");
+        let mut actions = Vec::new();
+        let key = PeerKey([7; 32]);
+        self.listener
+            .accepted(self.now, accepted, key, &mut actions);
+        self.step([Event::Connected { attempt }]);
+        self.of_listener(actions);
+    }
+
+    /// Something happens on the connection.
+    pub(crate) fn advance(&mut self) {
+        let told = self.happens(P::advance);
+        self.step_connection(told.listener);
+        self.step(told.dialler);
+    }
+
+    /// All that is written arrives, of which the listener hears; what the dialler has yet to hear.
+    pub(crate) fn arrive(&mut self) -> Vec<Event> {
+        let told = self.happens(|pipes, _, tidings| pipes.arrive(tidings));
+        self.step_connection(told.listener);
+        told.dialler
+    }
+
+    /// The listener's machine hears that something has come.
+    pub(crate) fn begin(&mut self) {
+        let told = self.happens(|pipes, _, tidings| pipes.begin(tidings));
+        self.step_connection(told.listener);
+    }
+
+    /// What both machines are to be told of this, if there is a connection.
+    fn happens(&mut self, it: impl FnOnce(&mut P, &mut Rng, &mut Tidings<'_>)) -> Both<Vec<Event>> {
+        let Some(link) = &mut self.link else {
+            return Both::default();
+        };
+        let mut tidings = Tidings {
+            names: link.names,
+            oracle: &mut self.oracle,
+            told: Both::default(),
+        };
+        it(&mut link.pipes, &mut self.rng, &mut tidings);
+        tidings.told
+    }
+
+    /// A machine asks for something of the connection.
+    pub(crate) fn act(&mut self, end: End, action: Action) {
+        let Some(name) = connection_of(&action) else {
+            panic!("{end:?} never does {action:?}")
+        };
+        match &mut self.link {
+            Some(link) => {
+                assert_eq!(name, link.names[end]);
+                link.pipes.act(end, action, self.now, &mut self.oracle);
+            }
+            None => {
+                let writes = matches!(action, Action::Write { .. });
+                assert!(!writes, "on a connection that is lost");
+            }
+        }
+    }
+
+    /// The connection is lost, and one end hears of it first.
+    pub(crate) fn lose(&mut self) {
+        if self.link.is_none() {
+            return;
+        }
+        self.oracle.count.one("lost");
+        let told = self.part_dialler(LinkError::IdleTimeout);
+        if self.rng.chance(50) {
+            self.step(told);
+            self.part_listener(LinkError::IdleTimeout);
+        } else {
+            self.part_listener(LinkError::IdleTimeout);
+            self.step(told);
+        }
+    }
+
+    /// The dialler has parted from the connection, if there was one, and now the listener hears of it.
+    pub(crate) fn forget_link(&mut self) {
+        let left = self.link.as_ref().is_none_or(|link| link.left);
+        assert!(left, "the dialler has a connection still");
+        self.part_listener(LinkError::IdleTimeout);
+    }
+
+    /// The sender closes the connection. What it is still to be told.
+    pub(crate) fn closed_by_sender(&mut self, code: CloseCode) -> Vec<Event> {
+        assert!(P::CLOSES.contains(&code), "the dialler: {code:?}");
+        self.dialling = None;
+        let reason = String::new();
+        let told = self.part_dialler(LinkError::Local { reason });
+        let reason = String::new();
+        self.part_listener(LinkError::Closed { code, reason });
+        told
+    }
+
+    pub(crate) fn closed_by_listener(&mut self, attempt: Attempt, code: CloseCode) {
+        let name = self.link.as_ref().map(|link| link.names.listener);
+        assert_eq!(name, Some(attempt));
+        self.oracle.count.one("closed by the listener");
+        let reason = String::new();
+        let told = self.part_dialler(LinkError::Closed { code, reason });
+        let reason = String::new();
+        self.part_listener(LinkError::Local { reason });
+        self.step(told);
+    }
+
+    /// The dialler reads whatever has arrived, and hears of the loss, unless it has already.
+    fn part_dialler(&mut self, error: LinkError) -> Vec<Event> {
+        let Some(link) = self.link.as_mut().filter(|link| !link.left) else {
+            return Vec::new();
+        };
+        link.left = true;
+        let attempt = link.names.dialler;
+        let told = self.happens(|pipes, _, tidings| {
+            pipes.finish(End::Dialler, false, tidings);
+        });
+        let mut told = told.dialler;
+        told.push(Event::ConnectionLost { attempt, error });
+        told
+    }
+
+    /// The listener reads whatever has arrived, as it has room for it or at once, and hears of the loss.
+    fn part_listener(&mut self, error: LinkError) {
+        let closed = matches!(error, LinkError::Local { .. });
+        let heeds = !closed && self.rng.chance(50);
+        let mut told = Vec::new();
+        for round in 0.. {
+            assert!(round < 1_000, "L6: what came whole waits for ever");
+            let mut waits = false;
+            told = self
+                .happens(|pipes, _, tidings| {
+                    waits = pipes.finish(End::Listener, heeds, tidings);
+                })
+                .listener;
+            if !waits {
+                break;
+            }
+            self.step_connection(std::mem::take(&mut told));
+            self.answer_messages(u64::MAX, false);
+        }
+        if let Some(link) = self.link.take() {
+            let attempt = link.names.listener;
+            told.push(Event::ConnectionLost { attempt, error });
+            let mut actions = Vec::new();
+            self.listener
+                .handle_connection(self.now, attempt, told, &mut actions);
+            self.of_listener(actions);
+        }
+    }
+
+    /// The listener's machine hears of the connection.
+    fn step_connection(&mut self, told: Vec<Event>) {
+        let Some(link) = &self.link else {
+            return;
+        };
+        let mut actions = Vec::new();
+        self.listener
+            .handle_connection(self.now, link.names.listener, told, &mut actions);
+        self.of_listener(actions);
+    }
+}
