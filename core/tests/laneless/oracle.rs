@@ -128,9 +128,14 @@ impl Oracle {
     /// The application of a session, or that of the sender, got this.
     pub(crate) fn got(&mut self, session: Option<SessionHandle>, payload: &Bytes) {
         let id = u64::from_be_bytes(payload[..8].try_into().unwrap());
-        let fate = self.sent(session.map_or(End::Listener, |_| End::Dialler), id);
+        let (from, largest) = match session {
+            Some(_) => (End::Dialler, self.largest),
+            None => (End::Listener, usize::MAX),
+        };
+        let fate = self.sent(from, id);
         fate.got += 1;
         assert!(fate.payload == payload, "I5: {id} differs");
+        assert!(payload.len() <= largest, "{id} is too large");
         assert!(fate.got <= fate.read, "I5: {id} was given out too often");
         let before = self.last.insert(session, id);
         let in_order = self.protocol == Protocol::Plain || before.is_none_or(|it| it < id);
