@@ -121,7 +121,7 @@ impl<P: Pipes> World<P> {
 
     /// The sender closes the connection. What it is still to be told.
     pub(crate) fn closed_by_sender(&mut self, code: CloseCode) -> Vec<Event> {
-        assert!(P::CLOSES.contains(&code), "the dialler: {code:?}");
+        self.may_close(End::Dialler, code);
         self.dialling = None;
         let reason = String::new();
         let told = self.part_dialler(LinkError::Local { reason });

@@ -10,21 +10,12 @@ use crate::pipes::Pipes;
 use crate::world::World;
 
 /// What an application was given.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Given {
-    /// The number below which all is answered.
+    /// The number below which it has answered all.
     below: u64,
     /// The number of the next one.
     next: u64,
-}
-
-impl Given {
-    /// Answers so many more.
-    fn answer(&mut self, many: u64) -> Event {
-        self.below = self.below.saturating_add(many).min(self.next);
-        let (lane, below) = (Lane(0), self.below);
-        Event::Consumed { lane, below }
-    }
 }
 
 impl<P: Pipes> World<P> {
@@ -78,7 +69,7 @@ impl<P: Pipes> World<P> {
         for action in actions {
             match action {
                 Action::Close { attempt, code, .. } => {
-                    self.may_close(code);
+                    self.may_close(End::Listener, code);
                     closed = Some((attempt, code));
                 }
                 other => self.act(End::Listener, other),
@@ -92,14 +83,16 @@ impl<P: Pipes> World<P> {
         }
     }
 
-    /// A listener closes what brought a message that cannot be read, and all when it ends.
-    fn may_close(&mut self, code: CloseCode) {
-        match code {
-            CloseCode::Protocol if P::PROTOCOL == Protocol::Framed => {
+    /// Each end closes what brought a message that cannot be read; a dialler what it has no use for, and a
+    /// listener all when it ends.
+    pub(crate) fn may_close(&mut self, end: End, code: CloseCode) {
+        match (end, code) {
+            (_, CloseCode::Protocol) if P::PROTOCOL == Protocol::Framed => {
                 self.oracle.count.one("closed as malformed");
             }
-            CloseCode::Done | CloseCode::GoingAway if self.listener_stops => {}
-            _ => panic!("neither malformed nor the end: {code:?}"),
+            (End::Dialler, _) if P::CLOSES.contains(&code) => {}
+            (End::Listener, CloseCode::Done | CloseCode::GoingAway) if self.listener_stops => {}
+            _ => panic!("{end:?} closes with {code:?}"),
         }
     }
 
@@ -117,16 +110,13 @@ impl<P: Pipes> World<P> {
             }
             SessionNews::Rejected { id, .. } => self.oracle.rejected(End::Listener, id),
             SessionNews::HandedBack { .. } | SessionNews::Room { .. } => {}
-            SessionNews::Forgotten { session } => drop(self.sessions.remove(&session)),
+            SessionNews::Forgotten { session } => drop(self.given.remove(&Some(session))),
         }
     }
 
     /// The application of a session, or that of the sender, is given a message.
     fn got(&mut self, session: Option<SessionHandle>, message: &IncomingMessage) {
-        let given = match session {
-            Some(session) => self.sessions.entry(session).or_default(),
-            None => &mut self.replies,
-        };
+        let given = self.given.entry(session).or_default();
         assert_eq!(message.number, given.next, "a running count");
         given.next += 1;
         self.oracle.got(session, &message.payload);
@@ -135,29 +125,41 @@ impl<P: Pipes> World<P> {
         }
     }
 
-    /// The listener's application answers some of what it has of each session.
+    /// The listener's application answers so many more messages of each session.
     pub(crate) fn answer_messages(&mut self, many: u64, faults: bool) {
-        let sessions: Vec<SessionHandle> = self.sessions.keys().copied().collect();
-        for session in sessions {
-            let Some(given) = self.sessions.get_mut(&session) else {
-                continue;
-            };
-            let number = given.below;
-            let consumed = given.answer(many);
-            let mut events = Vec::new();
-            if faults && number < given.below && self.rng.chance(2) {
-                let (lane, code) = (Lane(0), RefuseCode::Malformed);
-                events.push(Event::Refused { lane, number, code });
-                self.oracle.count.one("malformed");
-            }
-            events.push(consumed);
-            self.step_session(session, events);
+        for session in self.sessions() {
+            self.answer(Some(session), many, faults);
         }
     }
 
-    /// The dialler's application answers some of what it has.
-    pub(crate) fn answer_replies(&mut self, many: u64) {
-        let consumed = self.replies.answer(many);
-        self.step([consumed]);
+    /// The dialler's application answers so many more replies.
+    pub(crate) fn answer_replies(&mut self, many: u64, faults: bool) {
+        self.answer(None, many, faults);
+    }
+
+    /// An application answers so many more messages. With faults it may be that it cannot read the first.
+    fn answer(&mut self, session: Option<SessionHandle>, many: u64, faults: bool) {
+        let Some(given) = self.given.get_mut(&session) else {
+            return;
+        };
+        let (lane, number) = (Lane(0), given.below);
+        let below = number.saturating_add(many).min(given.next);
+        given.below = below;
+        let mut events = Vec::new();
+        if faults && number < below && self.rng.chance(5) {
+            let code = RefuseCode::Malformed;
+            events.push(Event::Refused { lane, number, code });
+            self.oracle.count.one("malformed");
+        }
+        events.push(Event::Consumed { lane, below });
+        match session {
+            Some(session) => self.step_session(session, events),
+            None => self.step(events),
+        }
+    }
+
+    /// Sessions that have given something out.
+    pub(crate) fn sessions(&self) -> Vec<SessionHandle> {
+        self.given.keys().copied().flatten().collect()
     }
 }

@@ -35,10 +35,8 @@ pub(crate) struct World<P> {
     pub(crate) accepted: u64,
     /// How many messages both ends were handed.
     messages: u64,
-    /// What each session gave out.
-    pub(crate) sessions: BTreeMap<SessionHandle, Given>,
-    /// What the sender gave out.
-    pub(crate) replies: Given,
+    /// What each session gave out, and the sender.
+    pub(crate) given: BTreeMap<Option<SessionHandle>, Given>,
     pub(crate) oracle: Oracle,
     pub(crate) stopped: bool,
     pub(crate) listener_stops: bool,
@@ -63,8 +61,7 @@ impl<P: Pipes> World<P> {
             dialling: None,
             accepted: 0,
             messages: 0,
-            sessions: BTreeMap::new(),
-            replies: Given::default(),
+            given: BTreeMap::new(),
             oracle: Oracle::new(P::PROTOCOL, redelivery, LARGEST),
             stopped: false,
             listener_stops: false,
@@ -103,7 +100,7 @@ impl<P: Pipes> World<P> {
         self.forget_link();
         for _ in 0..1_000 {
             self.answer_messages(u64::MAX, false);
-            self.answer_replies(u64::MAX);
+            self.answer_replies(u64::MAX, false);
         }
         assert!(self.listener.is_empty(), "a session is kept for nothing");
         let parted = (Standing::Draining, Cause::Done, Standing::Idle);
@@ -130,7 +127,7 @@ impl<P: Pipes> World<P> {
                 let many = self.rng.below(3);
                 self.answer_messages(many, faults);
                 if !faults || self.rng.chance(30) {
-                    self.answer_replies(many);
+                    self.answer_replies(many, faults);
                 }
             }
             95 | 96 if faults => self.lose(),
@@ -148,8 +145,9 @@ impl<P: Pipes> World<P> {
 
     /// The listener's application replies to some session.
     fn reply(&mut self) {
-        let some = self.rng.below(self.sessions.len() as u64) as usize;
-        if let Some(&session) = self.sessions.keys().nth(some) {
+        let sessions = self.sessions();
+        let some = self.rng.below(sessions.len() as u64) as usize;
+        if let Some(&session) = sessions.get(some) {
             let message = self.message(End::Listener);
             self.step_session(session, [message]);
         }
