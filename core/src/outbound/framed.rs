@@ -329,3 +329,6 @@ impl OutboundLane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
