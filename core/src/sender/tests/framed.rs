@@ -1,5 +1,6 @@
 //! The framed protocol: all messages on one stream.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -7,6 +8,9 @@ use bytes::Bytes;
 
 use super::bench::limited;
 use crate::*;
+
+/// When the first connection came to stand.
+const UP: Time = Time::from_secs(100);
 
 /// A sender whose first connection stands.
 fn up(set: impl FnOnce(&mut SendLimits)) -> PeerSenderMachine {
@@ -19,10 +23,35 @@ fn up(set: impl FnOnce(&mut SendLimits)) -> PeerSenderMachine {
 }
 
 fn step(machine: &mut PeerSenderMachine, events: impl IntoIterator<Item = Event>) -> Vec<Action> {
+    step_at(machine, UP, events)
+}
+
+fn step_at(
+    machine: &mut PeerSenderMachine,
+    now: Time,
+    events: impl IntoIterator<Item = Event>,
+) -> Vec<Action> {
     let mut actions = Vec::new();
-    machine.handle(Time::from_secs(100), events, &mut actions);
+    machine.handle(now, events, &mut actions);
     machine.check().unwrap();
-    actions
+    let told = |action: &Action| !matches!(action, Action::Room { .. });
+    actions.into_iter().filter(told).collect()
+}
+
+/// Steps at the next deadline, which is this one.
+fn wait_for(machine: &mut PeerSenderMachine, timer: Timer) -> Vec<Action> {
+    let deadline = machine.next_deadline().unwrap();
+    assert_eq!(deadline.timer, timer);
+    step_at(machine, deadline.at, [Event::TimerFired])
+}
+
+/// Waits out the backoff, and is confirmed again.
+fn come_back(machine: &mut PeerSenderMachine, events: &[Event]) -> Vec<Action> {
+    wait_for(machine, Timer::Backoff);
+    let attempt = machine.state().link().attempt().unwrap();
+    let now = machine.state().now;
+    let connected = [Event::Connected { attempt }];
+    step_at(machine, now, connected.iter().chain(events).cloned())
 }
 
 fn queued(id: u64) -> Event {
@@ -45,6 +74,39 @@ fn replied() -> [Event; 2] {
         fin: false,
     };
     [Event::StreamOpened { attempt, stream }, received]
+}
+
+fn finished(transfer: u64) -> Event {
+    let transfer = TransferId(transfer);
+    Event::TransferFinished { transfer }
+}
+
+fn acknowledged(transfer: u64) -> Event {
+    let transfer = TransferId(transfer);
+    Event::TransferAcknowledged { transfer }
+}
+
+fn answered() -> Event {
+    let attempt = Attempt(0);
+    Event::ProbeAnswered { attempt }
+}
+
+/// The outcomes that fell.
+fn outcomes(actions: &[Action]) -> Vec<(u64, Outcome)> {
+    let settled = actions.iter().filter_map(|action| match action {
+        Action::Settle { id, outcome } => Some((id.0, outcome.clone())),
+        _ => None,
+    });
+    settled.collect()
+}
+
+/// How many messages are written.
+fn written(actions: &[Action]) -> usize {
+    let bytes = actions.iter().map(|action| match action {
+        Action::Write { chunks, .. } => chunks.concat().len(),
+        _ => 0,
+    });
+    bytes.sum::<usize>() / (4 + b"payload".len())
 }
 
 fn lost(error: LinkError) -> Event {
@@ -136,4 +198,220 @@ fn what_a_world_does_not_tell_of_a_connection_is_over_with_the_next() {
     machine.check().unwrap();
     assert_eq!(machine.state().left(), None);
     assert_eq!(machine.reply_stats().incomplete, 1);
+}
+
+#[test]
+fn a_message_counts_as_written_once_a_connection_that_has_stood_has_answered() {
+    let probe = Action::Probe {
+        attempt: Attempt(0),
+    };
+    let mut machine = up(|_| ());
+    step(&mut machine, [queued(0)]);
+    assert_eq!(step(&mut machine, [finished(0), acknowledged(0)]), []);
+    let almost = UP + (FRAMED_TRUSTED_AFTER - Duration::from_nanos(1));
+    assert_eq!(step_at(&mut machine, almost, [Event::TimerFired]), []);
+    let (at, timer) = (UP + FRAMED_TRUSTED_AFTER, Timer::Trust);
+    assert_eq!(machine.next_deadline(), Some(Deadline { at, timer }));
+    assert_eq!(wait_for(&mut machine, timer), [probe]);
+    // It is asked once, and nothing counts before it has answered.
+    let actions = step_at(&mut machine, at, [queued(1)]);
+    assert_eq!((written(&actions), actions.len()), (1, 1));
+    let taken = [finished(1), acknowledged(1)];
+    assert_eq!(step_at(&mut machine, at, taken), []);
+    assert_eq!(
+        outcomes(&step_at(&mut machine, at, [answered()])),
+        [(0, Outcome::Written), (1, Outcome::Written)]
+    );
+    // From then on what is acknowledged counts at once.
+    step_at(&mut machine, at, [queued(2)]);
+    let actions = step_at(&mut machine, at, [finished(2), acknowledged(2)]);
+    assert_eq!(outcomes(&actions), [(2, Outcome::Written)]);
+    assert_eq!(actions.len(), 1);
+    assert_eq!(machine.stats().stale_events, 0);
+}
+
+#[test]
+fn nobody_is_asked_before_anything_is_acknowledged() {
+    let mut machine = up(|_| ());
+    let actions = step(&mut machine, [queued(0)]);
+    assert_eq!((written(&actions), actions.len()), (1, 1));
+    let late = UP + 2 * FRAMED_TRUSTED_AFTER;
+    assert_eq!(machine.next_deadline(), None);
+    assert_eq!(step_at(&mut machine, late, [finished(0)]), []);
+    let actions = step_at(&mut machine, late, [acknowledged(0)]);
+    assert!(
+        matches!(&actions[..], [Action::Probe { .. }]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn at_most_once_only_the_last_of_what_quic_was_not_given_whole_is_sent_again() {
+    let at_most_once = |it: &mut SendLimits| it.policy.redelivery = Redelivery::AtMostOnce;
+    let unknown = |id| (id, Outcome::Unknown(UnknownReason::ConnectionLost));
+    for (taken, settled, again) in [
+        (vec![], vec![unknown(0), unknown(1)], 1),
+        (
+            vec![finished(0)],
+            vec![unknown(0), unknown(1), unknown(2)],
+            0,
+        ),
+    ] {
+        let mut machine = up(at_most_once);
+        let actions = step(&mut machine, (0..3).map(queued));
+        assert_eq!(written(&actions), 3, "in one write");
+        step(&mut machine, taken);
+        let actions = step(&mut machine, [lost(LinkError::IdleTimeout)]);
+        assert_eq!(outcomes(&actions), settled);
+        assert_eq!(written(&come_back(&mut machine, &[])), again);
+        assert_eq!(machine.stats().redelivered, again as u64);
+    }
+}
+
+#[test]
+fn what_a_lost_connection_left_open_is_sent_again_and_counted() {
+    let mut machine = up(|_| ());
+    step(&mut machine, (0..3).map(queued));
+    step(&mut machine, [lost(LinkError::IdleTimeout)]);
+    let actions = come_back(&mut machine, &[queued(3)]);
+    assert_eq!(written(&actions), 4);
+    let stats = machine.stats();
+    assert_eq!((stats.written, stats.redelivered), (7, 3));
+}
+
+#[test]
+fn what_is_cancelled_before_it_is_sent_again_is_not() {
+    let mut machine = up(|_| ());
+    step(&mut machine, [queued(0), queued(1)]);
+    step(&mut machine, [finished(0), lost(LinkError::IdleTimeout)]);
+    let id = MessageId(0);
+    let actions = come_back(&mut machine, &[Event::Cancel { id }]);
+    let unknown = Outcome::Unknown(UnknownReason::ConnectionLost);
+    assert_eq!(outcomes(&actions), [(0, unknown)]);
+    assert_eq!(written(&actions), 1);
+}
+
+#[test]
+fn it_says_whether_quic_or_the_peer_is_awaited() {
+    let mut machine = up(|_| ());
+    step(&mut machine, [queued(0)]);
+    assert_eq!(machine.snapshot().holdup, Holdup::QuicBlocked);
+    step(&mut machine, [finished(0)]);
+    assert_eq!(machine.snapshot().holdup, Holdup::AwaitsAcknowledgement);
+}
+
+/// A sender that has written a message for whose outcome nobody waits any more.
+fn impatient() -> (PeerSenderMachine, Time) {
+    let mut machine = up(|_| ());
+    let id = MessageId(0);
+    step(&mut machine, [queued(0)]);
+    assert_eq!(step(&mut machine, [finished(0), Event::Cancel { id }]), []);
+    let actions = wait_for(&mut machine, Timer::Patience);
+    let unknown = Outcome::Unknown(UnknownReason::Patience);
+    assert_eq!(outcomes(&actions), [(0, unknown)]);
+    let now = machine.state().now;
+    (machine, now)
+}
+
+#[test]
+fn a_stopping_sender_closes_once_all_that_it_wrote_has_arrived() {
+    let (mut machine, now) = impatient();
+    let mode = StopMode::Drain(Duration::from_secs(10));
+    assert_eq!(step_at(&mut machine, now, [Event::Stop { mode }]), []);
+    // No message awaits anything, so that there is nothing to drain.
+    assert!(matches!(machine.state().link(), Link::Up(_)));
+    let actions = step_at(&mut machine, now, [acknowledged(0)]);
+    assert!(
+        matches!(&actions[..], [Action::Probe { .. }]),
+        "{actions:?}"
+    );
+    let actions = step_at(&mut machine, now, [answered()]);
+    assert!(
+        matches!(&actions[..], [Action::Close { .. }]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn a_peer_that_reads_no_more_of_the_one_stream_ends_its_connection() {
+    let stopped = |opener, index| Event::StreamStopped {
+        attempt: Attempt(0),
+        stream: StreamId { opener, index },
+        code: 5,
+    };
+    let mut machine = up(|_| ());
+    step(&mut machine, [queued(0)]);
+    // There is no other of ours.
+    assert_eq!(step(&mut machine, [stopped(Side::Local, 1)]), []);
+    assert_eq!(machine.stats().stale_events, 1);
+    step(&mut machine, [stopped(Side::Local, 0)]);
+    assert!(matches!(machine.state().link(), Link::Backoff { .. }));
+    assert_eq!(machine.stats().stale_events, 1);
+}
+
+#[test]
+fn a_stream_of_the_peer_that_never_was_is_not_cut() {
+    let reset = |index| Event::StreamReset {
+        attempt: Attempt(0),
+        stream: StreamId {
+            opener: Side::Remote,
+            index,
+        },
+        code: 5,
+    };
+    let mut machine = up(|_| ());
+    step(&mut machine, replied());
+    assert_eq!(step(&mut machine, [reset(1)]), []);
+    assert_eq!(machine.stats().stale_events, 1);
+    step(&mut machine, [reset(0)]);
+    assert_eq!(machine.stats().stale_events, 1);
+}
+
+#[test]
+fn what_comes_late_on_a_connection_that_was_put_to_rest_has_nobody_dialled() {
+    let mut machine = up(|_| ());
+    let actions = wait_for(&mut machine, Timer::Idle);
+    assert!(
+        matches!(&actions[..], [Action::Close { .. }, Action::Emit(_)]),
+        "{actions:?}"
+    );
+    assert_eq!(machine.state().link(), Link::Idle);
+    let now = machine.state().now;
+    let actions = step_at(&mut machine, now, replied());
+    assert!(matches!(&actions[..], [Action::Deliver(_)]), "{actions:?}");
+    // The peer is not told that it is answered.
+    let (lane, below) = (Lane(0), 1);
+    let consumed = Event::Consumed { lane, below };
+    assert_eq!(step_at(&mut machine, now, [consumed]), []);
+    assert_eq!(machine.state().link(), Link::Idle);
+    assert_eq!(machine.stats().stale_events, 0);
+}
+
+#[test]
+fn states_that_go_on_alike_compare_as_equal() {
+    // So many messages went before, and of three more so many are acknowledged.
+    let by_way_of = |before: u64, acks: u64, taken: bool| {
+        let mut machine = up(|_| ());
+        step(&mut machine, (0..before).map(queued));
+        step(&mut machine, [finished(0), acknowledged(0)]);
+        let now = UP + FRAMED_TRUSTED_AFTER;
+        step_at(&mut machine, now, [Event::TimerFired]);
+        step_at(&mut machine, now, [answered()]);
+        assert_eq!(machine.stats().handed_over, before);
+        for (id, transfer) in (before..before + 3).zip(1..) {
+            step_at(&mut machine, now, [queued(id)]);
+            if taken || transfer < 3 {
+                step_at(&mut machine, now, [finished(transfer)]);
+            }
+        }
+        let events = (1..=acks).map(acknowledged);
+        step_at(&mut machine, now, events);
+        machine.canonical()
+    };
+    for acks in 0..3 {
+        assert_eq!(by_way_of(1, acks, true), by_way_of(5, acks, true));
+        assert_eq!(by_way_of(1, acks, false), by_way_of(5, acks, false));
+        assert_ne!(by_way_of(1, acks, true), by_way_of(1, acks, false));
+        assert_ne!(by_way_of(1, acks, true), by_way_of(1, acks + 1, true));
+    }
 }
