@@ -54,6 +54,31 @@ fn a_connection_has_streams_of_its_protocol_alone() {
 }
 
 #[test]
+fn the_one_stream_is_not_behind_streams_of_another_protocol() {
+    let framed = carrier(Protocol::Framed);
+    let Way::Framed(one) = &framed.way else {
+        panic!("{framed:?}")
+    };
+    for (of, expected) in [
+        (Protocol::Framed, true),
+        (Protocol::Lanes, false),
+        (Protocol::Plain, false),
+    ] {
+        let other = carrier(of);
+        let again = copied(
+            |out| {
+                other.save(out);
+                if of != Protocol::Framed {
+                    one.save(out);
+                }
+            },
+            |image| Carrier::restore(image, Protocol::Framed),
+        );
+        assert_eq!(again.is_ok(), expected, "behind {of:?}: {again:?}");
+    }
+}
+
+#[test]
 fn streams_of_messages_can_be_told_apart() {
     let stream = |id, transfer| PlainStream {
         id: MessageId(id),

@@ -155,22 +155,22 @@ fn a_connection_that_is_left_and_then_forgotten_is_forgotten_by_the_table_too() 
     ];
     for end in ends {
         let mut table = Table::with(config());
-        table.accept(0, key(1));
+        table.accept(4, key(1));
         let bytes = [0, 0, 0, 1, 9];
-        let (session, _) = table.events(0, [opened(0, 0), received(0, 0, &bytes)]);
+        let (session, _) = table.events(4, [opened(4, 0), received(4, 0, &bytes)]);
         let session = session.unwrap();
         let actions = table.do_and_check(|it, now, actions| {
             it.handle_session(now, session, [Event::Stop { mode: drain }], actions);
         });
         assert_eq!(closed(&actions).len(), 1);
         assert!(
-            table.sessions.is_open(Attempt(0)),
+            table.sessions.is_open(Attempt(4)),
             "its end is still to come"
         );
         end(&mut table, session);
-        assert!(!table.sessions.is_open(Attempt(0)));
+        assert!(!table.sessions.is_open(Attempt(4)));
         assert!(table.sessions.is_empty());
-        assert_eq!(table.lose(0), None);
+        assert_eq!(table.lose(4), None);
     }
 }
 

@@ -83,3 +83,15 @@ fn a_reply_to_a_session_that_is_forgotten_is_handed_back() {
     };
     assert_eq!(table.sessions.poll_news(), Some(news));
 }
+
+#[test]
+fn a_table_is_new_until_a_connection_is_accepted() {
+    let mut table = Table::with(SessionsConfig::default());
+    table.timeout();
+    assert!(table.sessions.is_new());
+    table.accept(1, key(1));
+    assert!(!table.sessions.is_new());
+    table.lose(1);
+    assert!(table.sessions.is_empty());
+    assert!(!table.sessions.is_new(), "whatever has become of it");
+}
