@@ -142,6 +142,7 @@ fn a_sender_that_only_waits_for_its_application_does_not_dial() {
     assert!(!machine.is_closed(), "a reply is held");
     let deadline = machine.next_deadline().unwrap();
     assert_eq!(deadline.timer, Timer::Drain);
+    assert_eq!(machine.snapshot().next_attempt_at, None);
     let reason = WakeReason::Operator;
     assert!(step(&mut machine, [Event::Wake { reason }]).is_empty());
     let (lane, below) = (Lane(0), 1);

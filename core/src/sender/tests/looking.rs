@@ -154,3 +154,29 @@ fn a_configuration_can_be_built_on() {
     assert_eq!(bench.machine.config(), &config);
     assert_eq!(bench.machine.last_error(), None);
 }
+
+#[test]
+fn a_lane_without_messages_waits_for_nothing() {
+    let mut bench = Bench::up();
+    bench.queue(1);
+    bench.taken_by_quic();
+    bench.hear(&[resume(0, 0), receipt(1)]);
+    bench.lose();
+    assert_eq!(lane(&bench).holdup, Holdup::NothingToDo);
+    assert_eq!(bench.machine.holdup(), Holdup::Backoff);
+}
+
+#[test]
+fn it_is_known_what_went_wrong_last_and_when_it_is_tried_again() {
+    let mut bench = Bench::up();
+    assert_eq!(bench.machine.snapshot().next_attempt_at, None);
+    bench.lose();
+    let lost = bench.now;
+    let error = Some(&(LinkError::IdleTimeout, lost));
+    assert_eq!(bench.machine.last_error(), error);
+    let again_at = bench.machine.snapshot().next_attempt_at;
+    bench.sleep();
+    assert_eq!(again_at, Some(bench.now), "it dials then");
+    assert_eq!(bench.machine.snapshot().next_attempt_at, None);
+    assert_eq!(bench.machine.last_error(), error, "it is still the last");
+}

@@ -304,3 +304,12 @@ fn why_nothing_moves_is_told_by_what_is_missing() {
     bench.queue(1);
     assert_eq!(holdup(&bench), Holdup::NoAddress);
 }
+
+#[test]
+fn an_answer_to_nothing_has_nobody_dialled() {
+    let mut bench = idle();
+    let (lane, below, number, code) = (Lane(0), 1, 0, RefuseCode::Other(1));
+    assert_eq!(bench.step([Event::Consumed { lane, below }]), NONE);
+    assert_eq!(bench.step([Event::Refused { lane, number, code }]), NONE);
+    assert_eq!(bench.machine.stats().stale_events, 2);
+}
