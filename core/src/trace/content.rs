@@ -128,6 +128,9 @@ mod tests {
         let mut zeros = Zeros::default();
         assert_eq!(zeros.take(PAYLOAD_MAX + 1), None);
         assert_eq!(zeros.take(5), Some(Bytes::from_static(&[0; 5])));
+        let eight = zeros.take(8).unwrap();
+        let same = zeros.take(8).unwrap();
+        assert_eq!(same.as_ptr(), eight.as_ptr(), "they share a buffer");
         let longest = zeros.take(PAYLOAD_MAX).unwrap();
         assert_eq!(longest.len() as u64, PAYLOAD_MAX);
         let shorter = zeros.take(PAYLOAD_MAX - 1).unwrap();

@@ -185,6 +185,8 @@ impl Flavor for Appending<'_> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     /// Else each short value behind another one would have to make it anew, and fill it with zeros.
@@ -197,6 +199,36 @@ mod tests {
         assert_eq!(form.bytes.len(), room);
         form.clear();
         assert_eq!(form.bytes.len(), room);
+    }
+
+    #[test]
+    fn room_that_is_just_enough_stays() {
+        let mut form = Form::default();
+        form.bytes(&[1; 5_000]);
+        let room = form.bytes.len();
+        form.clear();
+        form.bytes(&vec![2; room]);
+        assert_eq!((form.len(), form.bytes.len()), (room, room));
+    }
+
+    #[test]
+    fn what_comes_first_may_be_long() {
+        let mut form = Form::default();
+        form.bytes(&[7; 5_000]);
+        assert_eq!(form.filled(), [7; 5_000]);
+    }
+
+    /// So that much which comes in small parts is not moved with each of them.
+    #[test]
+    fn room_is_made_seldom() {
+        let mut form = Form::default();
+        let mut grown = 0;
+        for _ in 0..100_000 {
+            let room = form.bytes.len();
+            form.short(|short| short.byte(1));
+            grown += u32::from(form.bytes.len() > room);
+        }
+        assert!(grown < 10, "{grown} times");
     }
 
     #[test]

@@ -111,3 +111,107 @@ impl Hold {
         self.paused_total = self.paused_total.saturating_sub(came);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::trace::{Content, Piece};
+    use crate::{CloseCode, Config, Event, LinkError, PeerSenderMachine, Protocol, Side, Time};
+
+    const ATTEMPT: Attempt = Attempt(0);
+    const STREAM: StreamId = StreamId {
+        opener: Side::Remote,
+        index: 0,
+    };
+
+    fn sender() -> PeerSenderMachine {
+        let config = Config::builder("192.0.2.1:4433".parse().unwrap());
+        let framed = config.build().unwrap().with_protocol(Protocol::Framed);
+        PeerSenderMachine::new(framed.unwrap(), [7; 32])
+    }
+
+    /// A sender that has read a reply of so many bytes, which its application has not answered.
+    fn holding(bytes: u32) -> MachineState {
+        let (attempt, stream) = (ATTEMPT, STREAM);
+        let mut framed = bytes.to_be_bytes().to_vec();
+        framed.resize(framed.len() + bytes as usize, 0);
+        let received = Event::BytesReceived {
+            attempt,
+            stream,
+            bytes: Bytes::from(framed),
+            fin: false,
+        };
+        let mut machine = sender();
+        let mut actions = Vec::new();
+        machine.handle(Time::ZERO, [], &mut actions);
+        let opened = Event::StreamOpened { attempt, stream };
+        let events = [Event::Connected { attempt }, opened, received];
+        machine.handle(Time::ZERO, events, &mut actions);
+        MachineState::Sender(Box::new(machine))
+    }
+
+    fn received(bytes: u64) -> [TraceEvent; 1] {
+        [TraceEvent::BytesReceived {
+            attempt: ATTEMPT,
+            stream: STREAM,
+            pieces: vec![Piece::Payload(Content::Length(bytes))],
+            fin: false,
+        }]
+    }
+
+    #[test]
+    fn all_machines_together_may_hold_so_much() {
+        let state = holding(4 << 20);
+        let each = state.held_bytes();
+        assert!(each >= 4 << 20);
+        let most = HELD_MAX / each;
+        let (mut hold, events) = (Hold::default(), received(NOTED_MIN));
+        for machine in (0..most).map(MachineId) {
+            assert!(hold.settle(machine, &state, &events, &[]), "{machine:?}");
+        }
+        let (first, next) = (MachineId(0), MachineId(most));
+        assert!(hold.settle(first, &state, &events, &[]), "it counts once");
+        assert!(!hold.settle(next, &state, &events, &[]));
+        hold.leave(first);
+        assert!(hold.settle(next, &state, &events, &[]));
+    }
+
+    #[test]
+    fn a_stream_that_is_to_be_paused_may_bring_so_much() {
+        let (attempt, stream, machine) = (ATTEMPT, STREAM, MachineId(0));
+        let state = MachineState::Sender(Box::new(sender()));
+        let mut hold = Hold::default();
+        assert!(
+            hold.receive(machine, &received(2 * PAUSED_MAX)),
+            "it is read"
+        );
+        let over = [
+            Action::ResumeReading { attempt, stream },
+            Action::Close {
+                attempt,
+                code: CloseCode::Done,
+                reason: Default::default(),
+            },
+        ];
+        for over in over {
+            let pause = Action::PauseReading { attempt, stream };
+            hold.settle(machine, &state, &[], &[pause]);
+            assert!(hold.receive(machine, &received(PAUSED_MAX)));
+            assert!(!hold.receive(machine, &received(1)));
+            hold.settle(machine, &state, &[], &[over]);
+            assert!(hold.receive(machine, &received(PAUSED_MAX + 1)));
+        }
+        let pause = Action::PauseReading { attempt, stream };
+        hold.settle(machine, &state, &[], &[pause]);
+        let error = LinkError::IdleTimeout;
+        let lost = TraceEvent::ConnectionLost { attempt, error };
+        assert!(!hold.receive(machine, &received(PAUSED_MAX + 1)));
+        assert!(hold.receive(machine, &[lost]));
+    }
+}
