@@ -273,7 +273,6 @@ const RECEIVED_MAX: u64 = 16 << 20;
 
 fn joined(pieces: &[Piece], zeros: &mut Zeros) -> Option<Bytes> {
     match pieces {
-        [] => return Some(Bytes::new()),
         [Piece::Frames(bytes)] => return Some(bytes.clone()),
         [Piece::Payload(content)] if content.bytes() <= RECEIVED_MAX => {
             return content.payload(zeros);
@@ -297,69 +296,4 @@ fn joined(pieces: &[Piece], zeros: &mut Zeros) -> Option<Bytes> {
 }
 
 #[cfg(test)]
-mod tests {
-    use alloc::vec;
-
-    use super::*;
-
-    #[track_caller]
-    fn recorded(event: &Event, payloads: Payloads, expected: &TraceEvent) {
-        let mut out = Form::default();
-        TraceEvent::encode(event, payloads, &mut Runs::unread(), &mut out);
-        let whole = postcard::to_allocvec(expected);
-        assert_eq!(whole.as_deref(), Ok(out.filled()));
-        let replayed = expected.event(&mut Zeros::default());
-        assert_eq!(replayed.as_ref(), Some(event));
-    }
-
-    #[test]
-    fn what_is_encoded_by_hand_is_as_serde_has_it() {
-        let payload = Bytes::from(vec![0; 200]);
-        let digest = Content::Digest {
-            bytes: 200,
-            digest: xxhash_rust::xxh3::xxh3_64(&payload),
-        };
-        let (id, lane, attempt) = (MessageId(u64::MAX), Lane(255), Attempt(128));
-        for (payloads, content) in [
-            (Payloads::Whole, Content::Whole(payload.clone())),
-            (Payloads::Digest, digest),
-            (Payloads::Length, Content::Length(200)),
-        ] {
-            for expires_at in [None, Some(Time::from_secs(1))] {
-                let event = Event::MessageQueued {
-                    id,
-                    lane,
-                    payload: payload.clone(),
-                    options: MessageOptions { expires_at },
-                };
-                let expected = TraceEvent::MessageQueued {
-                    id,
-                    lane,
-                    payload: content.clone(),
-                    expires_at,
-                };
-                recorded(&event, payloads, &expected);
-            }
-            for (opener, fin) in [(Side::Local, false), (Side::Remote, true)] {
-                let stream = StreamId { opener, index: 300 };
-                for bytes in [payload.clone(), Bytes::new()] {
-                    let piece = Piece::Payload(content.clone());
-                    let pieces = (!bytes.is_empty()).then_some(piece);
-                    let expected = TraceEvent::BytesReceived {
-                        attempt,
-                        stream,
-                        pieces: pieces.into_iter().collect(),
-                        fin,
-                    };
-                    let event = Event::BytesReceived {
-                        attempt,
-                        stream,
-                        bytes,
-                        fin,
-                    };
-                    recorded(&event, payloads, &expected);
-                }
-            }
-        }
-    }
-}
+mod tests;
