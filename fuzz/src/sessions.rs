@@ -161,16 +161,26 @@ impl Scene {
             15 => self.next_attempt.saturating_sub(1),
             step => self.next_attempt + step / 8,
         });
+        // Without lanes each connection is a session, for which there must be room.
+        let fewest = self
+            .config
+            .sessions_max
+            .min(self.config.sessions_per_key_max);
+        let has_room = self.has_lanes || self.table.len() < fewest;
         self.table.accepted(self.now, attempt, key, actions);
         if attempt.0 < self.next_attempt {
             return;
         }
         self.next_attempt = attempt.0 + 1;
-        assert_eq!(
-            self.table.is_open(attempt),
-            !self.stopping,
-            "I27 {attempt:?}"
-        );
+        let closes = actions
+            .iter()
+            .any(|it| matches!(it, Action::Close { attempt: closed, .. } if *closed == attempt));
+        let is_open = self.table.is_open(attempt);
+        assert_eq!(is_open, !closes, "I27 {attempt:?}");
+        match self.stopping {
+            true => assert!(closes, "I27 {attempt:?}"),
+            false => assert!(is_open || !has_room, "I27 {attempt:?}"),
+        }
         if !self.stopping {
             self.keys.insert(attempt, key);
             self.open.insert(attempt);

@@ -139,12 +139,22 @@ impl<P: PeerId> NodeMachine<P> {
         if self.places_run_short() && !self.net.forget_ended() {
             self.make_room(now);
         }
-        self.net.places.len() < self.config.connections_max
+        self.net.places.len() < self.places_max()
     }
 
     fn places_run_short(&self) -> bool {
-        let places_max = self.config.connections_max;
+        let places_max = self.places_max();
         self.net.places.len() >= places_max - places_max / 8
+    }
+
+    /// Without lanes each connection is a session, so that those which say nothing have to give way
+    /// where sessions run short.
+    fn places_max(&self) -> usize {
+        let config = &self.config;
+        match config.protocol().has_lanes() {
+            true => config.connections_max,
+            false => config.connections_max.min(config.sessions_max),
+        }
     }
 
     fn turn_away(&mut self, incoming: Incoming) {
@@ -220,12 +230,16 @@ impl<P: PeerId> NodeMachine<P> {
             self.report_rejected(remote, Some(key), LinkError::Closed { code, reason });
             return;
         }
-        let attempt = inbound.desk.name_connection();
+        let visit = self.visit_desk(|desk, mail| desk.let_in(now, key, mail));
+        let (Some((attempt, mail)), Some(inbound)) = (visit, &mut self.inbound) else {
+            return;
+        };
         inbound.accepted.insert(attempt, id);
         inbound.mute.insert(attempt, now);
         self.net.let_in(id, attempt, key);
         self.net.stats.accepted += 1;
-        self.let_in(now, attempt, key);
+        // The table may have no room for it.
+        self.act_on(now, mail);
         self.wake_peers_of(now, key);
     }
 

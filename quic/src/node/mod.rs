@@ -364,10 +364,7 @@ impl<P: PeerId> NodeMachine<P> {
     /// those end whose home it is; others go on by other nodes.
     pub fn stop(&mut self, now: Time, mode: StopMode) {
         let now = self.net.clock.advance(now);
-        // What a connection has brought counts as having come before.
-        while let Some(link) = self.net.next_dirty() {
-            self.serve(now, link);
-        }
+        self.serve_all(now);
         self.stopping = true;
         let peers: Vec<PeerHandle> = self.peers.keys().copied().collect();
         for peer in peers {

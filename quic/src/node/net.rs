@@ -20,6 +20,9 @@ const TRANSMIT_BYTES_MAX: usize = 65_507;
 /// that may wait to be sent. What comes on top is dropped, as the network might.
 const RESPONSES_MAX: usize = 256;
 
+/// Datagrams that a connection sends at its end, if it is forgotten at once.
+const FAREWELLS_MAX: usize = 4;
+
 /// A timer of QUIC that is due again right after it fired so often in a row has to wait.
 const SPINS_MAX: u8 = 8;
 pub(super) const SPIN_PAUSE: Duration = Duration::from_millis(1);
@@ -204,9 +207,17 @@ impl Net {
             return;
         };
         link.close(&self.clock, code, reason.to_owned());
-        let mut bytes = Vec::new();
         let instant = self.clock.instant(now);
-        if let Some(transmit) = link.connection.poll_transmit(instant, 1, &mut bytes) {
+        let mut said = Vec::new();
+        // To a path that it has left QUIC may have something to say before.
+        for _ in 0..FAREWELLS_MAX {
+            let mut bytes = Vec::new();
+            let Some(transmit) = link.connection.poll_transmit(instant, 1, &mut bytes) else {
+                break;
+            };
+            said.push((transmit, bytes));
+        }
+        for (transmit, bytes) in said {
             self.respond(&transmit, bytes);
         }
         self.detach(id);

@@ -28,6 +28,7 @@ impl<P: PeerId> NodeMachine<P> {
     /// Judges every accepted connection by the new trust; a handshake under way is judged by it
     /// once it is complete.
     pub(super) fn replace_trust(&mut self, now: Time, trust: Trust) {
+        self.serve_all(now);
         let Some(inbound) = &self.inbound else {
             return;
         };
@@ -68,6 +69,7 @@ impl<P: PeerId> NodeMachine<P> {
     /// that has none to send comes back. The place is free at once: whoever has to give way would
     /// often be back before the one for whom it had to.
     pub(super) fn make_room(&mut self, now: Time) {
+        self.serve_all(now);
         let longest = self.inbound.as_ref().and_then(|inbound| inbound.mute());
         let Some((attempt, id)) = longest
             .and_then(|(attempt, id, since)| (since + MUTE_FOR <= now).then_some((attempt, id)))

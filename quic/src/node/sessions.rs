@@ -11,11 +11,6 @@ use super::timers::TimerOf;
 use super::{NodeEvent, NodeMachine, PeerHandle, PeerId, Sender, Source, Target};
 
 impl<P: PeerId> NodeMachine<P> {
-    /// Tells the table of a connection that is let in; it may have no room for it.
-    pub(super) fn let_in(&mut self, now: Time, attempt: Attempt, key: PeerKey) {
-        self.at_desk(now, |desk, mail| desk.let_in(now, attempt, key, mail));
-    }
-
     /// One step of what happened on a connection that was let in.
     pub(super) fn step_accepted(
         &mut self,
@@ -132,9 +127,26 @@ impl<P: PeerId> NodeMachine<P> {
 
     /// One visit to the desk, with everything that follows from it.
     fn at_desk<T>(&mut self, now: Time, visit: impl FnOnce(&Desk, &mut Mail) -> T) -> Option<T> {
+        let (result, mail) = self.visit_desk(visit)?;
+        self.act_on(now, mail);
+        Some(result)
+    }
+
+    /// What is in the box afterwards is to be [acted on](Self::act_on).
+    pub(super) fn visit_desk<T>(
+        &mut self,
+        visit: impl FnOnce(&Desk, &mut Mail) -> T,
+    ) -> Option<(T, Mail)> {
         let inbound = self.inbound.as_mut()?;
         let mut mail = std::mem::take(&mut inbound.mail);
         let result = visit(&inbound.desk, &mut mail);
+        Some((result, mail))
+    }
+
+    pub(super) fn act_on(&mut self, now: Time, mut mail: Mail) {
+        let Some(inbound) = &mut self.inbound else {
+            return;
+        };
         let deadline = mail.deadline.map(|at| match at > now {
             true => at,
             false => now + SPIN_PAUSE,
@@ -149,7 +161,6 @@ impl<P: PeerId> NodeMachine<P> {
         if let Some(inbound) = &mut self.inbound {
             inbound.mail = mail;
         }
-        Some(result)
     }
 
     /// Does what the table asks for.

@@ -66,6 +66,13 @@ impl<P: PeerId> NodeMachine<P> {
         }
     }
 
+    /// What connections have brought counts as having come before whatever is to be done next.
+    pub(super) fn serve_all(&mut self, now: Time) {
+        while let Some(link) = self.net.next_dirty() {
+            self.serve(now, link);
+        }
+    }
+
     /// A connection's turn.
     pub(super) fn serve(&mut self, now: Time, id: LinkId) {
         self.net.exchange(id);

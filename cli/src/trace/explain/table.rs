@@ -91,6 +91,8 @@ impl Table {
                 self.connections += 1;
                 self.first.get_or_insert(attempt);
                 self.standing.insert(attempt, None);
+                // Without lanes it is a session by itself.
+                self.bind(step.at, attempt, table);
                 None
             }
             Call::Connection { attempt } => {

@@ -63,31 +63,20 @@ impl Desk {
         self.change(|books, me| books.hand_over(me, mail));
     }
 
-    /// Names a connection that is let in.
-    pub(in crate::node) fn name_connection(&self) -> Attempt {
+    /// Names a connection that is let in, and tells the table of it: both at once, since it takes
+    /// connections in the order of their names alone.
+    pub(in crate::node) fn let_in(&self, now: Time, key: PeerKey, mail: &mut Mail) -> Attempt {
         self.change(|books, me| {
             let attempt = Attempt(books.attempts);
             books.attempts += 1;
             books.carriers.insert(attempt, me);
-            attempt
-        })
-    }
-
-    /// Tells the table of a connection that has just been named.
-    pub(in crate::node) fn let_in(
-        &self,
-        now: Time,
-        attempt: Attempt,
-        key: PeerKey,
-        mail: &mut Mail,
-    ) {
-        self.change(|books, me| {
             books.step_on(me, attempt, |table, actions| {
                 table.accepted(now, attempt, key, actions);
                 table.session_of(attempt)
             });
             books.hand_over(me, mail);
-        });
+            attempt
+        })
     }
 
     /// One step of what happened on a connection that this node carries. A session that is new is

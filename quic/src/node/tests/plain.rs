@@ -97,17 +97,23 @@ fn messages_are_delivered_when_the_transport_has_them() {
 /// Its transport would acknowledge what comes on a connection that it is about to close.
 #[test]
 fn whoever_finds_no_room_is_told_so_before_it_sends() {
-    for framed in [false, true] {
+    for (framed, same_key) in [(false, true), (true, true), (false, false), (true, false)] {
         let mut world = World::new(7);
         let speaking = |builder: NodeConfigBuilder| match framed {
             true => builder.framed(ALPN),
             false => builder.plain(ALPN),
         };
         let listener = NodeConfig::builder(identity(9)).accept(Trust::Any);
-        let listener = speaking(listener.sessions_max(1)).build().unwrap();
+        // One connection leaves no place where sessions are short, and one key has no other session.
+        let listener = match same_key {
+            true => listener.sessions_per_key_max(1),
+            false => listener.sessions_max(1),
+        };
+        let listener = speaking(listener).build().unwrap();
         world.place(9, listener, 9);
         let peers = [1, 2].map(|place: u8| {
-            let dialler = speaking(NodeConfig::builder(identity(place)));
+            let who = if same_key { 1 } else { place };
+            let dialler = speaking(NodeConfig::builder(identity(who)));
             let place = Place::from(place);
             world.place(place, dialler.build().unwrap(), place as u8);
             let peer = world.dial(place, 9, identity(9).key());
@@ -122,7 +128,10 @@ fn whoever_finds_no_room_is_told_so_before_it_sends() {
         assert_eq!(world.end(second).settled(late), [], "nobody has it");
         assert_eq!(world.end(second).connected(late), 0);
         let errors = world.end(second).errors(late);
-        let busy = |error: &LinkError| matches!(error, LinkError::Closed { code, .. } if *code == CloseCode::ExcessiveLoad);
+        let busy = |error: &LinkError| match error {
+            LinkError::Closed { code, .. } => same_key && *code == CloseCode::ExcessiveLoad,
+            error => !same_key && *error == LinkError::Busy,
+        };
         assert!(!errors.is_empty() && errors.iter().all(busy), "{errors:?}");
 
         // There is room once the first has gone.
