@@ -11,6 +11,8 @@ use crate::world::World;
 pub(crate) struct Link<P> {
     names: Both<Attempt>,
     pipes: P,
+    /// What has happened on it, and each machine was not told yet.
+    untold: Both<Vec<Event>>,
     /// The dialler has parted from it.
     left: bool,
 }
@@ -34,6 +36,7 @@ impl<P: Pipes> World<P> {
                 listener: accepted,
             },
             pipes: P::new(&mut self.rng, self.now),
+            untold: Both::default(),
             left: false,
         };
         assert!(self.link.replace(link).is_none(), "two connections");
@@ -45,38 +48,53 @@ impl<P: Pipes> World<P> {
         self.of_listener(actions);
     }
 
-    /// Something happens on the connection.
+    /// Something happens on the connection, and both machines are told.
     pub(crate) fn advance(&mut self) {
-        let told = self.happens(P::advance);
-        self.step_connection(told.listener);
-        self.step(told.dialler);
+        self.happens(P::advance);
+        self.tell_listener();
+        self.tell_dialler();
     }
 
-    /// All that is written arrives, of which the listener hears; what the dialler has yet to hear.
-    pub(crate) fn arrive(&mut self) -> Vec<Event> {
-        let told = self.happens(|pipes, _, tidings| pipes.arrive(tidings));
-        self.step_connection(told.listener);
-        told.dialler
+    /// All that is written arrives. No machine is told yet what that means.
+    pub(crate) fn arrive(&mut self) {
+        self.happens(|pipes, _, tidings| pipes.arrive(tidings));
     }
 
-    /// The listener's machine hears that something has come.
+    /// The listener's machine is told that something has come.
     pub(crate) fn begin(&mut self) {
-        let told = self.happens(|pipes, _, tidings| pipes.begin(tidings));
-        self.step_connection(told.listener);
+        self.happens(|pipes, _, tidings| pipes.begin(tidings));
+        self.tell_listener();
     }
 
-    /// What both machines are to be told of this, if there is a connection.
-    fn happens(&mut self, it: impl FnOnce(&mut P, &mut Rng, &mut Tidings<'_>)) -> Both<Vec<Event>> {
+    /// This happens on the connection, if there is one.
+    fn happens<T: Default>(
+        &mut self,
+        it: impl FnOnce(&mut P, &mut Rng, &mut Tidings<'_>) -> T,
+    ) -> T {
         let Some(link) = &mut self.link else {
-            return Both::default();
+            return T::default();
         };
         let mut tidings = Tidings {
             names: link.names,
             oracle: &mut self.oracle,
-            told: Both::default(),
+            told: &mut link.untold,
         };
-        it(&mut link.pipes, &mut self.rng, &mut tidings);
-        tidings.told
+        it(&mut link.pipes, &mut self.rng, &mut tidings)
+    }
+
+    pub(crate) fn tell_dialler(&mut self) {
+        if let Some(link) = &mut self.link {
+            let told = std::mem::take(&mut link.untold.dialler);
+            self.step(told);
+        }
+    }
+
+    fn tell_listener(&mut self) {
+        if let Some(link) = &mut self.link {
+            let told = std::mem::take(&mut link.untold.listener);
+            let attempt = link.names.listener;
+            self.step_connection(attempt, told);
+        }
     }
 
     /// A machine asks for something of the connection.
@@ -143,15 +161,14 @@ impl<P: Pipes> World<P> {
 
     /// The dialler reads whatever has arrived, and hears of the loss, unless it has already.
     fn part_dialler(&mut self, error: LinkError) -> Vec<Event> {
+        let heeds = false;
+        self.happens(|pipes, _, tidings| pipes.finish(End::Dialler, heeds, tidings));
         let Some(link) = self.link.as_mut().filter(|link| !link.left) else {
             return Vec::new();
         };
         link.left = true;
         let attempt = link.names.dialler;
-        let told = self.happens(|pipes, _, tidings| {
-            pipes.finish(End::Dialler, false, tidings);
-        });
-        let mut told = told.dialler;
+        let mut told = std::mem::take(&mut link.untold.dialler);
         told.push(Event::ConnectionLost { attempt, error });
         told
     }
@@ -159,40 +176,27 @@ impl<P: Pipes> World<P> {
     /// The listener reads whatever has arrived, as it has room for it or at once, and hears of the loss.
     fn part_listener(&mut self, error: LinkError) {
         let closed = matches!(error, LinkError::Local { .. });
-        let heeds = !closed && self.rng.chance(50);
-        let mut told = Vec::new();
-        for round in 0.. {
-            assert!(round < 1_000, "L6: what came whole waits for ever");
-            let mut waits = false;
-            told = self
-                .happens(|pipes, _, tidings| {
-                    waits = pipes.finish(End::Listener, heeds, tidings);
-                })
-                .listener;
-            if !waits {
-                break;
-            }
-            self.step_connection(std::mem::take(&mut told));
+        let heeds = !closed && self.rng.chance(75);
+        let mut rounds = 0;
+        while self.happens(|pipes, _, tidings| pipes.finish(End::Listener, heeds, tidings)) {
+            rounds += 1;
+            assert!(rounds < 1_000, "L6: what came whole waits for ever");
+            self.tell_listener();
             self.answer_messages(u64::MAX, false);
         }
         if let Some(link) = self.link.take() {
             let attempt = link.names.listener;
+            let mut told = link.untold.listener;
             told.push(Event::ConnectionLost { attempt, error });
-            let mut actions = Vec::new();
-            self.listener
-                .handle_connection(self.now, attempt, told, &mut actions);
-            self.of_listener(actions);
+            self.step_connection(attempt, told);
         }
     }
 
-    /// The listener's machine hears of the connection.
-    fn step_connection(&mut self, told: Vec<Event>) {
-        let Some(link) = &self.link else {
-            return;
-        };
+    /// The listener's machine hears of a connection.
+    fn step_connection(&mut self, attempt: Attempt, told: Vec<Event>) {
         let mut actions = Vec::new();
         self.listener
-            .handle_connection(self.now, link.names.listener, told, &mut actions);
+            .handle_connection(self.now, attempt, told, &mut actions);
         self.of_listener(actions);
     }
 }

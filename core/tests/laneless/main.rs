@@ -1,5 +1,5 @@
 //! The protocols without lanes: `PeerSenderMachine` against `Sessions` over a model of QUIC whose
-//! streams advance and are lost whenever chance says so, judged by oracles that see what both transports
+//! streams advance and are lost whenever chance says so, judged by an oracle that sees what both transports
 //! had.
 //!
 //! `PEER_SENDER_SEEDS` sets how many seeds each protocol runs (400 by default), or which: `17..18` runs seed

@@ -43,13 +43,13 @@ pub(crate) trait Pipes {
     fn finish(&mut self, end: End, heeded: bool, tidings: &mut Tidings<'_>) -> bool;
 }
 
-/// What comes of something that happens on a connection: the oracle knows of it, and both machines are
-/// told.
+/// What comes of something that happens on a connection: the oracle knows of it, and both machines will
+/// be told.
 pub(crate) struct Tidings<'a> {
     /// What each end calls the connection.
     pub(crate) names: Both<Attempt>,
     pub(crate) oracle: &'a mut Oracle,
-    pub(crate) told: Both<Vec<Event>>,
+    pub(crate) told: &'a mut Both<Vec<Event>>,
 }
 
 impl Tidings<'_> {
