@@ -240,7 +240,7 @@ impl fmt::Debug for Identity {
 pub enum IdentityError {
     /// It holds no private key at all.
     #[error(
-        "no private key in it (no `-----BEGIN PRIVATE KEY-----`); make one with `peer-sender keys`"
+        "no private key in it (no `-----BEGIN PRIVATE KEY-----`); to make one: `peer-sender keys --help`"
     )]
     NoKey,
     /// Its private key is encrypted.
@@ -249,7 +249,7 @@ pub enum IdentityError {
     /// Its private key is in OpenSSH's own form.
     #[error(
         "its private key is in OpenSSH's own form, only PKCS #8 (`-----BEGIN PRIVATE KEY-----`) is \
-         read; make one with `peer-sender keys`"
+         read; to make one: `peer-sender keys --help`"
     )]
     OpenSsh,
     /// It holds several private keys.
@@ -262,7 +262,7 @@ pub enum IdentityError {
         problem: &'static str,
     },
     /// The key is of another algorithm.
-    #[error("its private key is not an Ed25519 key; make one with `peer-sender keys`")]
+    #[error("its private key is not an Ed25519 key; to make one: `peer-sender keys --help`")]
     Algorithm,
     /// The key itself is damaged.
     #[error("its Ed25519 key is damaged; restore the file from a copy")]

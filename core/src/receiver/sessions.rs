@@ -66,8 +66,9 @@ impl Default for SessionsConfig {
 }
 
 /// All sessions of an accepting node: binds each connection to its session by the first OPEN on
-/// it, or, where the protocol has no lanes, makes it one of its own; keeps what sessions remember while they have no connection, and forgets the least recently
-/// used of those without one when room is needed.
+/// it, or, where the protocol has no lanes, makes it one of its own; keeps what sessions remember
+/// while they have no connection, and forgets the least recently used of those without one when room
+/// is needed.
 ///
 /// It keeps a connection that has sent no OPEN yet for as long as it stands; how many of these
 /// there may be is up to the node that accepts them.
@@ -196,7 +197,8 @@ impl Sessions {
     /// A connection was accepted, its handshake is complete and its key is trusted. Attempts must
     /// increase, since a lane belongs to the connection that was accepted last: one that does not
     /// is ignored. While the table stops, the connection is closed at once; without lanes also where
-    /// there is no room for one more session, before the other end sends what would be lost.
+    /// there is no room for one more session, so that the handshake need not be confirmed to whoever
+    /// would be told that its messages have arrived.
     pub fn accepted(
         &mut self,
         now: Time,

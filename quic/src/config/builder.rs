@@ -133,12 +133,15 @@ impl NodeConfigBuilder {
         /// quarter of them, and at least two (see [`NodeConfig`], shares).
         handshakes_max: usize,
         /// The most sessions of peers remembered at a time: at least 1, 4,096 by default. Beyond
-        /// them the one that was used least recently is forgotten.
+        /// them the one that has been without a connection longest is forgotten, but none whose
+        /// messages still wait for room. Without lanes it bounds connections as well, as
+        /// `connections_max` does.
         sessions_max: usize,
         /// The most sessions remembered of one peer key: at least 1, 16 by default. Also bounds
         /// the connections of one key, to twice as many. Without lanes each connection is a session
-        /// by itself from when it is let in, and stays one while what it brought waits; one for which
-        /// there is no room is closed with code 6 before its dialler sends anything.
+        /// by itself from when it is let in, and stays one while what it brought waits; so one key has
+        /// no more connections than this, and a further one is closed with code 6 before its handshake
+        /// is confirmed.
         sessions_per_key_max: usize,
         /// How long a session is remembered after its last connection: at least the idle timeout,
         /// 1 h by default. A sender that is away for longer cannot learn the fate of what it sent.

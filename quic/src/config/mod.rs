@@ -32,7 +32,8 @@ use crate::{Identity, Naming, Records, Trace, Trust, tls};
 ///   when seven eighths of `connections_max` are taken, all of them by connections that are open.
 ///
 /// A connection counts until QUIC has forgotten it, three probe timeouts after its close (RFC 9000
-/// section 10.2), or until somebody else comes when seven eighths of `connections_max` are taken. Each that is refused is reported as
+/// section 10.2), or until somebody else comes when seven eighths of `connections_max` are taken.
+/// Each that is refused is reported as
 /// [`NodeEvent::InboundRejected`](crate::NodeEvent::InboundRejected), and counted in
 /// [`NodeStats::refused`](crate::NodeStats::refused).
 ///
