@@ -41,6 +41,9 @@ impl Meeting {
     }
 }
 
+/// How long an acknowledgement may be put off (RFC 9000 section 18.2, `max_ack_delay`).
+const ACK_DELAY: Duration = Duration::from_millis(25);
+
 impl World<'_> {
     /// A node is given a datagram: notes what it says of whoever it is connected to.
     pub(super) fn meet(&mut self, place: Place, datagram: &Datagram) {
@@ -84,12 +87,14 @@ impl World<'_> {
             if meeting.reset {
                 return broken("L7", what("after its reset"));
             }
-            // What is sent first after something came begins the time anew: a ping, for the least.
+            // What is sent first after something came begins the time anew: a ping, for the least. The time
+            // until that begins anew with a late acknowledgement.
             let silent = now.saturating_since(meeting.heard);
             let node = host.node.as_ref();
             let snapshot = node.and_then(|it| it.snapshot(Target::Peer(own.handle)));
             let slowest = snapshot.and_then(|it| it.rtt).unwrap_or_default() * 30;
-            let most = idle.max(slowest) + idle * 2 / 5 + host.slack(now);
+            let ping = ACK_DELAY + idle * 2 / 5;
+            let most = idle.max(slowest) + ping + host.slack(now);
             if silent > most {
                 return broken("L7", what("after its silence"));
             }
