@@ -2,7 +2,7 @@
 //! streams advance and are lost whenever chance says so, judged by an oracle that sees what both transports
 //! had.
 //!
-//! `PEER_SENDER_SEEDS` sets how many seeds each protocol runs (400 by default), or which: `17..18` runs seed
+//! `PEER_SENDER_SEEDS` sets how many seeds each protocol runs (600 by default), or which: `17..18` runs seed
 //! 17 alone. A failure names its seed.
 
 #![expect(

@@ -8,7 +8,7 @@ use crate::seeds::seeds;
 use crate::world::World;
 
 /// So many seeds see everything that a run may see.
-const ENOUGH: u64 = 400;
+const ENOUGH: u64 = 600;
 
 /// What runs see under each protocol.
 const KINDS: &[&str] = &[

@@ -114,16 +114,16 @@ impl<P: Pipes> World<P> {
 
     fn happen(&mut self, faults: bool) {
         match self.rng.below(100) {
-            0..16 if faults => self.hand_over(),
-            0..16 => self.wait(),
-            16..19 if faults => {
+            0..20 if faults => self.hand_over(),
+            0..20 => self.wait(),
+            20..23 if faults => {
                 let id = MessageId(self.rng.below(self.messages));
                 self.step([Event::Cancel { id }]);
             }
-            19..30 => self.dialled(faults),
-            30..37 if faults => self.reply(),
-            30..83 => self.advance(),
-            83..95 => {
+            23..32 => self.dialled(faults),
+            32..40 if faults => self.reply(),
+            32..87 => self.advance(),
+            87..95 => {
                 let many = self.rng.below(3);
                 self.answer_messages(many, faults);
                 if !faults || self.rng.chance(30) {
