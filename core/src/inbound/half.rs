@@ -1,8 +1,12 @@
 //! A whole receiving half: the lanes of the other end's sending half, or its messages without any,
 //! over all its connections.
 
+#[cfg(test)]
+mod breaks;
+mod check;
 #[cfg(feature = "trace")]
 mod image;
+mod look;
 mod other;
 mod reads;
 
@@ -18,7 +22,7 @@ use crate::config::ReceiveLimits;
 use crate::stats::Aside;
 use crate::{
     Action, Attempt, Epoch, LANES_MAX, Lane, Priority, Protocol, ReceiverStats, RefuseCode,
-    SessionId, Side, StreamId, TransferId, Violation,
+    SessionId, Side, StreamId, TransferId,
 };
 
 /// What the other end sends. It outlives connections, several of which may stand at once; each lane
@@ -93,11 +97,6 @@ impl Inbound {
     /// Messages of a protocol without sessions and lanes.
     pub(crate) fn without_lanes(limits: ReceiveLimits, protocol: Protocol) -> Self {
         Self::new(limits, Epoch([0; 16]), 0, OtherHalf::of(protocol))
-    }
-
-    /// What the other end speaks.
-    pub(crate) fn protocol(&self) -> Protocol {
-        self.other.protocol()
     }
 
     pub(crate) fn connected(&mut self, attempt: Attempt) {
@@ -300,173 +299,8 @@ impl Inbound {
         self.budget = budget_of(&self.limits, &self.other);
     }
 
-    /// Connections on which a stream still waits for its last answers to be acknowledged.
-    pub(crate) fn awaited(&self) -> BTreeSet<Attempt> {
-        let unfinished = self.lanes.iter().filter(|lane| !lane.is_acknowledged());
-        unfinished
-            .filter_map(InboundLane::place)
-            .map(|place| place.attempt)
-            .collect()
-    }
-
-    /// Whether a message waits for room.
-    pub(crate) fn waits(&self) -> bool {
-        self.other.waits() || self.lanes.iter().any(InboundLane::waits)
-    }
-
-    /// Whether a lane was ever opened, and not forgotten; of messages without one, whether any
-    /// ever came.
-    pub(crate) fn is_known(&self) -> bool {
-        self.other.is_known() || self.lanes.iter().any(InboundLane::is_known)
-    }
-
-    /// Whether it would matter if it were forgotten while it has no connection: what is known of a
-    /// lane counts for the next connection, of messages without one what was not answered yet.
-    pub(crate) fn remembers(&self) -> bool {
-        match self.protocol().has_lanes() {
-            true => self.is_known(),
-            false => self.holds_messages(),
-        }
-    }
-
-    /// Whether the application has still to answer messages that came without a lane. Nobody waits
-    /// for the answers, but until then they are the application's to take.
-    pub(crate) fn holds_messages(&self) -> bool {
-        self.other.holds()
-    }
-
-    /// Whether there are messages that the other end takes for received, and that the application has
-    /// not answered: they are held, or may still be read from a connection that we left.
-    pub(crate) fn owes_messages(&self) -> bool {
-        self.holds_messages() || self.left().is_some()
-    }
-
-    /// Whether messages of a connection that is gone wait until there is room to give them out.
-    pub(crate) fn keeps_late(&self) -> bool {
-        self.other.late() > 0
-    }
-
-    /// A connection that we left, while its loss is still to be told.
-    pub(crate) fn left(&self) -> Option<Attempt> {
-        let mut connections = self.connections.iter();
-        connections.find_map(|(&attempt, it)| (it.stage == Stage::Left).then_some(attempt))
-    }
-
-    /// Connections that stand, oldest first.
-    pub(crate) fn standing(&self) -> impl DoubleEndedIterator<Item = Attempt> + '_ {
-        let stand = |connection: &Connection| connection.stage == Stage::Open;
-        let connections = self.connections.iter();
-        connections.filter_map(move |(&attempt, it)| stand(it).then_some(attempt))
-    }
-
-    /// Whether this connection stands.
-    pub(crate) fn stands(&self, attempt: Attempt) -> bool {
-        let connection = self.connections.get(&attempt);
-        connection.is_some_and(|it| it.stage == Stage::Open)
-    }
-
-    /// Whether anything that comes on this connection is taken: it stands, or we have only left it.
-    pub(crate) fn has(&self, attempt: Attempt) -> bool {
-        self.connections.contains_key(&attempt)
-    }
-
-    /// How many connections it [has](Self::has).
-    pub(crate) fn connections(&self) -> usize {
-        self.connections.len()
-    }
-
-    pub(crate) fn budget(&self) -> &Budget {
-        &self.budget
-    }
-
     pub(crate) fn allow(&mut self, allowance: Allowance) {
         self.budget.allow(allowance);
-    }
-
-    pub(crate) fn stats(&self) -> ReceiverStats {
-        ReceiverStats {
-            held_bytes: self.budget.used() as u64,
-            ..self.tally.0
-        }
-    }
-
-    /// Gives connections and writes other names, for states to be compared across histories.
-    /// Returns the name of this one.
-    pub(crate) fn rename(&mut self, of: Option<Attempt>) -> Option<Attempt> {
-        let mut attempts: BTreeSet<Attempt> = self.connections.keys().copied().collect();
-        attempts.extend(self.lanes.iter().filter_map(InboundLane::newest));
-        let rank = |attempt| Attempt(attempts.range(..attempt).count() as u64);
-        let connections = core::mem::take(&mut self.connections);
-        self.connections = connections
-            .into_iter()
-            .map(|(attempt, it)| (rank(attempt), it))
-            .collect();
-        for lane in &mut self.lanes {
-            lane.rename(rank);
-        }
-        self.other.rename(rank);
-        of.map(rank)
-    }
-
-    /// The invariants of its state, between steps.
-    pub(crate) fn check(&self) -> Result<(), Violation> {
-        let wrong = |id, what| Err(Violation { id, what });
-        let mut lanes = (0..).map(Lane).zip(&self.lanes);
-        lanes.try_for_each(|(number, lane)| lane.check(number))?;
-        let lanes_max = match self.protocol().has_lanes() {
-            true => LANES_MAX,
-            false => 0,
-        };
-        if self.lanes.len() > usize::from(lanes_max) {
-            return wrong("I21", "more lanes than may be");
-        }
-        self.other.check()?;
-        let of_lanes: usize = self.lanes.iter().map(InboundLane::cost).sum();
-        if self.budget.used() != of_lanes + self.other.cost() {
-            return wrong("I21", "the budget differs from what is held and coming");
-        }
-        if !self.touched.is_empty() || !self.malformed.is_empty() {
-            return wrong("I18", "facts of a step were left undecided");
-        }
-        for (&attempt, connection) in &self.connections {
-            for (&stream, reading) in &connection.streams {
-                let place = Place { attempt, stream };
-                if let OtherHalf::Framed(framed) = &self.other {
-                    if !framed.awaits(place, reading.decoder.payload()) {
-                        return wrong("I21", "another message is coming than room was found for");
-                    }
-                } else if reading.decoder.payload().is_some() && self.lane_at(place).is_none() {
-                    return wrong("I21", "a message is coming that is of no lane");
-                }
-            }
-        }
-        for (number, lane) in (0..).map(Lane).zip(&self.lanes) {
-            let Some(place) = lane.place() else { continue };
-            if self.lane_at(place).is_none_or(|(first, _)| first != number) {
-                return wrong("I10", "one stream holds two lanes");
-            }
-            let connection = self.connections.get(&place.attempt);
-            let Some(reading) = connection.and_then(|it| it.streams.get(&place.stream)) else {
-                return wrong("I10", "a lane is held by a stream that is gone");
-            };
-            if lane.waits() && !reading.paused && !reading.fin {
-                return wrong("I21", "a message waits for room, and its stream is read");
-            }
-            if !lane.awaits(reading.decoder.payload()) {
-                return wrong("I21", "another message is coming than room was found for");
-            }
-        }
-        for (place, waits) in self.other.arriving() {
-            let connection = self.connections.get(&place.attempt);
-            let Some(reading) = connection.and_then(|it| it.streams.get(&place.stream)) else {
-                return wrong("I10", "a message comes on a stream that is gone");
-            };
-            let stands = self.stands(place.attempt);
-            if waits && stands && !reading.paused && !reading.fin {
-                return wrong("I21", "a message waits for room, and its stream is read");
-            }
-        }
-        Ok(())
     }
 
     /// The stream's bytes, noted as news.
@@ -511,54 +345,4 @@ fn budget_of(limits: &ReceiveLimits, other: &OtherHalf) -> Budget {
         false => 1,
     };
     Budget::new(limits.inbound_bytes_max, lanes)
-}
-
-/// For tests to look inside, and to break what `check` must see.
-#[cfg(test)]
-impl Inbound {
-    pub(crate) fn buffered(&self, attempt: Attempt, stream: StreamId) -> usize {
-        let connection = self.connections.get(&attempt).unwrap();
-        connection.streams.get(&stream).unwrap().decoder.buffered()
-    }
-
-    pub(crate) fn break_budget(&mut self) {
-        self.budget = budget_of(&self.limits, &self.other);
-    }
-
-    pub(crate) fn break_touched(&mut self, attempt: Attempt) {
-        self.touched.insert(attempt);
-    }
-
-    /// As many lanes, of which none is opened but those that were.
-    pub(crate) fn break_lanes(&mut self, count: usize) {
-        self.lanes.resize_with(count, InboundLane::default);
-        if count == 0 {
-            self.break_budget();
-        }
-    }
-
-    /// The second lane is held by the first one's stream.
-    pub(crate) fn break_places(&mut self) {
-        self.lanes.resize_with(2, InboundLane::default);
-        let [first, second] = &mut self.lanes[..] else {
-            panic!("two lanes")
-        };
-        second.share(first);
-    }
-
-    pub(crate) fn break_payload(&mut self, attempt: Attempt, stream: StreamId) {
-        let connection = self.connections.get_mut(&attempt).unwrap();
-        let reading = connection.streams.get_mut(&stream).unwrap();
-        reading.decoder.discard_message();
-    }
-
-    pub(crate) fn break_connections(&mut self) {
-        self.connections.clear();
-    }
-
-    pub(crate) fn break_pause(&mut self, attempt: Attempt, stream: StreamId) {
-        assert!(self.lanes.iter().any(InboundLane::waits));
-        let connection = self.connections.get_mut(&attempt).unwrap();
-        connection.streams.get_mut(&stream).unwrap().paused = false;
-    }
 }

@@ -1,20 +1,15 @@
 //! A whole sending half: its lanes, and the connection that carries them now.
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use bytes::Bytes;
 
 use super::carrier::{Carrier, Way, is_heard, messages_mut, ours, stream_mut};
-use super::classes::lanes_above;
-use super::message::Message;
-use super::plain::PlainStreams;
 use super::{LaneStream, OutboundLane, StreamEnd};
 use crate::stats::Aside;
 use crate::{
-    Action, Attempt, Capacity, Deadline, FailReason, Holdup, Lane, Level, MessageId,
-    MessageOptions, Outcome, Protocol, ProtocolError, RejectReason, SendLimits, SendPolicy,
-    SessionId, StreamId, Time, Timer, TransferId, UnknownReason, Unsent,
+    Action, Attempt, FailReason, Lane, Level, MessageId, Outcome, Protocol, ProtocolError,
+    SendLimits, SessionId, StreamId, Time, TransferId, UnknownReason, Unsent,
 };
 
 /// The lanes that this end sends, under one session at a time; or one lane without order, whose
@@ -97,73 +92,6 @@ impl Outbound {
         }
     }
 
-    /// What a lane's queue would take now.
-    pub(crate) fn capacity(&self, lane: Lane) -> Capacity {
-        match self.lanes.get(usize::from(lane.0)) {
-            Some(known) => known.capacity(&self.limits),
-            None if lane.0 < self.limits.lanes => {
-                OutboundLane::new(Time::ZERO).capacity(&self.limits)
-            }
-            None => Capacity::default(),
-        }
-    }
-
-    /// Queues a message, or says why not. Its id counts as offered in any case.
-    pub(crate) fn queue(
-        &mut self,
-        now: Time,
-        id: MessageId,
-        lane: Lane,
-        payload: Bytes,
-        options: MessageOptions,
-    ) -> Result<(), (RejectReason, Bytes)> {
-        let admitted = self.admit(id, lane, payload.len());
-        self.last_id = self.last_id.max(Some(id));
-        if let Err(reason) = admitted {
-            return Err((reason, payload));
-        }
-        let of_peer = self.limits.policy.ttl.map(|ttl| now + ttl);
-        let message = Message {
-            id,
-            payload,
-            accepted_at: now,
-            expires_at: of_peer.into_iter().chain(options.expires_at).min(),
-        };
-        let lane = lane_mut(&mut self.lanes, &self.limits.policy, lane, now);
-        lane.times.0.kept = self.timed.0;
-        lane.push(message, &self.limits);
-        Ok(())
-    }
-
-    /// Notes an id that was offered and handed back for another reason.
-    pub(crate) fn offered(&mut self, id: MessageId) {
-        self.last_id = self.last_id.max(Some(id));
-    }
-
-    fn admit(&self, id: MessageId, lane: Lane, bytes: usize) -> Result<(), RejectReason> {
-        let room = self.capacity(lane);
-        let max = self.limits.message_bytes_max;
-        if self.last_id.is_some_and(|last| id <= last) {
-            Err(RejectReason::IdNotIncreasing)
-        } else if lane.0 >= self.limits.lanes {
-            Err(RejectReason::UnknownLane { lane: lane.0 })
-        } else if bytes > max {
-            Err(RejectReason::TooLarge { bytes, max })
-        } else if bytes == 0 && self.protocol == Protocol::Framed {
-            Err(RejectReason::Empty)
-        } else if room.messages == 0 || room.bytes < bytes {
-            Err(RejectReason::QueueFull)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Takes a message back if it can be: what follows from that shows once
-    /// [`time_passes`](Self::time_passes). False if it is not here.
-    pub(crate) fn cancel(&mut self, id: MessageId, now: Time) -> bool {
-        self.lanes.iter_mut().any(|lane| lane.cancel(id, now))
-    }
-
     /// Does what is due to messages that expire, or are given up while the receiver stays away.
     pub(crate) fn time_passes(&mut self, now: Time) {
         for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
@@ -185,29 +113,6 @@ impl Outbound {
             let carrier = self.carrier.as_ref();
             lane.settle_given_up(|id| carrier.is_some_and(|it| it.carries(id)));
         }
-    }
-
-    /// The earliest moment at which time does something to a message, or the first answer to an
-    /// OPEN is overdue.
-    pub(crate) fn next_deadline(&self) -> Option<Deadline> {
-        let lanes = (0..).map(Lane).zip(&self.lanes);
-        let of_lanes = lanes.filter_map(|(number, lane)| {
-            lane.next_deadline(&self.limits.policy, is_heard(&self.carrier, number))
-        });
-        let timer = Timer::Resume;
-        let of_streams = self.resume_due().map(|at| Deadline { at, timer });
-        let trust = self.carrier.as_ref().and_then(Carrier::framed);
-        let trusted = trust.and_then(|it| it.trust_due()).map(|at| Deadline {
-            at,
-            timer: Timer::Trust,
-        });
-        let earliest = of_lanes.chain(of_streams).chain(trusted).min();
-        earliest.filter(|deadline| deadline.at < Time::MAX)
-    }
-
-    /// When the oldest message without an outcome was accepted.
-    pub(crate) fn oldest(&self) -> Option<Time> {
-        self.lanes.iter().filter_map(OutboundLane::oldest).min()
     }
 
     /// This connection carries the lanes from here on, and no older one does.
@@ -232,11 +137,6 @@ impl Outbound {
             self.lanes.iter_mut().for_each(OutboundLane::lose_flight);
         }
         carrier.end(now, &mut self.lanes, self.limits.policy.redelivery);
-    }
-
-    /// The connection that carries the lanes.
-    pub(crate) fn carrier(&self) -> Option<Attempt> {
-        self.carrier.as_ref().map(|carrier| carrier.attempt)
     }
 
     /// Takes the next bytes of a way back.
@@ -362,50 +262,6 @@ impl Outbound {
         }
     }
 
-    /// When the first answer to an OPEN is overdue.
-    pub(crate) fn resume_due(&self) -> Option<Time> {
-        self.streams().filter_map(LaneStream::resume_due).min()
-    }
-
-    /// Whether each stream of the connection has ended: our FIN was written, and the way back is
-    /// over. So it is where there is none.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.carrier.as_ref().is_none_or(Carrier::is_complete)
-    }
-
-    /// Whether there are streams, and our FIN was written on all of them.
-    pub(crate) fn is_finished(&self) -> bool {
-        match self.protocol {
-            Protocol::Lanes => {
-                self.streams().next().is_some() && self.streams().all(LaneStream::is_finished)
-            }
-            // Each message is written with its FIN.
-            Protocol::Plain => {
-                let carried = self.messages().map_or(0, PlainStreams::len);
-                carried > 0 && self.queued().0 == 0 && self.in_flight().0 == carried
-            }
-            // There is no FIN: all is written that there is.
-            Protocol::Framed => {
-                let stream = self.carrier.as_ref().and_then(Carrier::framed);
-                let last = self.lanes.iter().filter_map(OutboundLane::newest).max();
-                last.is_some()
-                    && self.queued().0 == 0
-                    && stream.is_some_and(|stream| last <= stream.last)
-            }
-        }
-    }
-
-    /// Whether QUIC has not taken the last write of a stream.
-    pub(crate) fn is_writing(&self) -> bool {
-        self.carrier.as_ref().is_some_and(Carrier::is_writing)
-    }
-
-    /// Whether a fresh OPEN has no answer: a close with code 1 then says that the session is known
-    /// to the receiver.
-    pub(crate) fn awaits_first_resume(&self) -> bool {
-        self.streams().any(LaneStream::awaits_first_resume)
-    }
-
     /// Goes on in a new session, of which no receiver knows anything.
     pub(crate) fn start_over(&mut self) {
         self.session = self.session.successor();
@@ -421,43 +277,6 @@ impl Outbound {
             lane.abandon(failed, unknown);
         }
         self.carrier = None;
-    }
-
-    /// Whether every accepted message has its outcome.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.lanes.iter().all(OutboundLane::is_settled)
-    }
-
-    /// What messages wait for on a connection that stands.
-    pub(crate) fn holdup(&self) -> Holdup {
-        if self.is_settled() {
-            Holdup::NothingToDo
-        } else if self.is_writing() {
-            Holdup::QuicBlocked
-        } else if self.resume_due().is_some() {
-            Holdup::AwaitsResume
-        } else if self.queued().0 > 0 {
-            Holdup::FlightFull
-        } else {
-            match self.protocol {
-                Protocol::Lanes => Holdup::AwaitsReceipts,
-                Protocol::Plain | Protocol::Framed => Holdup::AwaitsAcknowledgement,
-            }
-        }
-    }
-
-    /// Messages and bytes that wait to be written.
-    pub(crate) fn queued(&self) -> (usize, usize) {
-        self.lanes
-            .iter()
-            .map(OutboundLane::queued)
-            .fold((0, 0), sum)
-    }
-
-    /// Messages and bytes that are written and not settled.
-    pub(crate) fn in_flight(&self) -> (usize, usize) {
-        let each = self.lanes.iter().map(OutboundLane::in_flight);
-        each.fold((0, 0), sum)
     }
 
     /// Outcomes that fell since the last call, lane by lane.
@@ -483,75 +302,4 @@ impl Outbound {
             }
         }
     }
-
-    /// Names messages by their order and the connection as told, and counts times from `now`, for
-    /// states to be compared across histories.
-    pub(crate) fn rename(&mut self, now: Time, age_max: Duration, attempt: Option<Attempt>) {
-        let mut all: Vec<MessageId> = Vec::new();
-        self.lanes
-            .iter_mut()
-            .for_each(|lane| all.extend(lane.ids().map(|id| *id)));
-        all.sort_unstable();
-        for lane in &mut self.lanes {
-            for id in lane.ids() {
-                let rank = all.partition_point(|other| other < id);
-                *id = MessageId(rank as u64);
-            }
-            lane.make_relative(now, &self.limits.policy, age_max);
-        }
-        self.last_id = self.last_id.map(|_| MessageId(all.len() as u64));
-        if let Some(carrier) = &mut self.carrier {
-            carrier.attempt = attempt.unwrap_or(carrier.attempt);
-            carrier.rename(now, &all);
-        }
-    }
-
-    /// Forgets what the other end knows as well: the session's name, and from where its numbers
-    /// are counted.
-    pub(crate) fn renumber(&mut self) {
-        self.session = SessionId([0; 16]);
-        for (number, lane) in (0..).map(Lane).zip(&mut self.lanes) {
-            let mut streams = self.carrier.iter_mut().flat_map(Carrier::lanes_mut);
-            let mut stream = streams.find(|stream| stream.lane == number);
-            let lowest = stream.as_ref().map_or(u64::MAX, |it| it.lowest_number());
-            let origin = lane.first.min(lowest);
-            lane.renumber(origin);
-            if let Some(stream) = &mut stream {
-                stream.open.session = SessionId([0; 16]);
-                stream.renumber(origin);
-            }
-        }
-    }
-
-    fn messages(&self) -> Option<&PlainStreams> {
-        self.carrier.as_ref().and_then(Carrier::plain)
-    }
-
-    pub(super) fn streams(&self) -> impl Iterator<Item = &LaneStream> {
-        self.carrier.iter().flat_map(Carrier::lanes)
-    }
-}
-
-/// The lane, which is made if there is none: those below it as well, since an unused one costs
-/// little.
-fn lane_mut<'a>(
-    lanes: &'a mut Vec<OutboundLane>,
-    policy: &SendPolicy,
-    lane: Lane,
-    now: Time,
-) -> &'a mut OutboundLane {
-    let place = usize::from(lane.0);
-    if lanes.len() <= place {
-        lanes.reserve_exact(place + 1 - lanes.len());
-        for number in (0..=lane.0).map(Lane).skip(lanes.len()) {
-            let mut made = OutboundLane::new(now);
-            made.outpaced_by = lanes_above(policy, number);
-            lanes.push(made);
-        }
-    }
-    &mut lanes[place]
-}
-
-fn sum(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {
-    (one.0 + other.0, one.1 + other.1)
 }

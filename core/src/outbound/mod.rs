@@ -11,6 +11,7 @@
 //! - [`FramedStream`](framed::FramedStream) is the one stream of a connection that carries all of them,
 //!   with nothing around them but lengths. There is one lane here as well.
 
+mod admission;
 mod carrier;
 mod check;
 mod classes;
@@ -25,6 +26,8 @@ mod lane;
 mod look;
 mod message;
 mod plain;
+mod rename;
+mod standing;
 mod stream;
 mod transfers;
 mod write;
