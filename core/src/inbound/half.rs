@@ -6,6 +6,7 @@ mod breaks;
 mod check;
 #[cfg(feature = "trace")]
 mod image;
+mod laneless;
 mod look;
 mod other;
 mod reads;

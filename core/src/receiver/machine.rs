@@ -1,24 +1,24 @@
 //! One session of one peer.
 
+mod check;
 #[cfg(feature = "trace")]
 mod image;
+mod look;
 mod settle;
 
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::ReceiverCanonical;
 use super::phase::Phase;
 use crate::inbound::{Allowance, Inbound, OtherHalf, Place};
 use crate::outbound::{Cut, Heard, Outbound};
 use crate::sender::refuses_session;
 use crate::stats::Aside;
-use crate::table::Standing;
 use crate::{
-    Action, Attempt, Capacity, Deadline, Epoch, Event, FailReason, Holdup, Lane, MessageId,
-    MessageOptions, Protocol, ProtocolError, ReceiverConfig, ReceiverStats, RejectReason,
-    SessionId, Side, Snapshot, Stats, StopMode, StreamId, Time, Timer, UnknownReason, Violation,
+    Action, Attempt, Epoch, Event, FailReason, Lane, MessageId, MessageOptions, Protocol,
+    ProtocolError, ReceiverConfig, RejectReason, SessionId, Side, Stats, StopMode, StreamId, Time,
+    UnknownReason,
 };
 
 /// One session of one peer at an accepting node: takes its messages, hands each to the application
@@ -153,128 +153,9 @@ impl PeerReceiverMachine {
         self.settle(actions);
     }
 
-    /// Its state with times relative to now and connections renamed, so that two histories that
-    /// will go on alike compare as equal.
-    pub fn canonical(&self) -> ReceiverCanonical {
-        ReceiverCanonical::alone(self)
-    }
-
-    /// The earliest armed timer: the end of a drain, or what time does to a reply.
-    pub fn next_deadline(&self) -> Option<Deadline> {
-        let of_phase = match self.phase {
-            Phase::Draining { deadline } => Some(Deadline {
-                at: deadline,
-                timer: Timer::Drain,
-            }),
-            Phase::Running | Phase::Closed => None,
-        };
-        let of_replies = self.outbound.next_deadline();
-        of_phase.into_iter().chain(of_replies).min()
-    }
-
-    /// Counters of what it took since it was made.
-    pub fn stats(&self) -> ReceiverStats {
-        self.inbound.stats()
-    }
-
-    /// Counters of its replies.
-    pub fn reply_stats(&self) -> Stats {
-        let (queued, queued_bytes) = self.outbound.queued();
-        let (in_flight, in_flight_bytes) = self.outbound.in_flight();
-        Stats {
-            queued: queued as u64,
-            queued_bytes: queued_bytes as u64,
-            in_flight: in_flight as u64,
-            in_flight_bytes: in_flight_bytes as u64,
-            ..self.tally.0.stats
-        }
-    }
-
-    /// What would be accepted as replies on this lane now: nothing once it is stopping.
-    pub fn capacity(&self, lane: Lane) -> Capacity {
-        match self.phase {
-            Phase::Running => self.outbound.capacity(lane),
-            Phase::Draining { .. } | Phase::Closed => Capacity::default(),
-        }
-    }
-
-    /// How its replies stand, and why nothing moves.
-    pub fn snapshot(&self) -> Snapshot {
-        let stats = self.reply_stats();
-        let connected = self.outbound.carrier().is_some();
-        Snapshot {
-            standing: match (self.phase, connected) {
-                (Phase::Closed, _) => Standing::Closed,
-                (Phase::Draining { .. }, true) => Standing::Draining,
-                (Phase::Running, true) => Standing::Up,
-                (_, false) => Standing::Down,
-            },
-            since: self.tally.0.since,
-            address: None,
-            last_error: None,
-            failures: 0,
-            next_attempt_at: None,
-            queued: stats.queued,
-            queued_bytes: stats.queued_bytes,
-            in_flight: stats.in_flight,
-            in_flight_bytes: stats.in_flight_bytes,
-            holdup: if self.is_closed() {
-                Holdup::Stopped
-            } else if connected || self.outbound.is_settled() {
-                self.outbound.holdup()
-            } else {
-                Holdup::AwaitsDialler
-            },
-        }
-    }
-
-    /// Connections that are bound to this session now. Without lanes one that it has closed counts until
-    /// its loss is told.
-    pub fn connections(&self) -> usize {
-        self.inbound.connections()
-    }
-
-    /// A connection that it has closed, without lanes, while its loss is still to be told.
-    pub(super) fn left(&self) -> Option<Attempt> {
-        self.inbound.left()
-    }
-
-    /// Whether this connection is bound to this session now.
-    pub(super) fn has(&self, attempt: Attempt) -> bool {
-        self.inbound.has(attempt)
-    }
-
-    /// Whether it would matter if it were forgotten while it has no connection.
-    pub(super) fn remembers(&self) -> bool {
-        self.inbound.remembers()
-    }
-
-    /// Whether messages that the other end takes for received wait until there is room for them.
-    pub(super) fn keeps_late(&self) -> bool {
-        self.inbound.keeps_late()
-    }
-
-    /// The connection on which replies go out.
-    pub(super) fn carrier(&self) -> Option<Attempt> {
-        self.outbound.carrier()
-    }
-
-    /// Whether it has ended.
-    pub(super) fn is_closed(&self) -> bool {
-        self.phase == Phase::Closed
-    }
-
     /// Sets how much more may be held until this is called again.
     pub(super) fn allow(&mut self, allowance: Allowance) {
         self.inbound.allow(allowance);
-    }
-
-    /// Bytes held, and how much more would be at least if it were allowed.
-    pub(super) fn held(&self) -> (usize, Option<usize>) {
-        let budget = self.inbound.budget();
-        // What has waited and is lost with its connection needs nothing any more.
-        let starved = budget.starved().filter(|_| self.inbound.waits());
-        (budget.used(), starved)
     }
 
     /// Settles the replies of a session that is forgotten.
@@ -284,44 +165,6 @@ impl PeerReceiverMachine {
         self.settle_outcomes(actions);
         self.hand_back(actions);
         self.inbound.forget();
-    }
-
-    /// The invariants of its state, between steps.
-    ///
-    /// # Errors
-    ///
-    /// The first that does not hold.
-    pub fn check(&self) -> Result<(), Violation> {
-        self.inbound.check()?;
-        self.outbound.check()?;
-        let wrong = |id, what| Err(Violation { id, what });
-        if !self.rejected.is_empty() || !self.broken.is_empty() || self.stop_by.is_some() {
-            return wrong("I18", "facts of a step were left undecided");
-        }
-        let stats = self.reply_stats();
-        let settled = stats.delivered
-            + stats.refused
-            + stats.expired
-            + stats.cancelled
-            + stats.failed
-            + stats.unknown
-            + stats.handed_over;
-        if stats.accepted != settled + stats.queued + stats.in_flight {
-            return wrong("I2", "accepted replies are neither settled nor kept");
-        }
-        let carrier = self.outbound.carrier();
-        if carrier.is_some_and(|it| !self.inbound.stands(it)) {
-            return wrong("I9", "replies go out on a connection that is gone");
-        }
-        if self.outbound.resume_due().is_some_and(|at| at < Time::MAX) {
-            return wrong("I15", "a dialler is given time to answer");
-        }
-        if self.phase == Phase::Closed
-            && (self.remembers() || self.connections() > 0 || !self.outbound.is_settled())
-        {
-            return wrong("I27", "a closed receiver keeps something");
-        }
-        Ok(())
     }
 
     /// Records a fact. Decides nothing.

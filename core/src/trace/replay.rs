@@ -1,5 +1,7 @@
 //! Having fresh machines go through a trace.
 
+mod machine;
+
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -7,14 +9,16 @@ use alloc::vec::Vec;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
+use self::machine::Failed;
+pub use self::machine::MachineState;
 use super::action::TraceAction;
 use super::content::Zeros;
 use super::event::TraceEvent;
 use super::form::Form;
 use super::hold::Hold;
-use super::image::{Image, ImageError};
-use super::record::{About, Call, MachineConfig, MachineId, Record, StepResult};
-use crate::{Action, ConfigError, Event, PeerSenderMachine, SessionNews, Sessions, Time};
+use super::image::ImageError;
+use super::record::{About, Call, MachineId, Record, StepResult};
+use crate::{Action, ConfigError, SessionNews, Time};
 
 /// The most machines that a trace may have at once.
 const MACHINES_MAX: usize = 1 << 20;
@@ -54,15 +58,6 @@ pub struct Replay {
 struct Machine {
     about: About,
     state: MachineState,
-}
-
-/// The machine itself.
-#[derive(Clone, Debug)]
-pub enum MachineState {
-    /// A peer's sender.
-    Sender(Box<PeerSenderMachine>),
-    /// An accepting node's sessions.
-    Sessions(Box<Sessions>),
 }
 
 /// What a replay went through.
@@ -412,68 +407,5 @@ impl Replay {
             expected,
             got: got.collect(),
         })))
-    }
-}
-
-enum Failed {
-    Diverged(Box<Divergence>),
-    Impossible(&'static str),
-}
-
-impl MachineState {
-    /// The bytes that it holds of received messages.
-    pub(super) fn held_bytes(&self) -> u64 {
-        match self {
-            Self::Sender(machine) => machine.reply_stats().held_bytes,
-            Self::Sessions(table) => table.stats().held_bytes,
-        }
-    }
-
-    fn new(config: MachineConfig, seed: [u8; 32]) -> Result<Self, ConfigError> {
-        Ok(match config {
-            MachineConfig::Sender(config) => {
-                Self::Sender(Box::new(PeerSenderMachine::new(config.checked()?, seed)))
-            }
-            MachineConfig::Sessions(config) => {
-                Self::Sessions(Box::new(Sessions::new(config.checked()?, seed)))
-            }
-        })
-    }
-
-    /// The machine of this image, whichever it is of.
-    fn restore(image: &[u8]) -> Result<Self, ImageError> {
-        match PeerSenderMachine::restore(image) {
-            Ok(machine) => Ok(Self::Sender(Box::new(machine))),
-            Err(ImageError::Kind { .. }) => Ok(Self::Sessions(Box::new(Sessions::restore(image)?))),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn step(
-        &mut self,
-        now: Time,
-        call: Call,
-        events: impl Iterator<Item = Event>,
-        actions: &mut Vec<Action>,
-    ) -> Result<(), Failed> {
-        match (self, call) {
-            (Self::Sender(machine), Call::Handle) => machine.handle(now, events, actions),
-            (Self::Sessions(table), Call::Accepted { attempt, key }) => {
-                table.accepted(now, attempt, key, actions);
-            }
-            (Self::Sessions(table), Call::Connection { attempt }) => {
-                table.handle_connection(now, attempt, events, actions);
-            }
-            (Self::Sessions(table), Call::Session { session }) => {
-                table.handle_session(now, session, events, actions);
-            }
-            (Self::Sessions(table), Call::Stop { mode }) => table.stop(now, mode, actions),
-            (Self::Sessions(table), Call::Timeout) => table.handle_timeout(now, actions),
-            (Self::Sender(_), _) | (Self::Sessions(_), Call::Handle) => {
-                let problem = "it has no such function as was called";
-                return Err(Failed::Impossible(problem));
-            }
-        }
-        Ok(())
     }
 }

@@ -5,9 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::{Connection, Inbound, OtherHalf, Stage};
-use crate::inbound::{
-    Begun, Closing, InboundLane, LANE, Names, Opened, Place, Reading, Taken, item_name,
-};
+use crate::inbound::{Begun, Closing, InboundLane, Names, Opened, Place, Reading, item_name};
 use crate::wire::{Frame, Item, Open};
 use crate::{Action, Attempt, CloseCode, IncomingMessage, LANES_MAX, Lane, ProtocolError, Time};
 
@@ -158,126 +156,6 @@ impl Inbound {
         Ok(())
     }
 
-    /// Takes the message of each stream that has come whole, the oldest first.
-    fn take_messages(
-        &mut self,
-        now: Time,
-        attempt: Attempt,
-        connection: &mut Connection,
-        actions: &mut Vec<Action>,
-    ) {
-        let Self { other, budget, .. } = self;
-        let OtherHalf::Plain(plain) = other else {
-            return;
-        };
-        let tally = &mut self.tally.0;
-        let stage = connection.stage;
-        let stands = stage == Stage::Open;
-        let message_bytes_max = self.limits.message_bytes_max;
-        // What is cut short leaves its room to the others before they look for some.
-        connection.streams.retain(|&stream, reading| {
-            let cut = reading.cut || stage == Stage::Lost && !reading.fin;
-            if cut {
-                plain.lose(Place { attempt, stream }, budget);
-                tally.incomplete += u64::from(reading.begun);
-            }
-            !cut
-        });
-        let mut ahead = plain.late_need();
-        connection.streams.retain(|&stream, reading| {
-            let place = Place { attempt, stream };
-            match plain.take(place, reading, ahead, (message_bytes_max, budget)) {
-                Taken::Whole { number, payload } => {
-                    tally.delivered += 1;
-                    tally.delivered_bytes += payload.len() as u64;
-                    actions.push(deliver(LANE, number, payload, now));
-                    return false;
-                }
-                Taken::TooLarge => {
-                    tally.refused += 1;
-                    if !reading.fin && stands {
-                        let code = CloseCode::MessageTooLarge;
-                        actions.push(Action::StopSending {
-                            attempt,
-                            stream,
-                            code,
-                        });
-                    }
-                    return false;
-                }
-                Taken::Part | Taken::Waits => {}
-            }
-            let need = plain.need(place);
-            if ahead == 0 {
-                ahead = need.unwrap_or(0);
-            }
-            pause_while(need.is_some(), place, reading, stands, actions);
-            true
-        });
-    }
-
-    /// Takes the messages of the stream that there is, in their order. A stream that ends between two
-    /// of them is over; one that ends within one costs the connection.
-    fn take_framed(
-        &mut self,
-        now: Time,
-        attempt: Attempt,
-        connection: &mut Connection,
-        actions: &mut Vec<Action>,
-    ) -> Result<(), Closing> {
-        let Self { other, budget, .. } = self;
-        let OtherHalf::Framed(framed) = other else {
-            return Ok(());
-        };
-        let tally = &mut self.tally.0;
-        let stands = connection.stage == Stage::Open;
-        let max = self.limits.message_bytes_max;
-        let mut over = Vec::new();
-        for (&stream, reading) in &mut connection.streams {
-            if stream.index > 0 {
-                return Err(ProtocolError::SecondStream.into());
-            }
-            let place = Place { attempt, stream };
-            while let Some((number, payload)) = framed.take(place, reading, (max, budget))? {
-                tally.delivered += 1;
-                tally.delivered_bytes += payload.len() as u64;
-                actions.push(deliver(LANE, number, payload, now));
-            }
-            let waits = framed.waits_at(place);
-            // What one that is left or lost lacks is no fault of the other end's.
-            if (reading.fin || reading.cut) && !waits && stands {
-                reading.decoder.finish()?;
-                over.push(stream);
-                continue;
-            }
-            reading.own();
-            pause_while(waits, place, reading, stands && !reading.cut, actions);
-        }
-        for stream in over {
-            connection.streams.remove(&stream);
-        }
-        Ok(())
-    }
-
-    /// Takes whole messages of connections that are gone, as there is room for them.
-    fn take_late(&mut self, now: Time, actions: &mut Vec<Action>) {
-        while let Some((number, payload)) = self.other.take_late(&mut self.budget) {
-            self.tally.0.delivered += 1;
-            self.tally.0.delivered_bytes += payload.len() as u64;
-            actions.push(deliver(LANE, number, payload, now));
-        }
-    }
-
-    /// A connection is gone: what came whole without a lane, and has no room, is kept for later.
-    pub(super) fn keep_whole(&mut self, attempt: Attempt, connection: Connection) {
-        let max = self.limits.message_bytes_max;
-        for (stream, mut reading) in connection.streams {
-            let place = Place { attempt, stream };
-            let kept = self.other.keep(place, &mut reading, max);
-            self.tally.0.incomplete += u64::from(!kept);
-        }
-    }
-
     /// Takes frames off a stream until it has no whole one, or its next message must wait. False
     /// if a newer connection has the lane.
     fn take_stream(
@@ -415,7 +293,7 @@ impl Inbound {
 }
 
 /// Has the node hand over no more of a stream while a message of it waits for room.
-fn pause_while(
+pub(super) fn pause_while(
     waits: bool,
     place: Place,
     reading: &mut Reading,
@@ -443,7 +321,7 @@ fn lane_mut(lanes: &mut Vec<InboundLane>, lane: Lane) -> Option<&mut InboundLane
     lanes.get_mut(place)
 }
 
-fn deliver(lane: Lane, number: u64, payload: Bytes, received_at: Time) -> Action {
+pub(super) fn deliver(lane: Lane, number: u64, payload: Bytes, received_at: Time) -> Action {
     Action::Deliver(IncomingMessage {
         lane,
         number,

@@ -5,7 +5,9 @@ use alloc::vec;
 
 use super::*;
 use crate::wire::{Decoder, Frame, Item, Open, Resume, encode_message_head};
-use crate::{CloseCode, ProtocolError, RefuseCode, RejectReason, TransferId};
+use crate::{
+    CloseCode, Deadline, Holdup, ProtocolError, RefuseCode, RejectReason, Timer, TransferId,
+};
 
 mod budget;
 mod ending;
