@@ -28,7 +28,7 @@ themselves; a test fails when it is stale. The invariants are those of
   (`sim/src/swarm`), judged by `sim/src/oracle` and by the machines' own `check()`
 - **harness**: random seeds of both machines over a model of QUIC, `core/tests/pair`
 - **nodes**: random seeds of whole nodes with real QUIC over a virtual network, `sim/src/net` and
-  `sim/tests/nodes.rs`
+  `sim/tests/nodes`
 - **scenarios**: situations told step by step, `tests/scenarios`
 - **broken variants**: faults put into the machines on purpose that were found as a breach of this
   invariant, `tests/broken.txt`
@@ -243,7 +243,7 @@ fn explored() -> Found {
 /// What is demanded of whole nodes, and what the test says that runs their seeds.
 fn of_nodes() -> Found {
     let mut found = named_in("sim/src/net");
-    for (id, places) in named_in("sim/tests/nodes.rs") {
+    for (id, places) in named_in("sim/tests/nodes") {
         found.entry(id).or_default().extend(places);
     }
     found
