@@ -334,8 +334,14 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
+/// A file's name; of one that stands for its folder, the folder's.
 fn stem(file: &Path) -> String {
-    file.file_stem().unwrap().to_string_lossy().into_owned()
+    let of_folder = ["main.rs", "mod.rs"].map(|name| file.ends_with(name));
+    let named = match of_folder.contains(&true) {
+        true => file.parent().unwrap(),
+        false => file,
+    };
+    named.file_stem().unwrap().to_string_lossy().into_owned()
 }
 
 fn root() -> PathBuf {
