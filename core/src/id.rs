@@ -130,6 +130,35 @@ impl fmt::Debug for Epoch {
 #[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct PeerKey(pub [u8; 32]);
 
+/// Who dialled a connection that an accepting node has let in.
+///
+/// A peer may be known by something of which it can make any number, such as certificates of one
+/// public key. Its limits must go by something else then: by what it has one of for each time that
+/// somebody trusts it.
+///
+/// ```
+/// use peer_sender_core::{Dialler, PeerKey};
+///
+/// let key = PeerKey([0xab; 32]);
+/// assert_eq!(Dialler::from(key), Dialler { share: key, key });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
+pub struct Dialler {
+    /// Whose share of sessions and of bytes it uses; as `key`, where peers are known by what they
+    /// cannot make more of.
+    pub share: PeerKey,
+    /// What it is known by.
+    pub key: PeerKey,
+}
+
+impl From<PeerKey> for Dialler {
+    /// A peer whose shares are those of its key.
+    fn from(key: PeerKey) -> Self {
+        Self { share: key, key }
+    }
+}
+
 impl fmt::Display for PeerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, &self.0)

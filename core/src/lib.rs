@@ -71,7 +71,8 @@ pub use config::{
 pub use error::{CertificateProblem, CloseCode, ErrorClass, LinkError, ProtocolError, Violation};
 pub use event::{Event, MessageOptions, StopMode, WakeReason};
 pub use id::{
-    Attempt, Epoch, InvalidPeerKey, Lane, MessageId, PeerKey, SessionId, Side, StreamId, TransferId,
+    Attempt, Dialler, Epoch, InvalidPeerKey, Lane, MessageId, PeerKey, SessionId, Side, StreamId,
+    TransferId,
 };
 pub use news::{PeerEvent, StopReason};
 pub use outbound::Transfer;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use peer_sender_core::{CertificateProblem, LinkError, PeerKey};
+use peer_sender_core::{CertificateProblem, Dialler, LinkError, PeerKey};
 use rustls::pki_types::{CertificateDer, UnixTime};
 
 use crate::authority::{Authority, Members, PeerName, problem_of};
@@ -26,8 +26,9 @@ pub enum Trust {
     /// names. Certificates are taken for their keys and owners alone: neither names nor dates
     /// count.
     ///
-    /// Whoever is an owner can sign for any number of keys, so what one key may have (places, bytes,
-    /// sessions) does not hold an owner: what the whole node may have does.
+    /// Limits of one peer (places, bytes, sessions) are those of one public key, which owners have signed:
+    /// more certificates of it have no more. An owner itself can sign any number of keys; what the whole
+    /// node may have holds that.
     Owners(BTreeSet<Owner>),
 }
 
@@ -40,13 +41,13 @@ pub(crate) struct NotLetIn {
 }
 
 impl Trust {
-    /// The key of the dialler that has shown this chain, and has proven to hold its first key.
+    /// The dialler that has shown this chain, and has proven to hold its first key.
     pub(crate) fn judge(
         &self,
         chain: &[CertificateDer<'_>],
         naming: Naming,
         now: UnixTime,
-    ) -> Result<PeerKey, NotLetIn> {
+    ) -> Result<Dialler, NotLetIn> {
         let refuse = |key, why| {
             let error = LinkError::CertificateRefused { why };
             Err(NotLetIn { key, error })
@@ -58,21 +59,27 @@ impl Trust {
             Ok(named) => named,
             Err(why) => return refuse(None, why),
         };
+        // Of one public key whoever holds it can make any number of certificates.
+        let share = match Naming::Key.key_of(end_entity) {
+            Ok(share) => share,
+            Err(error) => return refuse(Some(key), problem_of(error)),
+        };
+        let dialler = Dialler { share, key };
         match self {
-            Self::Any => Ok(key),
-            Self::Keys(keys) if keys.contains(&key) => Ok(key),
+            Self::Any => Ok(dialler),
+            Self::Keys(keys) if keys.contains(&key) => Ok(dialler),
             Self::Keys(_) => Err(NotLetIn {
                 key: Some(key),
                 error: LinkError::NotAllowed { offered: key },
             }),
             Self::Authority(authority, members) => {
                 match authority.vouches_for_dialler(members, end_entity, intermediates, now) {
-                    Ok(()) => Ok(key),
+                    Ok(()) => Ok(dialler),
                     Err(why) => refuse(Some(key), why),
                 }
             }
             Self::Owners(trusted) => match owners.include(|owner| trusted.contains(owner)) {
-                Ok(()) => Ok(key),
+                Ok(()) => Ok(dialler),
                 Err(why) => refuse(Some(key), why),
             },
         }

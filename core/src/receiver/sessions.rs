@@ -17,9 +17,9 @@ use self::room::Room;
 use super::machine::PeerReceiverMachine;
 use super::unbound::Unbound;
 use crate::{
-    Action, Attempt, Capacity, CloseCode, Deadline, Epoch, Event, IncomingMessage, LANES_MAX, Lane,
-    MessageId, Outcome, PeerKey, ReceiverConfig, ReceiverStats, Rejected, SessionId, Snapshot,
-    Stats, StopMode, Time, Timer, Unsent,
+    Action, Attempt, Capacity, CloseCode, Deadline, Dialler, Epoch, Event, IncomingMessage,
+    LANES_MAX, Lane, MessageId, Outcome, PeerKey, ReceiverConfig, ReceiverStats, Rejected,
+    SessionId, Snapshot, Stats, StopMode, Time, Timer, Unsent,
 };
 
 /// Records that each session may make: one for each lane that it may open.
@@ -37,15 +37,16 @@ pub struct SessionHandle(pub u64);
 pub struct SessionsConfig {
     /// The limits of each session.
     pub receiver: ReceiverConfig,
-    /// The most bytes of messages that are held of all sessions of one peer key, 32 MiB by
-    /// default. A session with nothing held may hold one message of up to 64 KiB more, and each
+    /// The most bytes of messages that are held of all sessions of one peer key (of one
+    /// [share](Dialler::share)), 32 MiB by default. A session with nothing held may hold one message of up to 64 KiB more, and each
     /// of its lanes with nothing held one of up to 8 KiB.
     pub key_bytes_max: usize,
     /// The same of all sessions, 512 MiB by default.
     pub node_bytes_max: usize,
     /// The most sessions that are remembered, 4,096 by default.
     pub sessions_max: usize,
-    /// The most sessions that are remembered of one peer key, 16 by default.
+    /// The most sessions that are remembered of one peer key (of one [share](Dialler::share)), 16 by
+    /// default.
     pub sessions_per_key_max: usize,
     /// How long a session is remembered after its last connection, 1 h by default. A sender that
     /// comes back later cannot be told what became of its messages.
@@ -86,7 +87,7 @@ pub struct Sessions {
     newest: Option<Attempt>,
     connections: BTreeMap<Attempt, Owner>,
     sessions: BTreeMap<SessionHandle, Session>,
-    by_name: BTreeMap<(PeerKey, SessionId), SessionHandle>,
+    by_name: BTreeMap<(Dialler, SessionId), SessionHandle>,
     /// Sessions without a connection, the one that lost its last first in front.
     idle: BTreeSet<(Time, SessionHandle)>,
     /// Sessions that wait for a moment.
@@ -160,7 +161,7 @@ enum Owner {
 
 #[derive(Clone, Debug)]
 struct Session {
-    name: (PeerKey, SessionId),
+    name: (Dialler, SessionId),
     machine: PeerReceiverMachine,
     /// Since when it has no connection, as in `idle`.
     idle_since: Option<Time>,
@@ -194,7 +195,7 @@ impl Sessions {
         }
     }
 
-    /// A connection was accepted, its handshake is complete and its key is trusted. Attempts must
+    /// A connection was accepted, its handshake is complete and its dialler is trusted. Attempts must
     /// increase, since a lane belongs to the connection that was accepted last: one that does not
     /// is ignored. While the table stops, the connection is closed at once; without lanes also where
     /// there is no room for one more session, so that the handshake need not be confirmed to whoever
@@ -203,10 +204,11 @@ impl Sessions {
         &mut self,
         now: Time,
         attempt: Attempt,
-        key: PeerKey,
+        dialler: impl Into<Dialler>,
         actions: &mut Vec<Action>,
     ) {
         self.advance(now);
+        let dialler = dialler.into();
         if self.newest.is_some_and(|newest| attempt <= newest) {
             self.past.stale_events += 1;
             return;
@@ -215,10 +217,10 @@ impl Sessions {
         if self.stopping {
             actions.push(going_away(attempt));
         } else if self.config.receiver.protocol.has_lanes() {
-            let unbound = Unbound::new(key);
+            let unbound = Unbound::new(dialler);
             self.connections.insert(attempt, Owner::Nobody(unbound));
         } else {
-            self.bind_by_itself(attempt, key, actions);
+            self.bind_by_itself(attempt, dialler, actions);
             self.share_room(actions);
         }
     }
@@ -295,7 +297,7 @@ impl Sessions {
 
     /// The key of the session's peer; none if the session is forgotten.
     pub fn key(&self, session: SessionHandle) -> Option<PeerKey> {
-        self.sessions.get(&session).map(|session| session.name.0)
+        self.sessions.get(&session).map(|it| it.name.0.key)
     }
 
     /// What would be accepted as replies on this lane of a session now.

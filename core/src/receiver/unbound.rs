@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::inbound::read_open;
 use crate::wire::{Decoder, Open};
-use crate::{Attempt, Event, PeerKey, ProtocolError, SessionId, Side, StreamId};
+use crate::{Attempt, Dialler, Event, ProtocolError, SessionId, Side, StreamId};
 
 /// More than any OPEN has: what a decoder is shown of a stream's start.
 const OPEN_BYTES_MAX: usize = 64;
@@ -19,7 +19,7 @@ const OPEN_BYTES_MAX: usize = 64;
 /// of its OPEN.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Unbound {
-    pub(super) key: PeerKey,
+    pub(super) dialler: Dialler,
     streams: BTreeMap<StreamId, Vec<u8>>,
 }
 
@@ -41,9 +41,9 @@ pub(super) enum Progress {
 }
 
 impl Unbound {
-    pub(super) fn new(key: PeerKey) -> Self {
+    pub(super) fn new(dialler: Dialler) -> Self {
         Self {
-            key,
+            dialler,
             streams: BTreeMap::new(),
         }
     }

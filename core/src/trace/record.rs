@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::action::TraceAction;
 use super::content::Payloads;
 use super::event::TraceEvent;
-use crate::{Attempt, Config, PeerKey, SessionHandle, SessionsConfig, StopMode, Time};
+use crate::{Attempt, Config, Dialler, PeerKey, SessionHandle, SessionsConfig, StopMode, Time};
 
 /// What every trace begins with: a byte above 127, a name, and line ends of each kind, so that a
 /// file that was transferred as text is seen at once. The format's version follows in two bytes,
@@ -72,6 +72,20 @@ pub enum Call {
     Stop { mode: StopMode },
     /// [`Sessions::handle_timeout`](crate::Sessions::handle_timeout).
     Timeout,
+    /// [`Sessions::accepted`](crate::Sessions::accepted) of a [`Dialler`] whose share is another
+    /// than its key.
+    AcceptedSharing { attempt: Attempt, dialler: Dialler },
+}
+
+impl Call {
+    /// [`Sessions::accepted`](crate::Sessions::accepted).
+    pub fn accepted(attempt: Attempt, dialler: Dialler) -> Self {
+        let key = dialler.key;
+        match dialler == Dialler::from(key) {
+            true => Self::Accepted { attempt, key },
+            false => Self::AcceptedSharing { attempt, dialler },
+        }
+    }
 }
 
 /// What a trace says of itself: always its first record.

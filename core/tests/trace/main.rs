@@ -9,7 +9,7 @@ mod ring;
 
 use night::{Night, records};
 use peer_sender_core::trace::{
-    Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult, Summary,
+    Call, Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult, Summary,
 };
 
 /// Has fresh machines go through these records.
@@ -106,6 +106,26 @@ fn payloads_are_in_a_trace_only_where_they_were_asked_for() {
     assert!(has(&bytes, night::SECRET));
 }
 
+/// One more dialler than a share has sessions is told that there is no room, whatever its key.
+#[test]
+fn whose_share_a_dialler_uses_is_in_a_trace() {
+    let mut night = Night::new(config(Payloads::Length, false));
+    night.share(17);
+    let mut records = records(&night.bytes());
+    assert_eq!(replay(records.clone()).unwrap().steps, 34);
+    for record in &mut records {
+        if let Record::Step { call, .. } = record
+            && let Call::AcceptedSharing { attempt, dialler } = *call
+        {
+            *call = Call::accepted(attempt, dialler.key.into());
+        }
+    }
+    let Err(ReplayError::Diverged(found)) = replay(records) else {
+        panic!("nobody has a share in common")
+    };
+    assert_eq!(found.step, 33);
+}
+
 #[test]
 fn steps_without_a_machine_are_passed_over() {
     let mut records = records(&Night::of(config(Payloads::Length, false)).bytes());
@@ -120,7 +140,7 @@ fn a_call_that_a_machine_does_not_have_is_refused() {
     let mut records = records(&Night::of(config(Payloads::Length, false)).bytes());
     for record in &mut records {
         if let Record::Step { call, .. } = record {
-            *call = peer_sender_core::trace::Call::Timeout;
+            *call = Call::Timeout;
         }
     }
     let error = replay(records).unwrap_err();

@@ -8,9 +8,9 @@ use peer_sender_core::trace::{
 };
 use peer_sender_core::wire::{Frame, Open, Resume, encode_message_head};
 use peer_sender_core::{
-    Action, Attempt, Config, Epoch, Event, Lane, LinkError, MessageId, MessageOptions, PeerKey,
-    PeerSenderMachine, RefuseCode, SessionId, Sessions, SessionsConfig, Side, StopMode, StreamId,
-    Time, WakeReason,
+    Action, Attempt, Config, Dialler, Epoch, Event, Lane, LinkError, MessageId, MessageOptions,
+    PeerKey, PeerSenderMachine, RefuseCode, SessionId, Sessions, SessionsConfig, Side, StopMode,
+    StreamId, Time, WakeReason,
 };
 
 /// What the messages say.
@@ -249,6 +249,39 @@ impl Night {
         self.sender([Event::Stop {
             mode: StopMode::Abort,
         }]);
+    }
+
+    /// Diallers of other keys that use one share, each with a session.
+    pub(crate) fn share(&mut self, diallers: u8) {
+        for number in 0..diallers {
+            let attempt = Attempt(number.into());
+            let (share, key) = (KEY, PeerKey([number; 32]));
+            let dialler = Dialler { share, key };
+            let call = Call::accepted(attempt, dialler);
+            self.sessions(call, vec![], |table, now, _, actions| {
+                table.accepted(now, attempt, dialler, actions);
+            });
+            let stream = stream(Side::Remote, 0);
+            let open = frame(Frame::Open(Open {
+                fresh: true,
+                session: SessionId([number; 16]),
+                lane: 0,
+                base: 0,
+            }));
+            let events = vec![
+                Event::StreamOpened { attempt, stream },
+                Event::BytesReceived {
+                    attempt,
+                    stream,
+                    bytes: open.into(),
+                    fin: false,
+                },
+            ];
+            let call = Call::Connection { attempt };
+            self.sessions(call, events, |table, now, events, actions| {
+                table.handle_connection(now, attempt, events, actions);
+            });
+        }
     }
 
     fn accept(&mut self) {

@@ -204,7 +204,7 @@ impl<P: PeerId> NodeMachine<P> {
         };
         inbound.handshaking.remove(&id);
         let remote = link.remote;
-        let key = match &self.config.accept {
+        let judged = match &self.config.accept {
             Some(trust) => {
                 let (naming, date) = (self.config.naming(), self.net.clock.unix(now));
                 judge(trust, link, naming, date)
@@ -212,14 +212,14 @@ impl<P: PeerId> NodeMachine<P> {
             // Without trust there is no accepting side.
             None => return,
         };
-        let key = match key {
-            Ok(key) => key,
+        let dialler = match judged {
+            Ok(dialler) => dialler,
             Err(found) => {
                 self.refuse_identity(id, found);
                 return;
             }
         };
-        if self.net.places.held_by(Holder::Key(key)) >= self.config.key_share() {
+        if self.net.places.held_by(Holder::Share(dialler.share)) >= self.config.key_share() {
             let (code, reason) = (
                 CloseCode::ExcessiveLoad,
                 "this key has too many connections",
@@ -227,20 +227,24 @@ impl<P: PeerId> NodeMachine<P> {
             self.net.close(id, code, reason);
             self.net.stats.refused += 1;
             let reason = String::from(reason);
-            self.report_rejected(remote, Some(key), LinkError::Closed { code, reason });
+            self.report_rejected(
+                remote,
+                Some(dialler.key),
+                LinkError::Closed { code, reason },
+            );
             return;
         }
-        let visit = self.visit_desk(|desk, mail| desk.let_in(now, key, mail));
+        let visit = self.visit_desk(|desk, mail| desk.let_in(now, dialler, mail));
         let (Some((attempt, mail)), Some(inbound)) = (visit, &mut self.inbound) else {
             return;
         };
         inbound.accepted.insert(attempt, id);
         inbound.mute.insert(attempt, now);
-        self.net.let_in(id, attempt, key);
+        self.net.let_in(id, attempt, dialler);
         self.net.stats.accepted += 1;
         // The table may have no room for it.
         self.act_on(now, mail);
-        self.wake_peers_of(now, key);
+        self.wake_peers_of(now, dialler.key);
     }
 
     pub(super) fn forget_handshake(&mut self, id: LinkId) {

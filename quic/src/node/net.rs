@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use peer_sender_core::{Action, Attempt, CloseCode, LinkError, PeerKey, Time};
+use peer_sender_core::{Action, Attempt, CloseCode, Dialler, LinkError, Time};
 use quinn_proto::{Connection, ConnectionHandle, Endpoint, EndpointEvent};
 
 use super::clock::Clock;
@@ -280,15 +280,16 @@ impl Net {
         }
     }
 
-    /// What somebody else dialled is let in: it speaks to the table of sessions, and its place is
-    /// this key's.
-    pub(super) fn let_in(&mut self, id: LinkId, attempt: Attempt, key: PeerKey) {
+    /// What somebody else dialled is let in: it speaks to the table of sessions, and its place is of
+    /// the dialler's share.
+    pub(super) fn let_in(&mut self, id: LinkId, attempt: Attempt, dialler: Dialler) {
         if let Some(link) = self.links.get_mut(&id)
             && let Owner::Handshaking { ours, .. } = link.owner
         {
+            let Dialler { share, key } = dialler;
             link.owner = Owner::Accepted { attempt, key, ours };
             link.inform();
-            self.places.take(id, Holder::Key(key));
+            self.places.take(id, Holder::Share(share));
         }
     }
 

@@ -17,8 +17,8 @@ use super::LinkId;
 pub(super) enum Holder {
     /// Whoever is there: it was not let in, or not yet.
     Host(IpAddr),
-    /// Whoever has this key: it was let in.
-    Key(PeerKey),
+    /// Whoever has this share: it was let in.
+    Share(PeerKey),
 }
 
 impl Holder {
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_place_has_one_holder_at_a_time() {
-        let (host, key) = (stranger("192.0.2.1"), Holder::Key(PeerKey([1; 32])));
+        let (host, key) = (stranger("192.0.2.1"), Holder::Share(PeerKey([1; 32])));
         let held = |places: &Places| [places.len(), places.held_by(host), places.held_by(key)];
         let mut places = Places::default();
         places.take(LinkId(1), host);

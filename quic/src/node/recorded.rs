@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use peer_sender_core::trace::{About, Call, Image, MachineConfig, StepRecorder};
 use peer_sender_core::{
-    Action, Attempt, Config, Event, PeerKey, PeerSenderMachine, SessionHandle, SessionNews,
+    Action, Attempt, Config, Dialler, Event, PeerSenderMachine, SessionHandle, SessionNews,
     Sessions, SessionsConfig, Time, Transfer,
 };
 
@@ -177,12 +177,12 @@ impl RecordedSessions {
         &mut self,
         now: Time,
         attempt: Attempt,
-        key: PeerKey,
+        dialler: Dialler,
         actions: &mut Vec<Action>,
     ) {
-        let call = Call::Accepted { attempt, key };
+        let call = Call::accepted(attempt, dialler);
         self.step((now, call), [], actions, |table, _, actions| {
-            table.accepted(now, attempt, key, actions);
+            table.accepted(now, attempt, dialler, actions);
         });
     }
 

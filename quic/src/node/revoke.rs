@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{Attempt, CloseCode, Event, LinkError, PeerKey, Time};
+use peer_sender_core::{Attempt, CloseCode, Dialler, Event, LinkError, PeerKey, Time};
 use rustls::pki_types::UnixTime;
 
 use super::link::{Link, LinkId, Owner};
@@ -13,13 +13,13 @@ use crate::{Naming, Trust, tls};
 /// How long a connection on which no session was named is kept in any case.
 const MUTE_FOR: Duration = Duration::from_secs(10);
 
-/// The key of who dialled, whose handshake is complete, if it is let in.
+/// Who dialled, whose handshake is complete, if it is let in.
 pub(super) fn judge(
     trust: &Trust,
     link: &Link,
     naming: Naming,
     date: UnixTime,
-) -> Result<PeerKey, NotLetIn> {
+) -> Result<Dialler, NotLetIn> {
     let chain = tls::peer_chain(&link.connection).unwrap_or_default();
     trust.judge(&chain, naming, date)
 }

@@ -153,6 +153,9 @@ impl World {
             let (table, events) = (&mut self.sessions, heard(events, steps));
             match call {
                 Call::Accepted { attempt, key } => table.accepted(now, attempt, key, actions),
+                Call::AcceptedSharing { attempt, dialler } => {
+                    table.accepted(now, attempt, dialler, actions);
+                }
                 Call::Connection { attempt } => {
                     table.handle_connection(now, attempt, events, actions);
                 }

@@ -87,7 +87,7 @@ impl Table {
     pub(super) fn step(&mut self, step: &Step<'_>, table: &Sessions) {
         self.until = step.at;
         let session = match step.played.call {
-            Call::Accepted { attempt, .. } => {
+            Call::Accepted { attempt, .. } | Call::AcceptedSharing { attempt, .. } => {
                 self.connections += 1;
                 self.first.get_or_insert(attempt);
                 self.standing.insert(attempt, None);

@@ -49,7 +49,10 @@ impl Table {
     /// Takes a step in, which was at this time. Whether something happened that is worth a look.
     pub(super) fn step(&mut self, time: u64, sessions: &Sessions, played: &Played<'_>) -> bool {
         let before = (self.errors.count(), self.forgotten, self.remembered);
-        if matches!(played.call, Call::Accepted { .. }) {
+        if matches!(
+            played.call,
+            Call::Accepted { .. } | Call::AcceptedSharing { .. }
+        ) {
             self.connections += 1;
         }
         let (mut delivered, mut refused) = (0, 0);

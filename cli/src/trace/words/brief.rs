@@ -71,7 +71,9 @@ pub(in crate::trace) fn told(call: &Call, events: &[TraceEvent]) -> String {
     let mut row = Row::default();
     match call {
         Call::Handle | Call::Connection { .. } | Call::Session { .. } => {}
-        Call::Accepted { attempt, .. } => row.add("accepted", || format!("c{}", attempt.0)),
+        Call::Accepted { attempt, .. } | Call::AcceptedSharing { attempt, .. } => {
+            row.add("accepted", || format!("c{}", attempt.0))
+        }
         Call::Stop { mode } => row.add("stop", || stop(*mode)),
         Call::Timeout => row.add("timer", String::new),
     }

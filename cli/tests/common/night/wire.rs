@@ -67,6 +67,9 @@ impl Night {
         let now = self.now;
         match call {
             Call::Accepted { attempt, key } => table.accepted(now, attempt, key, &mut actions),
+            Call::AcceptedSharing { attempt, dialler } => {
+                table.accepted(now, attempt, dialler, &mut actions);
+            }
             Call::Connection { attempt } => {
                 table.handle_connection(now, attempt, events, &mut actions);
             }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{Owner, SessionHandle, Sessions};
 use crate::receiver::ReceiverCanonical;
 use crate::receiver::unbound::Unbound;
-use crate::{Epoch, PeerKey, SessionId};
+use crate::{Dialler, Epoch, SessionId};
 
 /// A table's state without its history: times are relative to now, sessions are named by their
 /// age and connections by the order in which they were accepted. Tables of one configuration and
@@ -40,7 +40,7 @@ enum Carries {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Remembered {
-    name: (PeerKey, SessionId),
+    name: (Dialler, SessionId),
     machine: ReceiverCanonical,
     /// For how long it has had no connection.
     idle_for: Option<Duration>,

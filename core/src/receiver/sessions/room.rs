@@ -1,4 +1,4 @@
-//! What all sessions together, and those of one key, may hold.
+//! What all sessions together, and those of one share, may hold.
 
 #[cfg(feature = "trace")]
 mod image;
@@ -10,15 +10,15 @@ use super::SessionHandle;
 use crate::PeerKey;
 use crate::inbound::Allowance;
 
-/// Bytes held by all sessions, against the limits of the node and of each key; and who waits for
+/// Bytes held by all sessions, against the limits of the node and of each share ([`Dialler`](crate::Dialler)); and who waits for
 /// some to be given back.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     node_max: usize,
-    key_max: usize,
+    share_max: usize,
     held: usize,
-    /// Keys that hold something.
-    of_key: BTreeMap<PeerKey, usize>,
+    /// Shares of which something is held.
+    of_share: BTreeMap<PeerKey, usize>,
     /// Sessions that were refused more, by ticket: whoever waits longest first.
     waiting: BTreeMap<u64, Waiting>,
     tickets: BTreeMap<SessionHandle, u64>,
@@ -30,18 +30,18 @@ pub(super) struct Room {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     session: SessionHandle,
-    key: PeerKey,
+    share: PeerKey,
     /// How much it needs at least.
     need: usize,
 }
 
 impl Room {
-    pub(super) fn new(node_max: usize, key_max: usize) -> Self {
+    pub(super) fn new(node_max: usize, share_max: usize) -> Self {
         Self {
             node_max,
-            key_max,
+            share_max,
             held: 0,
-            of_key: BTreeMap::new(),
+            of_share: BTreeMap::new(),
             waiting: BTreeMap::new(),
             tickets: BTreeMap::new(),
             next_ticket: 1,
@@ -49,18 +49,18 @@ impl Room {
         }
     }
 
-    /// How much more a session of this key may hold. Where nothing is held, a message of any
+    /// How much more a session of this share may hold. Where nothing is held, a message of any
     /// length fits. What whoever waits longest needs is kept for it, so that a large message is not
     /// overtaken for ever by small ones.
-    pub(super) fn allowance(&self, session: SessionHandle, key: PeerKey) -> Allowance {
-        let (mut held, mut of_key) = (self.held, self.held_of(key));
+    pub(super) fn allowance(&self, session: SessionHandle, share: PeerKey) -> Allowance {
+        let (mut held, mut of_share) = (self.held, self.held_of(share));
         if let Some(first) = self.waiting.values().next()
             && first.session != session
-            && first.need <= self.key_max.saturating_sub(self.held_of(first.key))
+            && first.need <= self.share_max.saturating_sub(self.held_of(first.share))
         {
             held = held.saturating_add(first.need);
-            if first.key == key {
-                of_key = of_key.saturating_add(first.need);
+            if first.share == share {
+                of_share = of_share.saturating_add(first.need);
             }
         }
         let left = |held: usize, max: usize| max.saturating_sub(held);
@@ -69,13 +69,13 @@ impl Room {
             _ => left(held, max),
         };
         Allowance {
-            bytes: left(held, self.node_max).min(left(of_key, self.key_max)),
-            first: first(held, self.node_max).min(first(of_key, self.key_max)),
+            bytes: left(held, self.node_max).min(left(of_share, self.share_max)),
+            first: first(held, self.node_max).min(first(of_share, self.share_max)),
         }
     }
 
-    /// What a session of this key holds has changed.
-    pub(super) fn change(&mut self, key: PeerKey, before: usize, after: usize) {
+    /// What a session of this share holds has changed.
+    pub(super) fn change(&mut self, share: PeerKey, before: usize, after: usize) {
         if before == after {
             return;
         }
@@ -83,15 +83,15 @@ impl Room {
             self.looking = Some(0);
         }
         self.held = self.held.saturating_sub(before).saturating_add(after);
-        let of_key = self.of_key.entry(key).or_default();
-        *of_key = of_key.saturating_sub(before).saturating_add(after);
-        if *of_key == 0 {
-            self.of_key.remove(&key);
+        let of_share = self.of_share.entry(share).or_default();
+        *of_share = of_share.saturating_sub(before).saturating_add(after);
+        if *of_share == 0 {
+            self.of_share.remove(&share);
         }
     }
 
     /// A session needs at least this much more, or nothing. It keeps its turn.
-    pub(super) fn wait(&mut self, session: SessionHandle, key: PeerKey, need: Option<usize>) {
+    pub(super) fn wait(&mut self, session: SessionHandle, share: PeerKey, need: Option<usize>) {
         let Some(need) = need else {
             self.wait_no_more(session);
             return;
@@ -99,7 +99,11 @@ impl Room {
         let next = self.next_ticket;
         let ticket = *self.tickets.entry(session).or_insert(next);
         self.next_ticket += u64::from(ticket == next);
-        let waiting = Waiting { session, key, need };
+        let waiting = Waiting {
+            session,
+            share,
+            need,
+        };
         self.waiting.insert(ticket, waiting);
     }
 
@@ -123,7 +127,7 @@ impl Room {
                 return None;
             };
             self.looking = Some(ticket);
-            let allowance = self.allowance(waiting.session, waiting.key);
+            let allowance = self.allowance(waiting.session, waiting.share);
             if allowance.admits(waiting.need) {
                 return Some(waiting.session);
             }
@@ -139,7 +143,7 @@ impl Room {
         self.held
     }
 
-    fn held_of(&self, key: PeerKey) -> usize {
-        self.of_key.get(&key).copied().unwrap_or(0)
+    fn held_of(&self, share: PeerKey) -> usize {
+        self.of_share.get(&share).copied().unwrap_or(0)
     }
 }

@@ -8,8 +8,8 @@ use crate::inbound::Place;
 use crate::receiver::PeerReceiverMachine;
 use crate::receiver::unbound::{Progress, Unbound};
 use crate::{
-    Action, Attempt, CloseCode, Event, PeerKey, Protocol, ProtocolError, RejectReason, Rejected,
-    SessionId,
+    Action, Attempt, CloseCode, Dialler, Event, PeerKey, Protocol, ProtocolError, RejectReason,
+    Rejected, SessionId,
 };
 
 impl Sessions {
@@ -38,7 +38,7 @@ impl Sessions {
                     return None;
                 }
                 Progress::Opened(id, event) => {
-                    let Some(session) = self.session_for(unbound.key, id) else {
+                    let Some(session) = self.session_for(unbound.dialler, id) else {
                         if !are_the_last(events, attempt) {
                             actions.push(no_room(attempt));
                         }
@@ -59,10 +59,10 @@ impl Sessions {
     pub(super) fn bind_by_itself(
         &mut self,
         attempt: Attempt,
-        key: PeerKey,
+        dialler: Dialler,
         actions: &mut Vec<Action>,
     ) {
-        match self.session_for(key, SessionId::of_connection(attempt)) {
+        match self.session_for(dialler, SessionId::of_connection(attempt)) {
             Some(session) => {
                 self.connections.insert(attempt, Owner::Session(session));
                 self.step(session, [Event::Connected { attempt }], actions);
@@ -72,12 +72,12 @@ impl Sessions {
     }
 
     /// The session of this name, made if it is new and there is room.
-    fn session_for(&mut self, key: PeerKey, id: SessionId) -> Option<SessionHandle> {
-        let name = (key, id);
+    fn session_for(&mut self, dialler: Dialler, id: SessionId) -> Option<SessionHandle> {
+        let name = (dialler, id);
         if let Some(&handle) = self.by_name.get(&name) {
             return Some(handle);
         }
-        self.make_room(key)?;
+        self.make_room(dialler.share)?;
         let handle = SessionHandle(self.next_handle);
         let receiver = self.config.receiver.clone();
         let replies = SessionId::nth(&self.seed, self.next_handle);
@@ -108,13 +108,16 @@ impl Sessions {
 
     /// Forgets a session without a connection if one more would be too many; none if there is
     /// none to forget. Nothing is forgotten with it that its sender was told to have arrived.
-    fn make_room(&mut self, key: PeerKey) -> Option<()> {
-        let first = (key, SessionId([0; 16]));
-        let last = (key, SessionId([0xff; 16]));
-        let of_key = self.by_name.range(first..=last).map(|(_, &handle)| handle);
-        if of_key.clone().count() >= self.config.sessions_per_key_max {
+    fn make_room(&mut self, share: PeerKey) -> Option<()> {
+        let named = |byte| {
+            let key = PeerKey([byte; 32]);
+            (Dialler { share, key }, SessionId([byte; 16]))
+        };
+        let sharing = self.by_name.range(named(0)..=named(0xff));
+        let sharing = sharing.map(|(_, &handle)| handle);
+        if sharing.clone().count() >= self.config.sessions_per_key_max {
             let idle_since = |handle| Some((self.sessions.get(&handle)?.idle_since?, handle));
-            let idle = of_key.filter_map(idle_since);
+            let idle = sharing.filter_map(idle_since);
             let (_, oldest) = idle.filter(|&(_, it)| self.is_spare(it)).min()?;
             self.forget(oldest);
         }
@@ -141,9 +144,9 @@ impl Sessions {
         let Some(session) = self.sessions.get_mut(&handle) else {
             return;
         };
-        let key = session.name.0;
+        let share = session.name.0.share;
         let (before, _) = session.machine.held();
-        session.machine.allow(self.room.allowance(handle, key));
+        session.machine.allow(self.room.allowance(handle, share));
         let mut lost = Vec::new();
         let events = events.into_iter().inspect(|event| {
             if let Event::ConnectionLost { attempt, .. } = event {
@@ -155,8 +158,8 @@ impl Sessions {
         session.machine.handle(self.now, events, &mut self.scratch);
         let (after, starved) = session.machine.held();
         // In this order: one that gave room back and was refused more has its turn again at once.
-        self.room.wait(handle, key, starved);
-        self.room.change(key, before, after);
+        self.room.wait(handle, share, starved);
+        self.room.change(share, before, after);
         let first = actions.len();
         self.sort_out(handle, actions);
         let closed = actions.iter().skip(first).filter_map(|action| {
@@ -298,7 +301,7 @@ impl Sessions {
         // It has no connection, so this is all news.
         let mut none = Vec::new();
         self.sort_out(handle, &mut none);
-        self.room.change(session.name.0, held, 0);
+        self.room.change(session.name.0.share, held, 0);
         self.room.wait_no_more(handle);
         self.by_name.remove(&session.name);
         if let Some(since) = session.idle_since {

@@ -8,8 +8,8 @@ use crate::trace::image::{ImageError, Reader, Writer};
 
 impl Unbound {
     pub(in crate::receiver) fn save(&self, out: &mut Writer<'_>) {
-        let Self { key, streams } = self;
-        out.value(key);
+        let Self { dialler, streams } = self;
+        out.value(dialler);
         out.each(streams.iter(), |out, (stream, kept)| {
             out.value(stream);
             out.bytes(kept);
@@ -17,7 +17,7 @@ impl Unbound {
     }
 
     pub(in crate::receiver) fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
-        let key = image.value()?;
+        let dialler = image.value()?;
         let streams: BTreeMap<StreamId, _> = image.each(|image| {
             let stream = image.value()?;
             let kept = image.bytes()?;
@@ -26,6 +26,6 @@ impl Unbound {
                 Ok(Some(_)) | Err(_) => Err(image.wrong("not half an OPEN")),
             }
         })?;
-        Ok(Self { key, streams })
+        Ok(Self { dialler, streams })
     }
 }

@@ -64,6 +64,9 @@ impl MachineState {
             (Self::Sessions(table), Call::Accepted { attempt, key }) => {
                 table.accepted(now, attempt, key, actions);
             }
+            (Self::Sessions(table), Call::AcceptedSharing { attempt, dialler }) => {
+                table.accepted(now, attempt, dialler, actions);
+            }
             (Self::Sessions(table), Call::Connection { attempt }) => {
                 table.handle_connection(now, attempt, events, actions);
             }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use peer_sender_core::trace::About;
-use peer_sender_core::{Action, Attempt, Event, PeerKey, SessionNews, Sessions, StopMode, Time};
+use peer_sender_core::{
+    Action, Attempt, Dialler, Event, PeerKey, SessionNews, Sessions, StopMode, Time,
+};
 
 use super::super::recorded::RecordedSessions;
 use super::{Books, Member, Records, Wake};
@@ -65,13 +67,13 @@ impl Desk {
 
     /// Names a connection that is let in, and tells the table of it: both at once, since it takes
     /// connections in the order of their names alone.
-    pub(in crate::node) fn let_in(&self, now: Time, key: PeerKey, mail: &mut Mail) -> Attempt {
+    pub(in crate::node) fn let_in(&self, now: Time, dialler: Dialler, mail: &mut Mail) -> Attempt {
         self.change(|books, me| {
             let attempt = Attempt(books.attempts);
             books.attempts += 1;
             books.carriers.insert(attempt, me);
             books.step_on(me, attempt, |table, actions| {
-                table.accepted(now, attempt, key, actions);
+                table.accepted(now, attempt, dialler, actions);
                 table.session_of(attempt)
             });
             books.hand_over(me, mail);

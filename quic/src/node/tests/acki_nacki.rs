@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use peer_sender_core::{CertificateProblem, Config, ErrorClass, LinkError, Outcome, PeerKey};
+use peer_sender_core::{
+    CertificateProblem, CloseCode, Config, ErrorClass, LinkError, Outcome, PeerKey,
+};
 use rcgen::{CertificateParams, CustomExtension};
 use ring::rand::SystemRandom;
 use rustls::pki_types::CertificateDer;
@@ -192,13 +194,59 @@ fn a_peer_of_another_owner_is_not_the_one_that_was_dialled() {
 
 /// An identity whose extension of owners has this in it, made of its key.
 fn with_extension(make: impl Fn(&[u8]) -> Vec<u8>) -> Identity {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let info = rcgen::PublicKeyData::subject_public_key_info(&key);
+    certified(&rcgen::KeyPair::generate().unwrap(), make)
+}
+
+fn certified(key: &rcgen::KeyPair, make: impl Fn(&[u8]) -> Vec<u8>) -> Identity {
+    let info = rcgen::PublicKeyData::subject_public_key_info(key);
     let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
     let extension = CustomExtension::from_oid_content(owner::EXTENSION, make(&info));
     params.custom_extensions.push(extension);
-    let certificate = params.self_signed(&key).unwrap();
-    issue::identity(&[certificate.der()], &key)
+    let certificate = params.self_signed(key).unwrap();
+    issue::identity(&[certificate.der()], key)
+}
+
+/// Whoever has an owner's signature of its key can make any number of certificates of that.
+#[test]
+fn certificates_of_one_public_key_share_its_limits() {
+    let listener = owned_by(&[1]);
+    let builder = NodeConfig::builder(listener.clone()).acki_nacki();
+    let builder = builder.accept(trusting(&[1])).sessions_per_key_max(1);
+    let mut world = World::new(1);
+    world.place(9, builder.build().unwrap(), 9);
+    let greedy = rcgen::KeyPair::generate().unwrap();
+    let of_greedy = || certified(&greedy, |info| owner::extension(&[owner_key(1)], info));
+    let diallers = [of_greedy(), of_greedy(), of_greedy(), owned_by(&[1])];
+    let names: Vec<PeerKey> = diallers.iter().map(hash).collect();
+    let mut peers = Vec::new();
+    for (seed, dialler) in (1..).zip(&diallers) {
+        let place = Place::from(seed);
+        world.place(place, network_dialler(dialler), seed);
+        let config = PeerConfig::with(hash(&listener), Config::new(address(9)).unwrap());
+        let peer = world.dial_as(place, config);
+        world.queue(place, peer, messages(0, 10));
+        world.run(SECOND / 2);
+        peers.push(peer);
+    }
+    world.run(SECOND);
+    let mut written = (1..).zip(&peers).map(|(place, &peer)| {
+        let settled = world.end(place).settled(peer);
+        settled.iter().filter(|it| it.1 == Outcome::Written).count()
+    });
+    assert_eq!(written.next(), Some(10));
+    assert_eq!(written.next(), Some(0), "another session of one key");
+    assert_eq!(written.next(), Some(0), "another place of one key");
+    assert_eq!(written.next(), Some(10), "another key of one owner");
+    drop(written);
+    let refused = &world.end(9).turned_away;
+    for (key, error) in refused {
+        let code = CloseCode::ExcessiveLoad;
+        assert!(matches!(error, LinkError::Closed { code: of, .. } if *of == code));
+        assert!(key.is_some_and(|key| names[1..3].contains(&key)));
+    }
+    let third = refused.iter().find(|it| it.0 == Some(names[2]));
+    let reason = third.map(|(_, error)| error.to_string()).unwrap();
+    assert!(reason.contains("too many connections"), "{reason}");
 }
 
 #[test]

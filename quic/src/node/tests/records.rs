@@ -348,7 +348,7 @@ fn all_that_is_asked_of_a_connection_is_passed_on_up_to_its_close() {
     let config = config.build().unwrap();
     let records = World::new(1).records(&config, 1);
     let (desk, mut mail) = (Desk::at(records), Mail::default());
-    let attempt = desk.let_in(Time::ZERO, identity(1).key(), &mut mail);
+    let attempt = desk.let_in(Time::ZERO, identity(1).key().into(), &mut mail);
     let stream = |index| StreamId {
         opener: Side::Remote,
         index,

@@ -24,10 +24,10 @@ impl Room {
             next_ticket,
             // The limits of the table.
             node_max: _,
-            key_max: _,
+            share_max: _,
             // Told from the sessions.
             held: _,
-            of_key: _,
+            of_share: _,
             tickets: _,
             // All were looked at in the same step.
             looking: _,
@@ -49,7 +49,7 @@ impl Room {
             if room.held.checked_add(held).is_none() {
                 return Err(image.wrong("more is held than can be counted"));
             }
-            room.change(session.name.0, 0, held);
+            room.change(session.name.0.share, 0, held);
         }
         room.next_ticket = image.number()?;
         let waiting: Vec<(u64, SessionHandle, usize)> = image.each(Reader::value)?;
@@ -57,9 +57,16 @@ impl Room {
             let Some(known) = sessions.get(&session).filter(|_| ticket < room.next_ticket) else {
                 return Err(image.wrong("somebody waits who is not there"));
             };
-            let key = known.name.0;
+            let share = known.name.0.share;
             room.tickets.insert(session, ticket);
-            room.waiting.insert(ticket, Waiting { session, key, need });
+            room.waiting.insert(
+                ticket,
+                Waiting {
+                    session,
+                    share,
+                    need,
+                },
+            );
         }
         let apart = [room.tickets.len(), room.waiting.len()] == [waiting.len(); 2];
         match apart && is_count(room.next_ticket) {

@@ -129,7 +129,7 @@ fn check_sees_what_is_wrong() {
     table.sessions.config.sessions_max = 1;
     sees(&table, "I21");
     table.sessions.config.sessions_max = 2;
-    table.sessions.by_name.insert((key(1), id(1)), idle);
+    table.sessions.by_name.insert((key(1).into(), id(1)), idle);
     sees(&table, "I10");
 }
 

@@ -70,13 +70,13 @@ fn busy() -> Table {
     table.do_and_check(|it, now, actions| {
         it.handle_session(now, first, [reply(1, 50), reply(2, 5_000)], actions);
     });
-    table.connect(2, key(2), id(2));
+    table.connect(2, sharing(2), id(2));
     let held = message(Vec::new(), &secret(1_000));
     table.events(2, [received(2, 0, &message(held, &secret(8_000)))]);
     table.connect(3, key(3), id(3));
     table.now = Time::from_secs(5);
     table.lose(3);
-    table.accept(4, key(4));
+    table.accept(4, sharing(4));
     table.events(4, [opened(4, 0), received(4, 0, &open(id(4), 0)[..12])]);
     table.accept(5, key(4));
     while table.sessions.poll_news().is_some() {}
@@ -160,7 +160,7 @@ fn a_table_that_cannot_be_is_refused() {
             it.room.wait_at(COUNT_MAX + 1, COUNT_MAX + 2)
         }),
         ("not there", |it| it.room.wait_at(7, 7)),
-        ("names", |it| first(it).name = (key(2), id(2))),
+        ("names", |it| first(it).name = (sharing(2), id(2))),
         ("I10", |it| it.newest = Some(Attempt(4))),
         ("I10", |it| it.next_handle = 2),
         ("I21", |it| it.config.sessions_max = 2),

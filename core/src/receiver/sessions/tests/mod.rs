@@ -14,6 +14,14 @@ use bytes::Bytes;
 
 const SEED: [u8; 32] = [3; 32];
 
+/// One of those that use the share of key 1.
+fn sharing(byte: u8) -> Dialler {
+    Dialler {
+        share: key(1),
+        key: key(byte),
+    }
+}
+
 fn key(byte: u8) -> PeerKey {
     PeerKey([byte; 32])
 }
@@ -101,8 +109,8 @@ impl Table {
         actions
     }
 
-    fn accept(&mut self, attempt: u64, key: PeerKey) -> Vec<Action> {
-        self.do_and_check(|it, now, actions| it.accepted(now, Attempt(attempt), key, actions))
+    fn accept(&mut self, attempt: u64, dialler: impl Into<Dialler>) -> Vec<Action> {
+        self.do_and_check(|it, now, actions| it.accepted(now, Attempt(attempt), dialler, actions))
     }
 
     fn events(
@@ -121,10 +129,10 @@ impl Table {
     fn connect(
         &mut self,
         attempt: u64,
-        key: PeerKey,
+        dialler: impl Into<Dialler>,
         session: SessionId,
     ) -> (Option<SessionHandle>, Vec<Action>) {
-        assert_eq!(self.accept(attempt, key), []);
+        assert_eq!(self.accept(attempt, dialler), []);
         self.events(
             attempt,
             [opened(attempt, 0), received(attempt, 0, &open(session, 0))],

@@ -79,6 +79,52 @@ fn a_key_makes_room_among_its_own_sessions_only() {
 }
 
 #[test]
+fn diallers_of_one_share_make_room_among_their_sessions_whatever_their_keys() {
+    let mut table = Table::small(10, 2);
+    // Who is known by that key, and has another share, takes nothing from it.
+    let (share, other) = (key(9), key(1));
+    let other = Dialler { share, key: other };
+    let (others, _) = table.connect(1, other, id(1));
+    table.lose(1);
+    table.now = Time::from_secs(1);
+    let (first, _) = table.connect(2, sharing(0), id(1));
+    let (second, _) = table.connect(3, sharing(0xff), id(1));
+    let known = [first, second].map(|it| table.sessions.key(it.unwrap()));
+    assert_eq!(known, [Some(key(0)), Some(key(0xff))]);
+    let (session, actions) = table.connect(4, sharing(7), id(1));
+    assert_eq!(
+        (session, closed(&actions)),
+        (None, vec![(4, CloseCode::ExcessiveLoad)])
+    );
+    table.lose(2);
+    assert!(table.connect(5, sharing(7), id(1)).0.is_some());
+    assert_eq!(table.forgotten(), [first.unwrap()]);
+    assert!(table.sessions.key(others.unwrap()).is_some());
+}
+
+#[test]
+fn diallers_of_one_share_hold_its_bytes_together() {
+    let mut table = Table::with(SessionsConfig {
+        key_bytes_max: 300_000,
+        ..SessionsConfig::default()
+    });
+    let first = table.connect(1, sharing(2), id(1)).0.unwrap();
+    table.connect(2, sharing(3), id(1));
+    table.connect(3, key(2), id(1));
+    for _ in 0..2 {
+        assert_eq!(send(&mut table, 1, 100_000), [100_000]);
+    }
+    assert_eq!(send(&mut table, 2, 150_000), []);
+    assert_eq!(
+        send(&mut table, 3, 150_000),
+        [150_000],
+        "its share is another"
+    );
+    table.consume(first, 1);
+    assert_eq!(lengths(&mut table), [150_000]);
+}
+
+#[test]
 fn a_session_is_kept_for_its_time_after_the_last_connection() {
     let mut table = Table::new();
     let (session, _) = table.connect(1, key(1), id(1));
