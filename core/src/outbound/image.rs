@@ -1,6 +1,5 @@
 //! A sending half in an image. What can be told from its messages is counted again.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::carrier::{Carrier, Way};
@@ -12,7 +11,7 @@ use super::{LaneStream, Outbound, OutboundLane};
 use crate::stats::Aside;
 use crate::trace::image::{COUNT_MAX, ImageError, Reader, Writer};
 use crate::wire::{Decoder, Framing};
-use crate::{Attempt, MessageId, Protocol, SendLimits, SessionId, Time, TransferId};
+use crate::{Attempt, MessageId, Protocol, SendLimits, SessionId, Time, Violation};
 
 impl Outbound {
     /// Its limits and its protocol are those of the configuration.
@@ -279,43 +278,38 @@ impl Slot {
 
 impl PlainStreams {
     fn save(&self, out: &mut Writer<'_>) {
-        let Self {
-            open,
-            writing,
-            opened,
-            last,
-            // Told from the streams.
-            carried: _,
-        } = self;
+        let Self { open, opened, last } = self;
         out.value(&(opened, last));
-        out.each(open.iter(), |out, (index, stream)| {
-            let PlainStream { id, transfer } = stream;
-            out.value(&(index, id, transfer, writing.contains_key(transfer)));
+        out.each(open.iter(), |out, stream| {
+            let PlainStream {
+                index,
+                id,
+                transfer,
+                writing,
+            } = stream;
+            out.value(&(index, id, transfer, writing));
         });
     }
 
     fn restore(image: &mut Reader<'_>) -> Result<Self, ImageError> {
         let (opened, last) = image.value()?;
-        let streams: Vec<(u64, MessageId, TransferId, bool)> = image.each(Reader::value)?;
-        let each = || streams.iter().copied();
-        let open: BTreeMap<_, _> = each()
-            .map(|(index, id, transfer, _)| (index, PlainStream { id, transfer }))
-            .collect();
-        let carried: BTreeSet<_> = each().map(|(_, id, ..)| id).collect();
-        let transfers: BTreeSet<_> = each().map(|(_, _, transfer, _)| transfer).collect();
-        let writing = each().filter(|&(.., writing)| writing);
-        let writing = writing.map(|(index, _, transfer, _)| (transfer, index));
-        let apart = [open.len(), carried.len(), transfers.len()] == [streams.len(); 3];
-        if !apart || opened > COUNT_MAX {
-            return Err(image.wrong("streams that cannot be told apart"));
+        let open = image.each(|image| {
+            let (index, id, transfer, writing) = image.value()?;
+            Ok(PlainStream {
+                index,
+                id,
+                transfer,
+                writing,
+            })
+        })?;
+        let streams = Self { open, opened, last };
+        if opened > COUNT_MAX {
+            return Err(image.wrong("more streams than can be counted"));
         }
-        Ok(Self {
-            open,
-            carried,
-            writing: writing.collect(),
-            opened,
-            last,
-        })
+        match streams.check() {
+            Ok(()) => Ok(streams),
+            Err(Violation { what, .. }) => Err(image.wrong(what)),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One stream per message (`docs/wire.md`, plain): the streams of one connection, and what its loss
 //! proves of the messages on them.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -19,12 +19,8 @@ use crate::{
 /// their ids, and each that was written on this connection has a stream here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct PlainStreams {
-    /// By place among the connection's streams.
-    pub(super) open: BTreeMap<u64, PlainStream>,
-    /// Their messages.
-    pub(super) carried: BTreeSet<MessageId>,
-    /// Places by the writes that QUIC has not taken whole yet; the FIN comes behind each.
-    pub(super) writing: BTreeMap<TransferId, u64>,
+    /// In the order in which they were opened, which is that of their messages and writes as well.
+    pub(super) open: VecDeque<PlainStream>,
     /// How many streams were opened.
     pub(super) opened: u64,
     /// The message that was written last on this connection: those behind it in the flight come
@@ -35,8 +31,12 @@ pub(super) struct PlainStreams {
 /// A stream, and the message that it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PlainStream {
+    /// Its place among the connection's streams.
+    pub(super) index: u64,
     pub(super) id: MessageId,
     pub(super) transfer: TransferId,
+    /// QUIC has not taken all of the write; the FIN comes behind it.
+    pub(super) writing: bool,
 }
 
 /// A message that begins on a stream.
@@ -74,9 +74,12 @@ impl PlainStreams {
             *transfers += 1;
             written.messages += 1;
             self.last = Some(id);
-            self.open.insert(index, PlainStream { id, transfer });
-            self.carried.insert(id);
-            self.writing.insert(transfer, index);
+            self.open.push_back(PlainStream {
+                index,
+                id,
+                transfer,
+                writing: true,
+            });
             begun.push(Begun {
                 index,
                 payload,
@@ -88,12 +91,15 @@ impl PlainStreams {
 
     /// The message that a stream carries, for as long as it has no outcome.
     pub(super) fn message_on(&self, index: u64) -> Option<MessageId> {
-        self.open.get(&index).map(|stream| stream.id)
+        let place = self.place_of(index)?;
+        self.open.get(place).map(|stream| stream.id)
     }
 
     /// QUIC holds all of a write, FIN included; whether it was one of these.
     pub(super) fn written(&mut self, transfer: TransferId) -> bool {
-        self.writing.remove(&transfer).is_some()
+        let place = self.open.binary_search_by_key(&transfer, |it| it.transfer);
+        let stream = place.ok().and_then(|place| self.open.get_mut(place));
+        stream.is_some_and(|stream| core::mem::take(&mut stream.writing))
     }
 
     /// The other end's transport has all of a stream. False if its message is settled.
@@ -108,31 +114,27 @@ impl PlainStreams {
     }
 
     fn settle(&mut self, index: u64, lane: &mut OutboundLane, outcome: Outcome) -> bool {
-        let id = self.remove(index);
-        id.is_some_and(|id| lane.settle_message(id, outcome))
+        let place = self.place_of(index);
+        let stream = place.and_then(|place| self.open.remove(place));
+        stream.is_some_and(|stream| lane.settle_message(stream.id, outcome))
     }
 
-    /// Forgets a stream. Returns its message.
-    fn remove(&mut self, index: u64) -> Option<MessageId> {
-        let PlainStream { id, transfer } = self.open.remove(&index)?;
-        self.carried.remove(&id);
-        self.writing.remove(&transfer);
-        Some(id)
+    fn place_of(&self, index: u64) -> Option<usize> {
+        self.open.binary_search_by_key(&index, |it| it.index).ok()
     }
 
     /// The connection is lost, and all that happened on it was told: what QUIC has not taken to its
     /// end was never sent to its end, so that no receiver has it whole.
     pub(super) fn all_was_told(&self, lane: &mut OutboundLane) {
-        let streams = self.writing.values().filter_map(|it| self.open.get(it));
-        for stream in streams {
+        for stream in self.open.iter().filter(|stream| stream.writing) {
             lane.learn(stream.id, Evidence::NotReceived);
         }
     }
 
     /// The connection is gone: what became of the messages on it, and is not known, shows no more.
     pub(super) fn end(self, lane: &mut OutboundLane, redelivery: Redelivery) {
-        for &id in &self.carried {
-            lane.learn(id, Evidence::Unproven);
+        for stream in &self.open {
+            lane.learn(stream.id, Evidence::Unproven);
         }
         lane.settle_parted(redelivery);
     }
@@ -140,13 +142,17 @@ impl PlainStreams {
     /// Streams whose message was settled for want of an answer, to be reset: nobody waits for it any
     /// more, and its bytes are not worth sending.
     pub(super) fn take_settled(&mut self, lane: &OutboundLane) -> Vec<u64> {
-        let settled = |stream: &PlainStream| lane.place_of(stream.id).is_none();
-        let open = self.open.iter().filter(|(_, stream)| settled(stream));
-        let indices: Vec<u64> = open.map(|(&index, _)| index).collect();
-        for &index in &indices {
-            self.remove(index);
+        let mut settled = Vec::new();
+        // Each message of the flight up to the last that was written is on one of these streams.
+        let carried = |slot: &Slot| Some(slot.message_id()) <= self.last;
+        if lane.flight.partition_point(carried) != self.open.len() {
+            self.open.retain(|stream| {
+                let open = lane.place_of(stream.id).is_some();
+                settled.extend((!open).then_some(stream.index));
+                open
+            });
         }
-        indices
+        settled
     }
 
     /// Whether no stream's message is open.
@@ -160,35 +166,31 @@ impl PlainStreams {
 
     /// Whether QUIC has not taken all that was written.
     pub(super) fn is_writing(&self) -> bool {
-        !self.writing.is_empty()
+        self.open.iter().any(|stream| stream.writing)
     }
 
     /// Whether a message is on a stream.
     pub(super) fn carries(&self, id: MessageId) -> bool {
-        self.carried.contains(&id)
+        self.open.binary_search_by_key(&id, |it| it.id).is_ok()
     }
 
     /// Whether the books agree with the streams.
     pub(super) fn check(&self) -> Result<(), Violation> {
         let wrong = |what| Err(Violation { id: "I9", what });
-        let last = self.open.last_key_value();
-        if last.is_some_and(|(&index, _)| index >= self.opened) {
+        let newest = self.open.back();
+        if newest.is_some_and(|stream| stream.index >= self.opened) {
             return wrong("a stream that was never opened");
         }
-        if self.carried.len() != self.open.len() {
-            return wrong("a message is not on one stream");
+        if newest.is_some_and(|stream| Some(stream.id) > self.last) {
+            return wrong("a message that was never written");
         }
-        let ids = self.open.values().map(|stream| Some(stream.id));
-        if !ids.chain([self.last]).is_sorted() {
-            return wrong("messages are not written in their order");
-        }
-        let open = |(transfer, index): (&TransferId, &u64)| {
-            let stream = self.open.get(index);
-            stream.is_some_and(|stream| stream.transfer == *transfer)
+        let before = |one: &PlainStream, next: &PlainStream| {
+            one.index < next.index && one.id < next.id && one.transfer < next.transfer
         };
-        match self.writing.iter().all(open) {
+        let mut each = self.open.iter().zip(self.open.iter().skip(1));
+        match each.all(|(one, next)| before(one, next)) {
             true => Ok(()),
-            false => wrong("a write without its stream"),
+            false => wrong("streams, messages and writes are not in one order"),
         }
     }
 
@@ -196,18 +198,11 @@ impl PlainStreams {
     /// use, in order.
     pub(super) fn rename(&mut self, ids: &[MessageId]) {
         let below = |id: MessageId| ids.partition_point(|other| *other < id) as u64;
-        // What QUIC has not taken keeps the name of its place, so that it differs from the others.
-        let open = core::mem::take(&mut self.open).into_values();
-        let writing = core::mem::take(&mut self.writing);
-        for (index, stream) in (0..).zip(open) {
-            let id = MessageId(below(stream.id));
-            let transfer = TransferId(index);
-            if writing.contains_key(&stream.transfer) {
-                self.writing.insert(transfer, index);
-            }
-            self.open.insert(index, PlainStream { id, transfer });
+        for (index, stream) in (0..).zip(&mut self.open) {
+            stream.index = index;
+            stream.id = MessageId(below(stream.id));
+            stream.transfer = TransferId(index);
         }
-        self.carried = self.open.values().map(|stream| stream.id).collect();
         self.opened = self.open.len() as u64;
         let written = ids.partition_point(|&id| Some(id) <= self.last) as u64;
         self.last = written.checked_sub(1).map(MessageId);

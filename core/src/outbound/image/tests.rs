@@ -1,4 +1,3 @@
-use alloc::collections::BTreeMap;
 use alloc::vec;
 
 use super::*;
@@ -80,21 +79,26 @@ fn the_one_stream_is_not_behind_streams_of_another_protocol() {
 
 #[test]
 fn streams_of_messages_can_be_told_apart() {
-    let stream = |id, transfer| PlainStream {
+    let stream = |index, id, transfer| PlainStream {
+        index,
         id: MessageId(id),
-        transfer: TransferId(transfer),
+        transfer: crate::TransferId(transfer),
+        writing: index == 1,
     };
-    let with = |opened, streams: [PlainStream; 2]| PlainStreams {
-        open: BTreeMap::from([(0, streams[0]), (1, streams[1])]),
+    let with = |opened, second| PlainStreams {
+        open: [stream(0, 3, 5), second].into(),
         opened,
-        ..PlainStreams::default()
+        last: Some(MessageId(4)),
     };
     for (streams, holds) in [
-        (with(2, [stream(3, 5), stream(4, 6)]), true),
-        (with(COUNT_MAX, [stream(3, 5), stream(4, 6)]), true),
-        (with(COUNT_MAX + 1, [stream(3, 5), stream(4, 6)]), false),
-        (with(2, [stream(3, 5), stream(3, 6)]), false),
-        (with(2, [stream(3, 5), stream(4, 5)]), false),
+        (with(2, stream(1, 4, 6)), true),
+        (with(COUNT_MAX, stream(1, 4, 6)), true),
+        (with(COUNT_MAX + 1, stream(1, 4, 6)), false),
+        (with(1, stream(1, 4, 6)), false),
+        (with(2, stream(0, 4, 6)), false),
+        (with(2, stream(1, 3, 6)), false),
+        (with(2, stream(1, 5, 6)), false),
+        (with(2, stream(1, 4, 5)), false),
     ] {
         let again = copied(|out| streams.save(out), PlainStreams::restore);
         assert_eq!(again.is_ok(), holds, "{streams:?}");
