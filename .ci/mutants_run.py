@@ -65,6 +65,8 @@ SWITCH = re.compile(rb"crate::mutant::is\((\d+)\)")
 # needs in order to be complete.
 IN_CONSTANT, INCOMPLETE = "E0015", "E0004"
 MEMORY_MAX = 8 << 30
+# How much longer than its time of the processor a test may take on a machine that has other work.
+WAIT_FACTOR = 30
 
 
 def main(list_file, schemata, out_file):
@@ -197,15 +199,22 @@ def run(tree, path, which, mutant, seconds):
 
     folder = tree / ("sim" if "/peer_sender_sim" in path or is_of_sim(path) else "core")
     environment = {**ENVIRONMENT, "PEER_SENDER_MUTANT": str(mutant), "CARGO_MANIFEST_DIR": str(folder.absolute())}
-    ran = subprocess.run(
+    command = subprocess.Popen(
         [path, *which], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=bounded
     )
-    return ran.returncode
+    # One that waits for ever takes no time of the processor: out of memory a test can hang in the
+    # report of that.
+    try:
+        return command.wait(timeout=WAIT_FACTOR * seconds)
+    except subprocess.TimeoutExpired:
+        command.kill()
+        return command.wait()
 
 
 def is_of_sim(path):
     name = pathlib.Path(path).name.rsplit("-", 1)[0]
-    return (pathlib.Path("sim/tests") / f"{name}.rs").exists()
+    tests = pathlib.Path("sim/tests")
+    return any(it.exists() for it in [tests / f"{name}.rs", tests / name / "main.rs"])
 
 
 def run_apart(names, out):

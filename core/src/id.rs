@@ -132,9 +132,8 @@ pub struct PeerKey(pub [u8; 32]);
 
 /// Who dialled a connection that an accepting node has let in.
 ///
-/// A peer may be known by something of which it can make any number, such as certificates of one
-/// public key. Its limits must go by something else then: by what it has one of for each time that
-/// somebody trusts it.
+/// A peer may be known by something of which it can make as many as it likes, such as certificates of
+/// one public key. What it may have at most goes by something of which it cannot.
 ///
 /// ```
 /// use peer_sender_core::{Dialler, PeerKey};
@@ -145,8 +144,8 @@ pub struct PeerKey(pub [u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dialler {
-    /// Whose share of sessions and of bytes it uses; as `key`, where peers are known by what they
-    /// cannot make more of.
+    /// Whose share of sessions and of bytes it uses: that of `key` itself, where nobody has more keys
+    /// than are trusted.
     pub share: PeerKey,
     /// What it is known by.
     pub key: PeerKey,
