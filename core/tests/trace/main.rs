@@ -9,7 +9,7 @@ mod ring;
 
 use night::{Night, records};
 use peer_sender_core::trace::{
-    Call, Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult, Summary,
+    Call, Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult, Summary, TraceReader,
 };
 
 /// Has fresh machines go through these records.
@@ -89,6 +89,19 @@ fn a_digest_that_is_not_that_of_the_actions_is_found_in_its_step() {
             panic!("step {wrong} goes the same way")
         };
         assert_eq!(found.step, wrong);
+    }
+}
+
+#[test]
+fn a_trace_says_who_wrote_it_and_what_it_keeps_of_payloads() {
+    for payloads in [Payloads::Whole, Payloads::Digest, Payloads::Length] {
+        let mut reader = TraceReader::new();
+        assert_eq!(reader.header(), None);
+        reader.feed(&Night::of(config(payloads, false)).bytes());
+        reader.next_record().unwrap();
+        let header = reader.header().unwrap();
+        assert_eq!(header.payloads, payloads);
+        assert!(header.program.contains(env!("CARGO_PKG_VERSION")));
     }
 }
 
