@@ -2,7 +2,7 @@
 
 use peer_sender_core::trace::{
     Damage, MAGIC, MachineId, Payloads, RECORD_BYTES_MAX, Record, Replay, TraceError, TraceEvent,
-    TraceReader,
+    TraceReader, frame,
 };
 
 use crate::config;
@@ -102,6 +102,17 @@ fn framed(body: &[u8], out: &mut Vec<u8>) {
     out.extend(sum(&length));
     out.extend(body);
     out.extend(sum(body));
+}
+
+#[test]
+fn a_body_is_framed_if_it_is_no_longer_than_a_record_may_be() {
+    let body = vec![0; RECORD_BYTES_MAX + 1];
+    let (mut found, mut expected) = (vec![7], vec![7]);
+    assert!(!frame(&body, &mut found));
+    assert_eq!(found, [7]);
+    assert!(frame(&body[1..], &mut found));
+    framed(&body[1..], &mut expected);
+    assert!(found == expected);
 }
 
 #[test]
