@@ -37,6 +37,14 @@ fn a_flight_recorder_keeps_the_latest_within_its_bound() {
 }
 
 #[test]
+fn a_flight_recorder_has_room_for_some_images_and_no_more_than_it_needs() {
+    for (ring, image) in [(16 << 20, 4 << 20), (4 << 10, 64 << 10)] {
+        let config = RecorderConfig::flight(ring);
+        assert_eq!((config.ring_bytes, config.image_every), (Some(ring), image));
+    }
+}
+
+#[test]
 fn a_recorder_whose_bytes_nobody_takes_ends_the_recording_and_says_so() {
     let mut night = Night::new(RecorderConfig {
         ready_bytes_max: 100_000,
