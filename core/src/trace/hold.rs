@@ -214,4 +214,21 @@ mod tests {
         assert!(!hold.receive(machine, &received(PAUSED_MAX + 1)));
         assert!(hold.receive(machine, &[lost]));
     }
+
+    #[test]
+    fn a_machine_that_leaves_takes_its_own_with_it_and_nobody_elses() {
+        let [before, leaving, behind] = [1, 2, 3].map(MachineId);
+        let mut hold = Hold::default();
+        for (machine, bytes) in [(before, 1), (leaving, 10), (leaving, 20), (behind, 100)] {
+            let place = (machine, Attempt(bytes), StreamId::FIRST);
+            hold.paused.insert(place, bytes);
+            hold.paused_total += bytes;
+            hold.held_total += bytes;
+            *hold.held.entry(machine).or_default() += bytes;
+        }
+        hold.leave(leaving);
+        assert_eq!((hold.paused_total, hold.held_total), (101, 101));
+        let left: Vec<MachineId> = hold.paused.keys().map(|place| place.0).collect();
+        assert_eq!(left, [before, behind]);
+    }
 }

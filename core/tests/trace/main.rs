@@ -5,6 +5,7 @@
 mod damage;
 mod golden;
 mod night;
+mod recorder;
 mod ring;
 
 use night::{Night, records};

@@ -42,7 +42,7 @@ pub(crate) fn records(bytes: &[u8]) -> Vec<Record> {
     records
 }
 
-fn about(name: &str) -> About {
+pub(crate) fn about(name: &str) -> About {
     About {
         name: name.to_owned(),
         key: Some(KEY),
