@@ -10,7 +10,8 @@ mod ring;
 
 use night::{Night, records};
 use peer_sender_core::trace::{
-    Call, Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult, Summary, TraceReader,
+    Call, MachineState, Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult, Summary,
+    TraceReader,
 };
 
 /// Has fresh machines go through these records.
@@ -91,6 +92,31 @@ fn a_digest_that_is_not_that_of_the_actions_is_found_in_its_step() {
         };
         assert_eq!(found.step, wrong);
     }
+}
+
+#[test]
+fn a_replay_shows_each_machine_until_it_is_gone() {
+    let mut replay = Replay::new();
+    let names = |replay: &Replay| -> Vec<String> {
+        let all = replay.machines().map(|(id, about, _)| {
+            let (same, _) = replay.machine(id).unwrap();
+            assert_eq!(same, about);
+            about.name.clone()
+        });
+        all.collect()
+    };
+    for record in records(&Night::of(config(Payloads::Length, false)).bytes()) {
+        if let Record::Gone { machine } = record {
+            assert_eq!(names(&replay), ["bob", "sessions"]);
+            let (_, state) = replay.machine(machine).unwrap();
+            assert!(matches!(state, MachineState::Sender(_)));
+            replay.record(record).unwrap();
+            assert!(replay.machine(machine).is_none());
+        } else {
+            replay.record(record).unwrap();
+        }
+    }
+    assert_eq!(names(&replay), ["sessions"]);
 }
 
 #[test]
