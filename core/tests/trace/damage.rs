@@ -1,12 +1,13 @@
 //! Bytes that were changed, cut off or made up.
 
+use bytes::Bytes;
 use peer_sender_core::trace::{
     Damage, MAGIC, MachineId, Payloads, RECORD_BYTES_MAX, Record, Replay, TraceError, TraceEvent,
     TraceReader, frame,
 };
 
 use crate::config;
-use crate::night::{Night, records};
+use crate::night::{Night, about, records};
 
 /// What can be read of these bytes, how it ended, and how many bytes are torn.
 fn read(bytes: &[u8]) -> (Vec<Record>, Result<u64, TraceError>) {
@@ -183,6 +184,25 @@ fn short_events_in_great_number_are_refused_before_they_are_read() {
         problem: Damage::Content,
     };
     assert_eq!(with((1 << 16) + 1), Err(damaged));
+}
+
+#[test]
+fn an_image_that_never_ends_is_refused() {
+    let mut replay = Replay::new();
+    let part = |machine, bytes| Record::Image {
+        machine: MachineId(machine),
+        about: about("bob"),
+        last: false,
+        bytes,
+    };
+    let bytes = Bytes::from(vec![0; 16 << 20]);
+    for machine in 0..16 {
+        let part = part(machine % 2, bytes.clone());
+        assert!(replay.record(part).is_ok());
+    }
+    let one_more = part(2, Bytes::from_static(b"1"));
+    let error = replay.record(one_more).unwrap_err().to_string();
+    assert!(error.contains("longer than any may be"), "{error}");
 }
 
 #[test]
