@@ -1,6 +1,6 @@
 //! What peers are known by.
 
-use peer_sender_core::PeerKey;
+use peer_sender_core::{Dialler, PeerKey};
 use ring::digest;
 use rustls::Error;
 use rustls::pki_types::CertificateDer;
@@ -14,7 +14,8 @@ pub enum Naming {
     /// key changes nothing.
     #[default]
     Key,
-    /// Their certificate, all of it, as in the Acki Nacki network: a new certificate is a new peer.
+    /// Their certificate, all of it, as in the Acki Nacki network: a new certificate is a new peer, but
+    /// has its share of what the accepting side gives in common with others of the same key.
     /// It must be signed by its own key, and whoever it says owns it must have signed that key
     /// ([`Owner`](crate::Owner)).
     Certificate,
@@ -23,11 +24,19 @@ pub enum Naming {
 impl Naming {
     /// What whoever shows this certificate is known by.
     pub(crate) fn key_of(self, certificate: &CertificateDer<'_>) -> Result<PeerKey, Error> {
+        self.dialler_of(certificate).map(|dialler| dialler.key)
+    }
+
+    /// The same, with whose share it uses: always that of its public key, of which whoever holds it can
+    /// make any number of certificates.
+    pub(crate) fn dialler_of(self, certificate: &CertificateDer<'_>) -> Result<Dialler, Error> {
         let parsed = ParsedCertificate::try_from(certificate)?;
-        Ok(match self {
-            Self::Key => hash(&parsed.subject_public_key_info()),
+        let share = hash(&parsed.subject_public_key_info());
+        let key = match self {
+            Self::Key => share,
             Self::Certificate => hash(certificate),
-        })
+        };
+        Ok(Dialler { share, key })
     }
 }
 

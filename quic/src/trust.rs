@@ -55,16 +55,11 @@ impl Trust {
         let Some((end_entity, intermediates)) = chain.split_first() else {
             return refuse(None, CertificateProblem::Missing);
         };
-        let (key, owners) = match named(end_entity, naming) {
+        let (dialler, owners) = match named(end_entity, naming) {
             Ok(named) => named,
             Err(why) => return refuse(None, why),
         };
-        // Of one public key whoever holds it can make any number of certificates.
-        let share = match Naming::Key.key_of(end_entity) {
-            Ok(share) => share,
-            Err(error) => return refuse(Some(key), problem_of(error)),
-        };
-        let dialler = Dialler { share, key };
+        let key = dialler.key;
         match self {
             Self::Any => Ok(dialler),
             Self::Keys(keys) if keys.contains(&key) => Ok(dialler),
@@ -107,8 +102,8 @@ impl Trust {
 pub(crate) fn named<'a>(
     end_entity: &'a CertificateDer<'a>,
     naming: Naming,
-) -> Result<(PeerKey, Owners<'a>), CertificateProblem> {
-    let key = naming.key_of(end_entity).map_err(problem_of)?;
+) -> Result<(Dialler, Owners<'a>), CertificateProblem> {
+    let dialler = naming.dialler_of(end_entity).map_err(problem_of)?;
     let owners = Owners::of(end_entity);
     match naming {
         Naming::Key => {}
@@ -120,7 +115,7 @@ pub(crate) fn named<'a>(
             owners.get()?;
         }
     }
-    Ok((key, owners))
+    Ok((dialler, owners))
 }
 
 /// How far the accepting side judges a certificate within TLS, before the dialler has proven to hold
@@ -159,7 +154,7 @@ impl Admission {
         if !tls::is_small(end_entity, intermediates) {
             return Err(refuse(CertificateProblem::TooLarge));
         }
-        let (key, owners) = named(end_entity, self.naming).map_err(refuse)?;
+        let (Dialler { key, .. }, owners) = named(end_entity, self.naming).map_err(refuse)?;
         if let Some(trusted) = &self.owners {
             let included = owners.include(|owner| trusted.contains(owner));
             included.map_err(refuse)?;
@@ -223,7 +218,7 @@ impl Expectation {
         if !tls::is_small(end_entity, intermediates) {
             return Err(refuse(CertificateProblem::TooLarge));
         }
-        let (key, owners) = named(end_entity, self.naming).map_err(refuse)?;
+        let (Dialler { key, .. }, owners) = named(end_entity, self.naming).map_err(refuse)?;
         match &self.expected {
             &Expected::Key(expected) if key == expected => Ok(key),
             &Expected::Key(expected) => Err(LinkError::WrongIdentity {

@@ -15,7 +15,8 @@ use crate::{Identity, Naming, Records, Trace, Trust, tls};
 ///
 /// # Shares
 ///
-/// Nobody gets all of what the accepting side has to give:
+/// Nobody gets all of what the accepting side has to give. What is said of a key here and of the limits
+/// (connections, sessions, bytes) is meant of a public key, by whatever peers are [known](crate::Naming):
 ///
 /// - The connections of one key are at most twice `sessions_per_key_max`: one for each of its
 ///   sessions, and one more for each that was lost without a word and has not reached its idle

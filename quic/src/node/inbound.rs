@@ -222,7 +222,7 @@ impl<P: PeerId> NodeMachine<P> {
         if self.net.places.held_by(Holder::Share(dialler.share)) >= self.config.key_share() {
             let (code, reason) = (
                 CloseCode::ExcessiveLoad,
-                "this key has too many connections",
+                "this public key has too many connections",
             );
             self.net.close(id, code, reason);
             self.net.stats.refused += 1;

@@ -28,7 +28,7 @@ use crate::{Naming, Owner, owner, trust};
 /// Why it is refused there, whoever is trusted.
 pub fn known_by_certificate(certificate: &[u8]) -> Result<PeerKey, CertificateProblem> {
     let certificate = CertificateDer::from(certificate);
-    trust::named(&certificate, Naming::Certificate).map(|(key, _)| key)
+    trust::named(&certificate, Naming::Certificate).map(|(dialler, _)| dialler.key)
 }
 
 /// Who owns a certificate in DER, whether or not its own key has signed it.
