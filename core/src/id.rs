@@ -144,6 +144,7 @@ pub struct PeerKey(pub [u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dialler {
+    // The first field, so that those of one share stand side by side in their order.
     /// Whose share of sessions and of bytes it uses: that of `key` itself, where nobody has more keys
     /// than are trusted.
     pub share: PeerKey,

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use peer_sender_core::wire::{Frame, Open, encode_message_head};
 use peer_sender_core::{
-    Action, Attempt, Event, Lane, LinkError, MessageId, PeerKey, SessionHandle, SessionNews,
-    Sessions, SessionsConfig, Side, StreamId, Time,
+    Action, Attempt, Dialler, Event, Lane, LinkError, MessageId, PeerKey, SessionHandle,
+    SessionNews, Sessions, SessionsConfig, Side, StreamId, Time,
 };
 use peer_sender_sim::tape::{Choices, Tape};
 
@@ -18,6 +18,11 @@ use crate::machine_events::receiver_config;
 use crate::{judge, memory};
 
 const KEYS: u64 = 3;
+
+/// Two of the keys have one share.
+fn share_of(key: PeerKey) -> PeerKey {
+    PeerKey(key.0.map(|byte| byte / 2))
+}
 
 pub(crate) fn run(bytes: &[u8]) -> bool {
     let Ok(mut tape) = Tape::read(bytes) else {
@@ -156,6 +161,10 @@ impl Scene {
 
     fn accept(&mut self, choices: &mut Choices<'_>, actions: &mut Vec<Action>) {
         let key = PeerKey([choices.below(KEYS) as u8; 32]);
+        let dialler = Dialler {
+            share: share_of(key),
+            key,
+        };
         // Most attempts increase, as they must; others are ignored.
         let attempt = Attempt(match choices.below(16) {
             15 => self.next_attempt.saturating_sub(1),
@@ -167,7 +176,7 @@ impl Scene {
             .sessions_max
             .min(self.config.sessions_per_key_max);
         let has_room = self.has_lanes || self.table.len() < fewest;
-        self.table.accepted(self.now, attempt, key, actions);
+        self.table.accepted(self.now, attempt, dialler, actions);
         if attempt.0 < self.next_attempt {
             return;
         }
@@ -282,6 +291,15 @@ impl Scene {
         const STEP_MAX: usize = 4_000;
         self.steps += 1;
         judge::sound("the table", self.table.check());
+        let mut of_share: BTreeMap<PeerKey, usize> = BTreeMap::new();
+        for key in self.known.iter().filter_map(|&it| self.table.key(it)) {
+            *of_share.entry(share_of(key)).or_default() += 1;
+        }
+        let most = of_share.into_values().max().unwrap_or_default();
+        assert!(
+            most <= self.config.sessions_per_key_max,
+            "I21 {most} of one share"
+        );
         judge::timer(self.table.next_deadline().map(|it| it.at), self.now);
         assert!(actions.len() <= STEP_MAX, "I22 {} actions", actions.len());
         for action in &actions {

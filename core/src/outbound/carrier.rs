@@ -159,6 +159,15 @@ impl Carrier {
         }
     }
 
+    /// The name of the newest write of which something is still to come.
+    pub(super) fn newest_transfer(&self) -> Option<TransferId> {
+        match &self.way {
+            Way::Lanes(streams) => streams.iter().filter_map(|it| it.transfer).max(),
+            Way::Plain(streams) => streams.open.back().map(|it| it.transfer),
+            Way::Framed(stream) => stream.batches.back().map(|it| it.transfer),
+        }
+    }
+
     /// Whether the books agree with the streams.
     pub(super) fn check(&self) -> Result<(), Violation> {
         match &self.way {

@@ -2,10 +2,16 @@
 
 use alloc::vec::Vec;
 
+use super::carrier::Carrier;
 use super::{Outbound, OutboundLane};
-use crate::{Lane, Violation};
+use crate::{Lane, TransferId, Violation};
 
 impl Outbound {
+    /// The name of the newest write that QUIC has not taken whole, or whose stream or batch is open.
+    pub(crate) fn newest_transfer(&self) -> Option<TransferId> {
+        self.carrier.as_ref().and_then(Carrier::newest_transfer)
+    }
+
     /// Whether the books agree with what they count.
     pub(crate) fn check(&self) -> Result<(), Violation> {
         self.lanes
@@ -36,6 +42,14 @@ impl Outbound {
             lanes.push(stream.lane);
             stream.check(lane)?;
         }
-        carrier.check()
+        carrier.check()?;
+        let agree = carrier.plain().zip(self.lanes.first());
+        if agree.is_some_and(|(streams, lane)| !streams.carry_what_begun(lane)) {
+            return wrong(
+                "I9",
+                "what was written and is open is not what is on streams",
+            );
+        }
+        Ok(())
     }
 }

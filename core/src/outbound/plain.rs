@@ -91,7 +91,7 @@ impl PlainStreams {
 
     /// The message that a stream carries, for as long as it has no outcome.
     pub(super) fn message_on(&self, index: u64) -> Option<MessageId> {
-        let place = self.place_of(index)?;
+        let place = self.find(index)?;
         self.open.get(place).map(|stream| stream.id)
     }
 
@@ -114,12 +114,12 @@ impl PlainStreams {
     }
 
     fn settle(&mut self, index: u64, lane: &mut OutboundLane, outcome: Outcome) -> bool {
-        let place = self.place_of(index);
+        let place = self.find(index);
         let stream = place.and_then(|place| self.open.remove(place));
         stream.is_some_and(|stream| lane.settle_message(stream.id, outcome))
     }
 
-    fn place_of(&self, index: u64) -> Option<usize> {
+    fn find(&self, index: u64) -> Option<usize> {
         self.open.binary_search_by_key(&index, |it| it.index).ok()
     }
 
@@ -143,7 +143,8 @@ impl PlainStreams {
     /// more, and its bytes are not worth sending.
     pub(super) fn take_settled(&mut self, lane: &OutboundLane) -> Vec<u64> {
         let mut settled = Vec::new();
-        // Each message of the flight up to the last that was written is on one of these streams.
+        // None of the flight's places is that of a settled message now, and what it has up to the last
+        // that was written is on these streams.
         let carried = |slot: &Slot| Some(slot.message_id()) <= self.last;
         if lane.flight.partition_point(carried) != self.open.len() {
             self.open.retain(|stream| {
@@ -172,6 +173,15 @@ impl PlainStreams {
     /// Whether a message is on a stream.
     pub(super) fn carries(&self, id: MessageId) -> bool {
         self.open.binary_search_by_key(&id, |it| it.id).is_ok()
+    }
+
+    /// Whether its messages are those of the flight that were written and are open.
+    pub(super) fn carry_what_begun(&self, lane: &OutboundLane) -> bool {
+        let begun = lane.flight.iter().filter_map(Slot::begun);
+        let written = begun
+            .map(|it| it.message.id)
+            .take_while(|&id| Some(id) <= self.last);
+        written.eq(self.open.iter().map(|it| it.id))
     }
 
     /// Whether the books agree with the streams.

@@ -203,6 +203,33 @@ fn check_sees_what_is_wrong_with_the_one_stream() {
 }
 
 #[test]
+fn check_sees_that_streams_and_the_flight_have_other_messages() {
+    let mut outbound = Outbound::without_lanes(SendLimits::default(), Protocol::Plain);
+    outbound.attach(Attempt(0), Time::ZERO);
+    let mut transfers = 7;
+    for id in (0..3).map(MessageId) {
+        let options = MessageOptions::default();
+        let queued = outbound.queue(Time::ZERO, id, Lane(0), Bytes::new(), options);
+        assert_eq!(queued, Ok(()));
+    }
+    outbound.write(Flow::Running, &mut transfers, &mut Vec::new());
+    assert_eq!(outbound.check(), Ok(()));
+    assert_eq!(outbound.newest_transfer(), Some(TransferId(9)));
+    for place in 0..3 {
+        let mut wrong = outbound.clone();
+        let carrier = wrong.carrier.as_mut().unwrap();
+        carrier.plain_mut().unwrap().open.remove(place);
+        assert_eq!(wrong.check().map_err(|it| it.id), Err("I9"));
+    }
+    // What is to be written yet is on no stream.
+    let streams = outbound.carrier.as_mut().and_then(Carrier::plain_mut);
+    let streams = streams.unwrap();
+    streams.open.pop_back();
+    streams.last = Some(MessageId(1));
+    assert_eq!(outbound.check(), Ok(()));
+}
+
+#[test]
 fn a_lane_with_nothing_below_it_counts_its_writes_anew() {
     let (low, own, high) = (Priority::Low, Priority::Normal, Priority::High);
     let mut lane = lane(0, 0);

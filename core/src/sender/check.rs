@@ -2,7 +2,7 @@
 
 use super::state::News;
 use super::{Link, PeerSenderMachine, Phase};
-use crate::Violation;
+use crate::{TransferId, Violation};
 
 impl PeerSenderMachine {
     /// Everything that must hold between two steps. Looks at each message; for tests.
@@ -13,6 +13,9 @@ impl PeerSenderMachine {
     pub fn check(&self) -> Result<(), Violation> {
         self.check_step()?;
         self.state.outbound.check()?;
+        require("I10", "a write has a name that was not given out", {
+            self.state.outbound.newest_transfer() < Some(TransferId(self.state.transfers))
+        })?;
         self.state.inbound.check()
     }
 

@@ -290,7 +290,10 @@ fn nothing_that_a_table_of_sessions_is_told_breaks_it() {
 pub(crate) fn tell(table: &mut Sessions, now: Time, told: Told, actions: &mut Vec<Action>) {
     match told {
         Told::Accepted(attempt, key) => {
-            table.accepted(now, Attempt(attempt), PeerKey([key; 32]), actions);
+            // Two of the keys have one share.
+            let (share, key) = (PeerKey([key / 2; 32]), PeerKey([key; 32]));
+            let dialler = Dialler { share, key };
+            table.accepted(now, Attempt(attempt), dialler, actions);
         }
         Told::Connection(attempt, events) => {
             let attempt = Attempt(attempt);

@@ -2,7 +2,7 @@
 
 use super::PeerReceiverMachine;
 use crate::receiver::phase::Phase;
-use crate::{Time, Violation};
+use crate::{Time, TransferId, Violation};
 
 impl PeerReceiverMachine {
     /// The invariants of its state, between steps.
@@ -27,6 +27,9 @@ impl PeerReceiverMachine {
             + stats.handed_over;
         if stats.accepted != settled + stats.queued + stats.in_flight {
             return wrong("I2", "accepted replies are neither settled nor kept");
+        }
+        if self.outbound.newest_transfer() >= Some(TransferId(self.transfers)) {
+            return wrong("I10", "a write has a name that was not given out");
         }
         let carrier = self.outbound.carrier();
         if carrier.is_some_and(|it| !self.inbound.stands(it)) {

@@ -1,5 +1,7 @@
 //! The invariants of the table, by their ids in `docs/invariants.md`.
 
+use alloc::collections::BTreeMap;
+
 use super::{Owner, Sessions};
 use crate::Violation;
 
@@ -41,6 +43,17 @@ impl Sessions {
         let held: usize = self.sessions.values().map(|it| it.machine.held().0).sum();
         if held != self.room.held() {
             return wrong("I21", "what all sessions hold differs from what each does");
+        }
+        let mut of_share = BTreeMap::new();
+        for session in self.sessions.values() {
+            *of_share.entry(session.name.0.share).or_default() += session.machine.held().0;
+        }
+        of_share.retain(|_, held| *held > 0);
+        if of_share != *self.room.of_share() {
+            return wrong(
+                "I21",
+                "what a share holds differs from what its sessions do",
+            );
         }
         let mut bound = 0;
         for (handle, session) in &self.sessions {

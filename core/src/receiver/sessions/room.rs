@@ -143,6 +143,11 @@ impl Room {
         self.held
     }
 
+    /// What is held of each share of which something is.
+    pub(super) fn of_share(&self) -> &BTreeMap<PeerKey, usize> {
+        &self.of_share
+    }
+
     fn held_of(&self, share: PeerKey) -> usize {
         self.of_share.get(&share).copied().unwrap_or(0)
     }

@@ -44,6 +44,16 @@ fn a_refusal_by_the_peer_concerns_one_message_only() {
 }
 
 #[test]
+fn check_sees_a_write_whose_name_comes_again() {
+    let mut bench = Bench::up();
+    bench.queue(2);
+    assert_eq!(bench.machine.check(), Ok(()));
+    bench.machine.state.transfers = 1;
+    let found = bench.machine.check();
+    assert_eq!(found.map_err(|it| it.id), Err("I10"));
+}
+
+#[test]
 fn an_answer_proves_the_peer_healthy() {
     let mut bench = Bench::up();
     bench.lose();

@@ -22,7 +22,7 @@ pub(crate) use self::counts::{COUNT_MAX, count_all, is_count};
 use crate::{ConfigError, Violation};
 
 /// The layout of images: another one for each change of what machines keep.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The longest payload that is restored, and the most bytes of half-received ones together: 1 GiB.
 pub const RESTORED_BYTES_MAX: usize = 1 << 30;

@@ -4,7 +4,11 @@ use alloc::vec;
 use bytes::Bytes;
 
 use super::*;
-use crate::{Config, PeerSenderMachine, ReceiverStats, Sessions, SessionsConfig, Stats};
+use crate::wire::{Frame, Open};
+use crate::{
+    Attempt, Config, Event, Lane, MessageId, MessageOptions, PeerKey, PeerSenderMachine,
+    ReceiverStats, SessionId, Sessions, SessionsConfig, Side, Stats, StreamId, Time,
+};
 
 fn sender() -> PeerSenderMachine {
     let config = Config::new("192.0.2.1:4433".parse().unwrap()).unwrap();
@@ -130,11 +134,55 @@ fn what_is_no_whole_image_of_such_a_machine_is_refused() {
 #[test]
 fn the_layout_is_that_of_its_version() {
     let hash = |image: Vec<u8>| xxhash_rust::xxh3::xxh3_64(&image);
-    let table = Sessions::new(SessionsConfig::default(), [1; 32]);
-    let layout = (VERSION, hash(image(&sender())), hash(image(&table)));
+    let mut table = Sessions::new(SessionsConfig::default(), [1; 32]);
+    let mut actions = Vec::new();
+    for attempt in [Attempt(1), Attempt(2)] {
+        table.accepted(Time::ZERO, attempt, PeerKey([7; 32]), &mut actions);
+    }
+    let mut bytes = Vec::new();
+    let (session, lane, base) = (SessionId([5; 16]), 0, 0);
+    Frame::Open(Open {
+        fresh: true,
+        session,
+        lane,
+        base,
+    })
+    .encode(&mut bytes);
+    let (attempt, stream) = (
+        Attempt(1),
+        StreamId {
+            opener: Side::Remote,
+            index: 0,
+        },
+    );
+    let events = [
+        Event::StreamOpened { attempt, stream },
+        Event::BytesReceived {
+            attempt,
+            stream,
+            bytes: bytes.into(),
+            fin: false,
+        },
+    ];
+    table.handle_connection(Time::ZERO, attempt, events, &mut actions);
+    assert_eq!(table.len(), 1);
+    let mut sender = sender();
+    let queued = Event::MessageQueued {
+        id: MessageId(1),
+        lane: Lane(0),
+        payload: Bytes::from_static(b"m"),
+        options: MessageOptions::default(),
+    };
+    let attempt = Attempt(0);
+    sender.handle(
+        Time::ZERO,
+        [queued, Event::Connected { attempt }],
+        &mut actions,
+    );
+    let layout = (VERSION, hash(image(&sender)), hash(image(&table)));
     assert_eq!(
         layout,
-        (1, 8_118_580_905_041_933_970, 1_115_622_291_400_425_521)
+        (2, 1_236_900_935_496_088_736, 6_584_563_340_822_669_397)
     );
 }
 

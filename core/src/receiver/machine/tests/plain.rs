@@ -59,6 +59,16 @@ fn handed_back(id: u64) -> Action {
 }
 
 #[test]
+fn check_sees_a_write_whose_name_comes_again() {
+    let mut machine = plain();
+    connect(&mut machine);
+    step(&mut machine, [reply(0)]);
+    assert_eq!(machine.check(), Ok(()));
+    machine.transfers = 0;
+    assert_eq!(machine.check().map_err(|it| it.id), Err("I10"));
+}
+
+#[test]
 fn a_reply_after_the_end_of_its_connection_fails_at_once() {
     let mut machine = plain();
     connect(&mut machine);

@@ -126,6 +126,16 @@ fn check_sees_what_is_wrong() {
     table.sessions.next_handle = 2;
     assert_eq!(table.sessions.check(), Ok(()));
 
+    table.sessions.room.change(key(1), 0, 7);
+    sees(&table, "I21");
+    table.sessions.room.change(key(2), 7, 0);
+    sees(&table, "I21");
+    table.sessions.room.change(key(1), 7, 0);
+    table.sessions.room.change(key(2), 0, 7);
+    sees(&table, "I21");
+    table.sessions.room.change(key(2), 7, 0);
+    assert_eq!(table.sessions.check(), Ok(()));
+
     table.sessions.config.sessions_max = 1;
     sees(&table, "I21");
     table.sessions.config.sessions_max = 2;
