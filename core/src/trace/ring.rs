@@ -64,3 +64,23 @@ impl Ring {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_stretch_goes_where_there_is_more_than_may_be_and_never_the_last() {
+        let mut ring = Ring::new(b"head ".to_vec(), 10);
+        ring.push(b"aaaa");
+        ring.turn();
+        ring.push(b"bbbb");
+        ring.turn();
+        ring.push(b"cc");
+        assert_eq!(ring.dump(), b"head aaaabbbbcc", "as much as may be");
+        ring.push(b"c");
+        assert_eq!(ring.dump(), b"head bbbbccc");
+        ring.push(b"cccccccc");
+        assert_eq!(ring.dump(), b"head ccccccccccc");
+    }
+}

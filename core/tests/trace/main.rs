@@ -10,8 +10,8 @@ mod ring;
 
 use night::{Night, records};
 use peer_sender_core::trace::{
-    Call, MachineState, Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult, Summary,
-    TraceReader,
+    Call, Content, MachineState, Payloads, Record, RecorderConfig, Replay, ReplayError, StepResult,
+    Summary, TraceAction, TraceEvent, TraceReader,
 };
 
 /// Has fresh machines go through these records.
@@ -36,8 +36,14 @@ fn what_was_recorded_goes_the_same_way_again() {
     for payloads in [Payloads::Whole, Payloads::Digest, Payloads::Length] {
         for actions in [false, true] {
             let records = records(&Night::of(config(payloads, actions)).bytes());
+            let events = |record: &Record| match record {
+                Record::Step { events, .. } => events.len() as u64,
+                _ => 0,
+            };
+            let told = records.iter().map(events).sum();
             let summary = replay(records).unwrap();
             assert_eq!((summary.machines, summary.passed), (2, 0));
+            assert_eq!(summary.events, told);
             assert!(summary.steps >= 20 && summary.actions > 20, "{summary:?}");
         }
     }
@@ -117,6 +123,51 @@ fn a_replay_shows_each_machine_until_it_is_gone() {
         }
     }
     assert_eq!(names(&replay), ["sessions"]);
+}
+
+#[test]
+fn actions_that_are_not_those_that_were_recorded_are_found_in_their_step() {
+    let fewer = |actions: &mut Vec<TraceAction>| actions.pop().is_some();
+    let others = |actions: &mut Vec<TraceAction>| {
+        let other = TraceAction::ForgetDelivered;
+        let first = actions.first_mut().filter(|first| **first != other);
+        first.map(|first| *first = other).is_some()
+    };
+    let whole = records(&Night::of(config(Payloads::Digest, true)).bytes());
+    for change in [fewer as fn(&mut Vec<TraceAction>) -> bool, others] {
+        let (mut step, mut changed) = (0, 0);
+        for place in 0..whole.len() {
+            let mut records = whole.clone();
+            let Record::Step { result, .. } = &mut records[place] else {
+                continue;
+            };
+            step += 1;
+            if let StepResult::Actions(actions) = result
+                && change(actions)
+            {
+                changed += 1;
+                let Err(ReplayError::Diverged(found)) = replay(records) else {
+                    panic!("step {step} goes the same way")
+                };
+                assert_eq!(found.step + 1, step);
+            }
+        }
+        assert!(changed > 5);
+    }
+}
+
+#[test]
+fn a_step_with_a_payload_that_cannot_be_is_refused() {
+    let mut records = records(&Night::of(config(Payloads::Length, false)).bytes());
+    for record in &mut records {
+        if let Record::Step { events, .. } = record
+            && let Some(TraceEvent::MessageQueued { payload, .. }) = events.first_mut()
+        {
+            *payload = Content::Length((1 << 30) + 1);
+        }
+    }
+    let error = replay(records).unwrap_err().to_string();
+    assert!(error.contains("more payload than there may be"), "{error}");
 }
 
 #[test]
