@@ -186,3 +186,86 @@ impl StepRecorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::string::String;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{CloseCode, Lane, LinkError, MessageId, MessageOptions, Side};
+
+    fn steps(payloads: Payloads) -> StepRecorder {
+        let config = RecorderConfig {
+            payloads,
+            ..RecorderConfig::default()
+        };
+        StepRecorder::new(
+            MachineId(0),
+            &config,
+            &MachineConfig::Sessions(Box::default()),
+        )
+    }
+
+    fn stream(index: u64) -> StreamId {
+        let opener = Side::Remote;
+        StreamId { opener, index }
+    }
+
+    #[test]
+    fn streams_that_are_over_are_forgotten() {
+        let mut steps = steps(Payloads::Length);
+        let received = |attempt, index, fin| Event::BytesReceived {
+            attempt: Attempt(attempt),
+            stream: stream(index),
+            bytes: Bytes::from_static(&[1]),
+            fin,
+        };
+        for (attempt, index) in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0)] {
+            steps.event(&received(attempt, index, false));
+        }
+        assert_eq!(steps.streams.len(), 7);
+        steps.event(&received(0, 1, true));
+        steps.event(&Event::StreamReset {
+            attempt: Attempt(0),
+            stream: stream(0),
+            code: 7,
+        });
+        assert_eq!(steps.streams.len(), 5);
+        steps.event(&Event::ConnectionLost {
+            attempt: Attempt(1),
+            error: LinkError::Reset,
+        });
+        assert_eq!(steps.streams.len(), 3);
+        steps.action(&Action::Close {
+            attempt: Attempt(2),
+            code: CloseCode::Done,
+            reason: String::new(),
+        });
+        let left: Vec<_> = steps.streams.keys().copied().collect();
+        assert_eq!(left, [(Attempt(3), stream(0))]);
+    }
+
+    #[test]
+    fn what_is_longer_than_a_part_goes_in_parts() {
+        let mut steps = steps(Payloads::Whole);
+        let queued = |id| Event::MessageQueued {
+            id: MessageId(id),
+            lane: Lane(0),
+            payload: Bytes::from_static(&[7; 4_000]),
+            options: MessageOptions::default(),
+        };
+        let mut count = 0;
+        while steps.framed.is_empty() {
+            assert!(steps.events.len() <= PART_BYTES, "{count}");
+            steps.event(&queued(count));
+            count += 1;
+        }
+        assert!(
+            count > 100 && steps.framed.len() < PART_BYTES + 5_000,
+            "{count}"
+        );
+    }
+}

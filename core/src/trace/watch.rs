@@ -97,3 +97,21 @@ impl fmt::Display for Notice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_noticed_where_it_was_asked_for_alone() {
+        let slow = Action::Emit(PeerEvent::SlowPeer {
+            since: crate::Time::ZERO,
+        });
+        let noticed = |slow_too| Watch {
+            slow: slow_too,
+            ..Watch::default()
+        };
+        assert_eq!(noticed(true).action(&slow), Some(Noticed::Slow));
+        assert_eq!(noticed(false).action(&slow), None);
+    }
+}
