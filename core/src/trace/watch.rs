@@ -100,7 +100,11 @@ impl fmt::Display for Notice {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
     use super::*;
+    use crate::{SessionHandle, UnknownReason};
 
     #[test]
     fn each_is_noticed_where_it_was_asked_for_alone() {
@@ -113,5 +117,25 @@ mod tests {
         };
         assert_eq!(noticed(true).action(&slow), Some(Noticed::Slow));
         assert_eq!(noticed(false).action(&slow), None);
+    }
+
+    #[test]
+    fn a_reply_of_unknown_fate_is_noticed_and_told_with_its_machine() {
+        let news = SessionNews::Settled {
+            session: SessionHandle(0),
+            settled: vec![
+                (MessageId(1), Outcome::Expired),
+                (
+                    MessageId(2),
+                    Outcome::Unknown(UnknownReason::ConnectionLost),
+                ),
+            ],
+        };
+        let what = Noticed::Unknown { id: MessageId(2) };
+        assert_eq!(Watch::ALL.news(&news), Some(what));
+        assert_eq!(Watch::default().news(&news), None);
+        let machine = String::from("bob");
+        let told = Notice { machine, what }.to_string();
+        assert!(told.starts_with("bob: ") && told.contains('2'), "{told}");
     }
 }
