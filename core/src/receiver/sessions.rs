@@ -38,8 +38,8 @@ pub struct SessionsConfig {
     /// The limits of each session.
     pub receiver: ReceiverConfig,
     /// The most bytes of messages that are held of all sessions of one peer key (of one
-    /// [share](Dialler::share)), 32 MiB by default. A session with nothing held may hold one message of up to 64 KiB more, and each
-    /// of its lanes with nothing held one of up to 8 KiB.
+    /// [share](Dialler::share)), 32 MiB by default. A session with nothing held may hold one message
+    /// of up to 64 KiB more, and each of its lanes with nothing held one of up to 8 KiB.
     pub key_bytes_max: usize,
     /// The same of all sessions, 512 MiB by default.
     pub node_bytes_max: usize,

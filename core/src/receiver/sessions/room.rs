@@ -10,8 +10,8 @@ use super::SessionHandle;
 use crate::PeerKey;
 use crate::inbound::Allowance;
 
-/// Bytes held by all sessions, against the limits of the node and of each share ([`Dialler`](crate::Dialler)); and who waits for
-/// some to be given back.
+/// Bytes held by all sessions, against the limits of the node and of each share
+/// ([`Dialler`](crate::Dialler)); and who waits for some to be given back.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     node_max: usize,
